@@ -1,0 +1,81 @@
+"""The exception tree: every error says what went wrong, what was expected, what came, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class MillraceError(Exception):
+    """A fault that the user can understand and act on.
+
+    `what` names the thing; `expected`, `got` and `do` complete the message. The command line prints
+    the message without a traceback and leaves with `exit_code`.
+    """
+
+    exit_code = 1
+
+    def __init__(
+        self, what: str, *, expected: object = None, got: object = None, do: str | None = None
+    ) -> None:
+        self.what, self.expected, self.got, self.do = what, expected, got, do
+        lines = [what]
+        if expected is not None:
+            lines.append(f"  expected: {expected}")
+        if got is not None:
+            lines.append(f"  got:      {got}")
+        if do is not None:
+            lines.append(f"  do:       {do}")
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors cross process borders (Ray) with their keyword arguments intact."""
+        return _rebuild, (type(self), self.what, self.expected, self.got, self.do)
+
+
+def _rebuild(
+    kind: type[MillraceError], what: str, expected: object, got: object, do: str | None
+) -> MillraceError:
+    return kind(what, expected=expected, got=got, do=do)
+
+
+class UsageError(MillraceError):
+    """The command, an option or a configuration file asks for something impossible (exit code 2)."""
+
+    exit_code = 2
+
+
+class DataError(MillraceError):
+    """A dataset cannot be had or is not what it should be."""
+
+
+class DownloadError(DataError):
+    """No mirror gave the file: network, server, speed or deadline."""
+
+
+class IntegrityError(DataError):
+    """Bytes arrived, but their size or digest is wrong."""
+
+
+class FormatError(DataError):
+    """Verified bytes do not decode: magic, shape, trailing bytes, archive members."""
+
+
+class CheckpointError(MillraceError):
+    """A checkpoint or run folder is damaged or belongs to something else."""
+
+
+class TrainingError(MillraceError):
+    """Training cannot go on: a loss that is not a number, a lost worker that cannot be replaced."""
+
+
+class DeadlineError(MillraceError):
+    """Something was waited for longer than it may take; the message says what and what to change."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], *, do: str | None = None) -> UsageError:
+    """The error for a name that is not in a table, with the nearest known name as a suggestion."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else None
+    return UsageError(
+        f"unknown {kind} {name!r}", expected=", ".join(names), got=repr(name), do=hint or do
+    )
