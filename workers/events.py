@@ -1,0 +1,83 @@
+"""What a run reports while it goes on: frozen records, handed to an observer in order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunStarted:
+    """The run begins, or goes on at `step` > 0."""
+
+    folder: str
+    step: int
+    total_steps: int
+    steps_per_epoch: int
+    epochs: int
+    samples: int
+    validation_samples: int
+    parameters: int
+    batch: int
+    slots: int
+    workers: int
+    augmenters: int
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """One update of the weights. `loss` is the mean over the batch before the update, in nats;
+    `accuracy` a fraction of the batch; `rate` the learning rate; `waiting` the share of the workers'
+    time since the last report in which they waited for data; `samples_per_second` since the last report."""
+
+    step: int
+    epoch: int
+    loss: float
+    accuracy: float
+    rate: float
+    samples_per_second: float
+    waiting: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One pass over the training samples: means over the epoch, and the validation split where there is one."""
+
+    epoch: int
+    step: int
+    loss: float
+    accuracy: float
+    rate: float
+    samples_per_second: float
+    waiting: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class CheckpointWritten:
+    """A checkpoint stands whole in the run's folder; `step` updates are in it."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should know that is no error: another environment, more workers than slots."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class RunDone:
+    """The run ended after its last step, or was stopped (`stopped`) with a checkpoint at `step`."""
+
+    step: int
+    stopped: bool
+    seconds: float
+    test_loss: float | None
+    test_accuracy: float | None
+
+
+Event = RunStarted | StepDone | EpochDone | CheckpointWritten | Notice | RunDone
+Observer = Callable[[Event], None]
