@@ -83,7 +83,7 @@ def kernel_folder() -> Path | None:
     return folder
 
 
-class _Locator(caching._CacheLocator):  # type: ignore[misc]
+class _Locator(caching._CacheLocator):
     """Numba's question "where does this function's machine code lie", answered for this project's files."""
 
     def __init__(self, name: str, folder: Path) -> None:

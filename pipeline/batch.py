@@ -1,0 +1,87 @@
+"""A slot's samples as one Arrow record batch: image, label, sample id and the drawn parameters."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.draw import NAMES
+from pipeline.warp import U8Array
+
+METADATA = b"millrace"  # the schema metadata key that holds JSON
+
+
+@lru_cache(maxsize=16)
+def image_type(shape: tuple[int, int, int]) -> pa.DataType:
+    """The Arrow type of an image column: fixed_shape_tensor of uint8, shape (C, H, W)."""
+    return pa.fixed_shape_tensor(pa.uint8(), shape)
+
+
+@lru_cache(maxsize=16)
+def schema(shape: tuple[int, int, int]) -> pa.Schema:
+    """The columns of a batch of images of shape (C, H, W), without metadata."""
+    drawn = [pa.field(name, pa.bool_() if name == "flip" else pa.float32(), nullable=False) for name in NAMES]
+    return pa.schema(
+        [
+            pa.field("image", image_type(shape), nullable=False),
+            pa.field("label", pa.uint8(), nullable=False),
+            pa.field("sample", pa.int64(), nullable=False),
+            *drawn,
+        ]
+    )
+
+
+def image_array(images: U8Array) -> pa.Array:
+    """Images, uint8 (n, C, H, W) and C-contiguous, as an Arrow array over the same memory."""
+    kind = image_type((images.shape[1], images.shape[2], images.shape[3]))
+    flat = pa.array(images.reshape(-1))
+    size = images[0].size if len(images) else int(np.prod(images.shape[1:]))
+    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(flat, size))
+
+
+def assemble(
+    images: U8Array,
+    labels: npt.NDArray[np.uint8],
+    samples: npt.NDArray[np.int64],
+    parameters: npt.NDArray[np.float32],
+    metadata: Mapping[str, object],
+) -> pa.RecordBatch:
+    """The record batch of n samples; images and labels are not copied. `metadata` goes into the schema as JSON."""
+    turned = np.ascontiguousarray(parameters.T)
+    columns = [pa.array(row) for row in turned[:-1]]
+    columns.append(pa.array(turned[-1] != 0.0))
+    shape = (images.shape[1], images.shape[2], images.shape[3])
+    described = schema(shape).with_metadata({METADATA: json.dumps(metadata).encode()})
+    arrays = [image_array(images), pa.array(labels), pa.array(samples), *columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=described)
+
+
+def images_of(batch: pa.RecordBatch) -> U8Array:
+    """The image column as a read-only NumPy view: uint8 (n, C, H, W)."""
+    column = batch.column(0)
+    flat = column.storage.flatten().to_numpy(zero_copy_only=True)
+    return flat.reshape(len(column), *column.type.shape)  # type: ignore[no-any-return]
+
+
+def labels_of(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+    """The label column as a read-only NumPy view: uint8 (n,)."""
+    return batch.column(1).to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+
+
+def samples_of(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """The sample ids as a read-only NumPy view: int64 (n,)."""
+    return batch.column(2).to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+
+
+def parameters_of(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
+    """The drawn parameters as float32 (n, 7), columns in the order of `pipeline.draw.NAMES`."""
+    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in NAMES]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def metadata_of(batch: pa.RecordBatch) -> dict[str, object]:
+    """What the schema says of the batch: dataset, policy, seed, epoch, step, slot."""
+    return json.loads(batch.schema.metadata[METADATA])  # type: ignore[no-any-return]
