@@ -1,0 +1,49 @@
+"""Softmax and cross-entropy in one kernel: loss, right answers and the output's delta y − t."""
+
+from typing import Any
+
+import numpy as np
+
+from compiled import BOOL, F32, F64, U8, array, kernel, readonly
+from elementary import exp, log
+
+
+@kernel(array(F32, 2), readonly(F32), readonly(U8), BOOL, array(F32), array(F64), array(F64))
+def softmax_cross_entropy(
+    logits: Any, bias: Any, labels: Any, backward: Any, bias_gradient: Any, scratch: Any, measures: Any
+) -> None:
+    """The loss −log softmax(logits + bias)[label], summed over the rows (Deep Learning, 6.2.2.3).
+
+    logits: float32 (rows, classes), overwritten: with logits + bias, and with `backward` then with the
+    delta softmax − one-hot. bias_gradient: the sum of the deltas over the rows, in row order (untouched
+    without `backward`). scratch: float64 (classes,). measures: float64 (2,): the summed loss, and how many rows have
+    their largest logit (the first of equals) at the label.
+
+    The largest logit is taken off before exp, so nothing overflows. Inside, numbers are float64, and exp
+    and log are the project's own, so only the matrix products depend on the machine.
+    """
+    classes = logits.shape[1]
+    if backward:
+        bias_gradient[:] = np.float32(0.0)
+    loss, right = 0.0, 0.0
+    for row in range(logits.shape[0]):
+        best = 0
+        for unit in range(classes):
+            logits[row, unit] += bias[unit]
+            if logits[row, unit] > logits[row, best]:
+                best = unit
+        top = np.float64(logits[row, best])
+        total = 0.0
+        for unit in range(classes):
+            scratch[unit] = exp(np.float64(logits[row, unit]) - top)
+            total += scratch[unit]
+        label = labels[row]
+        loss += log(total) - (np.float64(logits[row, label]) - top)
+        right += 1.0 if best == label else 0.0
+        if backward:
+            for unit in range(classes):
+                delta = np.float32(scratch[unit] / total - (1.0 if unit == label else 0.0))
+                logits[row, unit] = delta
+                bias_gradient[unit] += delta
+    measures[0] = loss
+    measures[1] = right

@@ -1,0 +1,87 @@
+"""Adam: adaptive moments."""
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from compiled import BOOL, F32, array, kernel, readonly
+from model.layout import Floats
+from model.optimizers.base import Optimizer, State, power
+from model.optimizers.gradient import averaged
+
+DELTA = 1e-8
+
+
+@kernel(
+    array(F32),
+    array(F32),
+    array(F32),
+    readonly(F32),
+    readonly(F32),
+    BOOL,
+    F32,
+    F32,
+    F32,
+    F32,
+    F32,
+    F32,
+    F32,
+    F32,
+    F32,
+    F32,
+)
+def _step(
+    w: Any,
+    s: Any,
+    r: Any,
+    left: Any,
+    right: Any,
+    paired: Any,
+    divisor: Any,
+    scale: Any,
+    decay: Any,
+    rho1: Any,
+    new1: Any,
+    rho2: Any,
+    new2: Any,
+    rate: Any,
+    correct: Any,
+    delta: Any,
+) -> None:
+    for i in range(w.shape[0]):
+        g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
+        first = rho1 * s[i] + new1 * g
+        second = rho2 * r[i] + new2 * (g * g)
+        s[i] = first
+        r[i] = second
+        w[i] -= rate * first / (np.sqrt(second) * correct + delta)
+
+
+class Adam(Optimizer):
+    """Deep Learning, algorithm 8.7, with t from 1 and δ outside of the root.
+
+    s ← ρ₁s + (1−ρ₁)g, r ← ρ₂r + (1−ρ₂)g², ŝ = s/(1−ρ₁ᵗ), r̂ = r/(1−ρ₂ᵗ), θ ← θ − ηŝ/(√r̂ + δ).
+
+    The corrections are made once a step in float64 and applied as η/(1−ρ₁ᵗ) · s / (√r · 1/√(1−ρ₂ᵗ) + δ), as
+    PyTorch does too. PyTorch's and optax's defaults are the same: ρ₁ 0.9, ρ₂ 0.999, δ 1e-8.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("s", "r")
+
+    def _piece(
+        self,
+        weights: Floats,
+        state: State,
+        sums: tuple[Floats, Floats],
+        average: tuple[bool, np.float32, np.float32],
+        decay: np.float32,
+        rate: float,
+        t: int,
+    ) -> None:
+        rho1, rho2 = self.options.rho1, self.options.rho2
+        delta = DELTA if self.options.delta is None else self.options.delta
+        step = rate / (1.0 - power(rho1, t))
+        correct = 1.0 / math.sqrt(1.0 - power(rho2, t))
+        numbers = [np.float32(x) for x in (rho1, 1.0 - rho1, rho2, 1.0 - rho2, step, correct, delta)]
+        _step(weights, state["s"], state["r"], *sums, *average, decay, *numbers)
