@@ -1,0 +1,62 @@
+"""The gradient worker: a block's slots, forward and backward, to one partial sum."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from errors import UsageError
+from model import Inputs, Network
+from pipeline import images_of, labels_of
+from workers.tree import Block, Partial, add
+
+Take = Callable[[int, int], tuple[pa.RecordBatch, float]]  # (step, slot) → batch, seconds waited
+
+
+class GradientWorker:
+    """Computes partial sums, one thread at a time; holds the arrays that this needs.
+
+    slot_rows: the most samples of a slot. `waited` counts the seconds spent waiting for batches.
+    """
+
+    def __init__(self, network: Network, inputs: Inputs, slot_rows: int) -> None:
+        self.network, self.inputs, self.waited = network, inputs, 0.0
+        self._workspace = network.workspace(slot_rows)
+        self._x = np.empty((slot_rows, network.inputs), np.float32)
+        self._free: list[npt.NDArray[np.float32]] = []
+
+    def compute(
+        self, weights: npt.NDArray[np.float32], step: int, block: Block, slots: int, take: Take
+    ) -> Partial:
+        """The block's partial sum at these weights (float32 (parameters,), only read).
+
+        slots: how many the step has; those of the block beyond them are skipped. The gradient array belongs to the
+        caller until it is handed to `recycle`.
+        """
+        if block.start >= slots:
+            raise UsageError("the block lies beyond the step", expected=f"a start below {slots}", got=block.start)
+        if block.size == 1:
+            return self._slot(weights, step, block.start, take)
+        half = block.size // 2
+        left = self.compute(weights, step, Block(block.start, half), slots, take)
+        if block.start + half >= slots:
+            return left
+        right = self.compute(weights, step, Block(block.start + half, half), slots, take)
+        total = add(left.gradient, right.gradient)
+        self.recycle(right.gradient)
+        return Partial(
+            total, left.loss + right.loss, left.correct + right.correct, left.samples + right.samples
+        )
+
+    def recycle(self, gradient: npt.NDArray[np.float32]) -> None:
+        """Give an array of `compute` back, to be written over."""
+        self._free.append(gradient)
+
+    def _slot(self, weights: npt.NDArray[np.float32], step: int, slot: int, take: Take) -> Partial:
+        batch, waited = take(step, slot)
+        self.waited += waited
+        x = self.inputs.into(images_of(batch), self._x[: batch.num_rows])
+        out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)
+        result = self.network.gradient(weights, x, labels_of(batch), out, self._workspace)
+        return Partial(out, result.loss, result.correct, batch.num_rows)

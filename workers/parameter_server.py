@@ -1,0 +1,141 @@
+"""The parameter server: weights, optimizer state, and the average of the workers' gradients."""
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from errors import TrainingError
+from workers.setup import Setup
+from workers.tree import Block, Partial, Reduction
+
+F32Array = npt.NDArray[np.float32]
+
+
+class Update(NamedTuple):
+    """One finished step. loss: sum over the samples, before the update; epoch_loss, epoch_correct, epoch_samples: the
+    sums since the epoch's first step."""
+
+    step: int
+    loss: float
+    correct: int
+    samples: int
+    rate: float
+    epoch_loss: float
+    epoch_correct: int
+    epoch_samples: int
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """All that the server must remember: copies, free of its locks. `version` steps are in the weights."""
+
+    version: int
+    weights: F32Array
+    optimizer: dict[str, F32Array]
+    epoch_loss: float = 0.0
+    epoch_correct: int = 0
+    epoch_samples: int = 0
+
+
+class ParameterServer:
+    """Takes contributions to one step at a time, each slot once; updates when all slots are covered.
+
+    Safe in threads: `contribute` in any number of them; whoever is told that the step is complete calls `update`.
+    """
+
+    def __init__(self, setup: Setup, state: ServerState | None = None) -> None:
+        self._setup = setup
+        if state is None:
+            weights = setup.network.initial(setup.job.seed)
+            state = ServerState(0, weights, setup.optimizer.initial_state(setup.network.parameters))
+        self._state = state
+        self._lock = threading.Lock()
+        self._updating = threading.Lock()
+        self._reduction: Reduction | None = None
+        self._open()
+
+    @property
+    def version(self) -> int:
+        """The number of steps in the weights; the step that contributions are taken for."""
+        return self._state.version
+
+    @property
+    def view(self) -> F32Array:
+        """The weights at which gradients are taken, float32 (parameters,); to be read until the step is complete."""
+        return self._setup.optimizer.view(self._state.weights, self._state.optimizer)
+
+    def contribute(self, step: int, block: Block, partial: Partial) -> tuple[bool, bool]:
+        """(taken, complete): whether the contribution counts, and whether the caller must now call `update`.
+
+        A contribution to another step, or to slots of which one is covered, is dropped whole.
+        """
+        with self._lock:
+            if self._reduction is None or step != self.version or not self._reduction.take(block, partial):
+                return False, False
+            return True, self._reduction.complete
+
+    def missing(self) -> list[int]:
+        """The slots of the current step that nobody has contributed yet."""
+        with self._lock:
+            return self._reduction.missing() if self._reduction else []
+
+    def update(self) -> Update:
+        """Average the complete step's gradients and move the weights. TrainingError where the loss is not finite:
+        the weights stay as they were before the step."""
+        with self._updating:
+            if self._reduction is None:
+                raise TrainingError("there is no step left to update", got=f"version {self.version}")
+            left, right = self._reduction.halves()
+            state, step = self._state, self.version
+            loss = left.loss + (right.loss if right else 0.0)
+            correct = left.correct + (right.correct if right else 0)
+            samples = left.samples + (right.samples if right else 0)
+            if not math.isfinite(loss):
+                raise _not_finite(step, loss)
+            rate = self._setup.schedule.rate(step)
+            self._setup.optimizer.update(
+                state.weights,
+                state.optimizer,
+                left.gradient,
+                right.gradient if right else None,
+                float(samples),
+                rate,
+                step + 1,
+                0,
+                len(state.weights),
+            )
+            sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples)
+            edge = (step + 1) % self._setup.order.steps_per_epoch == 0
+            kept = (0.0, 0, 0) if edge else sums
+            with self._lock:
+                self._state = ServerState(step + 1, state.weights, state.optimizer, *kept)
+                self._open()
+            return Update(step, loss, correct, samples, rate, *sums)
+
+    def snapshot(self) -> ServerState:
+        """Copies of everything, from between two updates. TrainingError where a weight is not finite."""
+        with self._updating:
+            state = self._state
+            if not np.isfinite(state.weights).all():
+                raise _not_finite(state.version - 1, "a weight that is not finite")
+            optimizer = {name: array.copy() for name, array in state.optimizer.items()}
+            sums = (state.epoch_loss, state.epoch_correct, state.epoch_samples)
+            return ServerState(state.version, state.weights.copy(), optimizer, *sums)
+
+    def _open(self) -> None:
+        """Make room for the next step's contributions."""
+        ended = self.version >= self._setup.total_steps
+        self._reduction = None if ended else Reduction(self._setup.order.slots(self.version))
+
+
+def _not_finite(step: int, got: object) -> TrainingError:
+    return TrainingError(
+        f"training broke down at step {step}",
+        expected="a finite loss and finite weights",
+        got=got,
+        do="lower the learning rate (--optimizer.rate), or warm it up (--schedule.warmup)",
+    )

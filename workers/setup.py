@@ -1,0 +1,72 @@
+"""From a job and its data to the parts of a run: network, normalisation, stream, optimizer, schedule."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from datasets import Dataset, Split, images, labels, split
+from model import Inputs, Network, Optimizer, Schedule, optimizer, schedule
+from pipeline import Order, Stream
+from workers.job import Job
+from workers.statistics import pixel_statistics
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The parts of a run; a pure function of (job, dataset), so that every process makes the same."""
+
+    job: Job
+    dataset: Dataset
+
+    @cached_property
+    def images(self) -> npt.NDArray[np.uint8]:
+        return images(self.dataset.train)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        return labels(self.dataset.train)
+
+    @cached_property
+    def split(self) -> Split:
+        return split(self.labels, subset=self.job.subset, validation=self.job.validation, seed=self.job.seed)
+
+    @cached_property
+    def stream(self) -> Stream:
+        return Stream(
+            self.images,
+            self.labels,
+            self.split.train,
+            policy=self.job.policy,
+            seed=self.job.seed,
+            batch=self.job.batch,
+            slot_size=self.job.slot_size,
+            digest=self.dataset.digest,
+        )
+
+    @property
+    def order(self) -> Order:
+        return self.stream.order
+
+    @property
+    def total_steps(self) -> int:
+        return self.job.epochs * self.order.steps_per_epoch
+
+    @cached_property
+    def network(self) -> Network:
+        return Network(self.job.network, int(np.prod(self.images.shape[1:])), len(self.dataset.spec.classes))
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        if self.job.normalize == "unit":
+            return Inputs.unit(self.images.shape[1])
+        return Inputs(*pixel_statistics(self.images, self.split.train))
+
+    @cached_property
+    def optimizer(self) -> Optimizer:
+        return optimizer(self.job.optimizer, self.network.layout)
+
+    @cached_property
+    def schedule(self) -> Schedule:
+        return schedule(self.job.schedule, self.job.optimizer.rate, self.total_steps, self.order.steps_per_epoch)
