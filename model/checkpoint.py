@@ -141,7 +141,7 @@ def _document(data: bytes) -> dict[str, Any]:
             got=form,
             do="use the version of Millrace that wrote it",
         )
-    if set(document) != set(_KINDS) or not all(isinstance(document[k], kind) for k, kind in _KINDS.items()):
+    if set(document) != set(_KINDS) or not all(type(document[k]) is kind for k, kind in _KINDS.items()):
         raise _damaged(DOCUMENT, f"the fields {', '.join(sorted(_KINDS))}", ", ".join(sorted(document)))
     names = set(FILES) - {DOCUMENT}
     if set(document["files"]) != names or not all(_is_entry(entry) for entry in document["files"].values()):
@@ -175,7 +175,7 @@ def _checkpoint(document: dict[str, Any], files: Mapping[str, bytes]) -> Checkpo
             raise _damaged(OPTIMIZER, f"{name} of shape {weights['weights'].shape}", array.shape)
     try:
         inputs = Inputs(tuple(document["inputs"]["mean"]), tuple(document["inputs"]["std"]))
-    except (KeyError, TypeError, UsageError) as error:
+    except (KeyError, TypeError, OverflowError, UsageError) as error:
         raise _damaged(DOCUMENT, "mean and std of the inputs", document["inputs"]) from error
     return Checkpoint(
         step=document["step"],

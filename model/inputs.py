@@ -52,11 +52,12 @@ class Inputs:
         Computed in float32 as (x − 255·mean) · 1/(255·std), two rounded operations.
         """
         rows, channels, height, width = images.shape
-        if channels != len(self.mean) or out.shape != (rows, channels * height * width):
+        good = images.dtype == np.uint8 and out.dtype == np.float32 and out.flags.c_contiguous
+        if not good or channels != len(self.mean) or out.shape != (rows, channels * height * width):
             raise UsageError(
                 "the images do not fit the network's inputs",
-                expected=f"{len(self.mean)} channels, {out.shape} numbers",
-                got=f"images of shape {images.shape}",
+                expected=f"uint8 with {len(self.mean)} channels, and room for them in float32",
+                got=f"images {images.dtype} {images.shape}, room {out.dtype} {out.shape}",
             )
         shift = np.array([255.0 * m for m in self.mean], np.float32)
         factor = np.array([1.0 / (255.0 * s) for s in self.std], np.float32)

@@ -1,0 +1,65 @@
+"""Softmax cross-entropy against hand numbers and the definition."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from model.losses import softmax_cross_entropy
+
+Result = tuple[float, int, npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+
+def _loss(logits: npt.ArrayLike, labels: list[int], bias: npt.ArrayLike | None = None) -> Result:
+    z = np.array(logits, np.float32)
+    classes = z.shape[1]
+    b = np.zeros(classes, np.float32) if bias is None else np.array(bias, np.float32)
+    gradient, measures = np.full(classes, np.nan, np.float32), np.empty(2)
+    y = np.array(labels, np.uint8)
+    softmax_cross_entropy(z, b, y, True, gradient, np.empty(classes), measures)
+    return float(measures[0]), int(measures[1]), z, gradient
+
+
+def test_equal_logits_cost_the_logarithm_of_the_classes() -> None:
+    loss, correct, delta, gradient = _loss([[0, 0, 0, 0], [5, 5, 5, 5]], [0, 2])
+    assert loss == pytest.approx(2 * math.log(4), rel=1e-15)
+    assert correct == 1  # of equal logits, the first counts as the answer
+    assert delta.tolist() == [[-0.75, 0.25, 0.25, 0.25], [0.25, 0.25, -0.75, 0.25]]
+    assert gradient.tolist() == [-0.5, 0.5, -0.5, 0.5]
+
+
+def test_values_by_hand() -> None:
+    # softmax of (log 1, log 2, log 5) is (1, 2, 5) / 8
+    loss, correct, delta, _ = _loss([np.log([1, 2, 5])], [1])
+    assert loss == pytest.approx(math.log(4), abs=1e-6)
+    assert correct == 0
+    assert delta[0] == pytest.approx([0.125, -0.75, 0.625], abs=1e-6)
+
+
+def test_the_bias_is_added() -> None:
+    assert _loss([[1, 2, 3]], [2], [3, 0, -1])[0] == _loss([[4, 2, 2]], [2])[0]
+
+
+def test_huge_logits_neither_overflow_nor_lose_small_deltas() -> None:
+    loss, _, delta, _ = _loss([[1e30, 0.0], [0.0, -1e30]], [1, 0])
+    assert loss == pytest.approx(1e30)
+    assert np.isfinite(delta).all()
+    loss, _, delta, _ = _loss([[60.0, 0.0]], [1])
+    assert loss == 60.0
+    small = _loss([[50.0, 0.0]], [0])
+    assert small[2][0, 1] == pytest.approx(math.exp(-50), rel=1e-6)
+
+
+def test_not_a_number_comes_through() -> None:
+    assert math.isnan(_loss([[np.nan, 1.0]], [0])[0])
+
+
+def test_without_backward_the_gradient_is_untouched() -> None:
+    z = np.array([[1.0, 2.0]], np.float32)
+    gradient, measures = np.full(2, 7, np.float32), np.empty(2)
+    args = np.zeros(2, np.float32), np.array([1], np.uint8)
+    softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures)
+    assert gradient.tolist() == [7, 7]
+    assert z.tolist() == [[1.0, 2.0]]
+    assert measures.tolist() == [pytest.approx(math.log(1 + math.exp(-1))), 1.0]

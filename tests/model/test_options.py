@@ -1,0 +1,86 @@
+"""Options refuse what cannot work, and say what would."""
+
+import dataclasses
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from errors import UsageError
+from model import activations, initializers, optimizers, options, schedules
+from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_names_are_those_that_exist() -> None:
+    assert set(options.ACTIVATIONS) == set(activations.ACTIVATIONS)
+    assert set(options.INITIALIZERS) == set(initializers.INITIALIZERS)
+    assert set(options.OPTIMIZERS) == set(optimizers.OPTIMIZERS)
+    assert set(options.SCHEDULES) == set(schedules.SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "hint"),
+    [
+        (NetworkOptions, {"activation": "rellu"}, "did you mean 'relu'"),
+        (NetworkOptions, {"initializer": "glorott"}, "did you mean 'glorot'"),
+        (OptimizerOptions, {"name": "adamm"}, "did you mean 'adam'"),
+        (ScheduleOptions, {"name": "cosin"}, "did you mean 'cosine'"),
+    ],
+)
+def test_unknown_names_get_a_suggestion(kind: Any, arguments: dict[str, Any], hint: str) -> None:
+    with pytest.raises(UsageError, match=hint):
+        kind(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [
+        (NetworkOptions, {"hidden": (0,)}),
+        (NetworkOptions, {"hidden": (10, -3)}),
+        (NetworkOptions, {"hidden": (10.0,)}),
+        (NetworkOptions, {"hidden": (True,)}),
+        (NetworkOptions, {"hidden": (1 << 21,)}),
+        (NetworkOptions, {"hidden": (1,) * 257}),
+        (NetworkOptions, {"hidden": [10]}),
+        (OptimizerOptions, {"rate": 0.0}),
+        (OptimizerOptions, {"rate": -1.0}),
+        (OptimizerOptions, {"rate": math.nan}),
+        (OptimizerOptions, {"rate": math.inf}),
+        (OptimizerOptions, {"rate": "fast"}),
+        (OptimizerOptions, {"momentum": 1.0}),
+        (OptimizerOptions, {"rho1": -0.1}),
+        (OptimizerOptions, {"rho2": 1.0}),
+        (OptimizerOptions, {"delta": 0.0}),
+        (OptimizerOptions, {"decay": -1e-4}),
+        (ScheduleOptions, {"warmup": -1.0}),
+        (ScheduleOptions, {"length": math.nan}),
+        (ScheduleOptions, {"final": 1.5}),
+        (ScheduleOptions, {"final": -0.1}),
+    ],
+)
+def test_impossible_values_are_refused(kind: Any, arguments: dict[str, Any]) -> None:
+    with pytest.raises(UsageError) as caught:
+        kind(**arguments)
+    assert caught.value.expected is not None
+
+
+def test_edges_of_the_ranges_are_allowed() -> None:
+    NetworkOptions(hidden=())
+    OptimizerOptions(momentum=0.0, rho1=0, rho2=0, decay=0, delta=1e-12, rate=1)
+    ScheduleOptions(final=1.0, warmup=0.5)
+    ScheduleOptions(final=0)
+
+
+def test_options_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        NetworkOptions().hidden = (1,)  # type: ignore[misc]
+
+
+def test_options_and_the_front_door_load_without_numpy() -> None:
+    code = "import sys, model, model.options; sys.exit('numpy' in sys.modules or 'numba' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False).returncode == 0
