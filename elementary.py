@@ -51,7 +51,10 @@ F17 = 1 / 355687428096000
 
 
 def shared(function: Function) -> Function:
-    """Make a function callable from kernels as well; called from Python it stays what it is."""
+    """Make a function callable from kernels as well; called from Python it stays what it is.
+
+    A file that uses this must import something from `compiled`, so that its text counts in the kernels' digest.
+    """
     return extending.register_jitable(function)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import compiled
 import counters
 import elementary
 
@@ -145,3 +146,10 @@ def test_normals_are_one_formula_in_kernel_and_numpy() -> None:
     expected[:, 2], expected[:, 3] = elementary.normal_pair(words[:, 2], words[:, 3])
     assert np.array_equal(elementary.normals(words), expected)
     assert np.isfinite(expected).all()
+
+
+def test_files_with_functions_for_kernels_count_in_the_digest() -> None:
+    files = [path for folder in ("model", "pipeline", "workers") for path in compiled.ROOT.glob(f"{folder}/**/*.py")]
+    users = {path for path in [*files, *compiled.ROOT.glob("*.py")] if "\n@shared\n" in path.read_text()}
+    assert compiled.ROOT / "elementary.py" in users
+    assert users <= set(compiled.sources())

@@ -8,9 +8,10 @@ import numpy as np
 from compiled import BOOL, F32, array, kernel, readonly
 from model.layout import Floats
 from model.optimizers.base import Optimizer, State, power
-from model.optimizers.gradient import averaged
+from model.optimizers.gradient import averaged, settled
 
 DELTA = 1e-8
+FLOOR, SQUARE_FLOOR = np.float32(1e-30), np.float32(1e-36)
 
 
 @kernel(
@@ -51,8 +52,8 @@ def _step(
 ) -> None:
     for i in range(w.shape[0]):
         g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
-        first = rho1 * s[i] + new1 * g
-        second = rho2 * r[i] + new2 * (g * g)
+        first = settled(rho1 * s[i] + new1 * g, FLOOR)
+        second = settled(rho2 * r[i] + new2 * (g * g), SQUARE_FLOOR)
         s[i] = first
         r[i] = second
         w[i] -= rate * first / (np.sqrt(second) * correct + delta)

@@ -7,7 +7,9 @@ import numpy as np
 from compiled import BOOL, F32, array, kernel, readonly
 from model.layout import Floats
 from model.optimizers.base import Optimizer, State
-from model.optimizers.gradient import averaged
+from model.optimizers.gradient import averaged, settled
+
+FLOOR = np.float32(1e-30)
 
 
 @kernel(array(F32), array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32, F32)
@@ -25,8 +27,9 @@ def _step(
 ) -> None:
     for i in range(w.shape[0]):
         g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
-        v[i] = momentum * v[i] - rate * g
-        w[i] += v[i]
+        velocity = settled(momentum * v[i] - rate * g, FLOOR)
+        v[i] = velocity
+        w[i] += velocity
 
 
 class Momentum(Optimizer):

@@ -150,6 +150,27 @@ def test_scale_and_decay_enter_the_gradient_and_biases_are_spared() -> None:
     assert w.tolist() == [1.5] * 4 + [3.5] * 2
 
 
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_moments_of_a_still_weight_end_at_zero_not_in_subnormals(name: str) -> None:
+    rule = optimizer(OptimizerOptions(name, rho2=0.9), FOUR)
+    state, w, zero = rule.initial_state(6), np.ones(6, np.float32), np.zeros(6, np.float32)
+    rule.update(w, state, np.full(6, 1e-9, np.float32), None, 1, 0.1, 1, 0, 6)
+    smallest = np.finfo(np.float32).smallest_normal
+    for t in range(2, 700):
+        rule.update(w, state, zero, None, 1, 0.1, t, 0, 6)
+        assert all(((np.abs(a) >= smallest) | (a == 0)).all() for a in state.values())
+    assert not any(a.any() for a in state.values())
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_not_a_number_is_not_hidden(name: str) -> None:
+    rule = optimizer(OptimizerOptions(name), FOUR)
+    w, state = np.ones(6, np.float32), rule.initial_state(6)
+    rule.update(w, state, np.array([np.nan, 1, np.inf, 1, 1, 1], np.float32), None, 1, 0.1, 1, 0, 6)
+    rule.update(w, state, np.ones(6, np.float32), None, 1, 0.1, 2, 0, 6)
+    assert np.isfinite(w).tolist() == [False, True, False, True, True, True]
+
+
 LAYOUT = dense((13, 11, 7))
 
 
