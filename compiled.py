@@ -10,7 +10,6 @@ differs in every copy of the code that Ray unpacks.
 
 import hashlib
 import os
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -19,6 +18,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import caching, types
+
+from user_cache import user_cache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -58,17 +59,6 @@ def digest() -> str:
         total.update(str(path.relative_to(ROOT)).encode() + b"\0")
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
-
-
-def user_cache() -> Path:
-    """The user's cache folder for Millrace: $MILLRACE_CACHE, $XDG_CACHE_HOME/millrace or the platform's own."""
-    if chosen := os.environ.get("MILLRACE_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "millrace"
 
 
 @cache

@@ -1,0 +1,67 @@
+"""Datasets: bytes on the net become a verified file, a table, a subset, a split.
+
+The front door; everything is imported late, so that listing the datasets is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datasets.catalogue import find, registry
+    from datasets.download import Progress
+    from datasets.loading import is_cached, load, verify
+    from datasets.patience import Patience
+    from datasets.spec import DatasetSpec, FileSpec, MemberSpec
+    from datasets.splits import Split, balanced, split
+    from datasets.storage import cache_folder
+    from datasets.table import Dataset, images, labels
+
+_HOMES = {
+    "Dataset": "table",
+    "DatasetSpec": "spec",
+    "FileSpec": "spec",
+    "MemberSpec": "spec",
+    "Patience": "patience",
+    "Progress": "download",
+    "Split": "splits",
+    "balanced": "splits",
+    "cache_folder": "storage",
+    "find": "catalogue",
+    "images": "table",
+    "is_cached": "loading",
+    "labels": "table",
+    "load": "loading",
+    "registry": "catalogue",
+    "split": "splits",
+    "verify": "loading",
+}
+
+__all__ = [
+    "Dataset",
+    "DatasetSpec",
+    "FileSpec",
+    "MemberSpec",
+    "Patience",
+    "Progress",
+    "Split",
+    "balanced",
+    "cache_folder",
+    "find",
+    "images",
+    "is_cached",
+    "labels",
+    "load",
+    "registry",
+    "split",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"datasets.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

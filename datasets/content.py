@@ -1,0 +1,146 @@
+"""The content of a verified or unverified file as a stream: decompressed, capped, counted, digested.
+
+Nothing here trusts a size or a header: memory grows with bytes that really came, never with bytes
+that a header promises, and decompression stops at the cap.
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from datasets.spec import FileSpec
+from errors import FormatError, IntegrityError
+
+CHUNK = 1 << 20
+GZIP_MAGIC = b"\x1f\x8b"
+_HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--")
+
+
+def looks_like_html(start: bytes) -> bool:
+    """Whether the first bytes of a file are those of a web page: an error or log-in page, not data."""
+    return start[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML_STARTS)
+
+
+def hasher(digest: str) -> Any:
+    """A new hash object for a digest such as `sha256:…` or `md5:…`."""
+    return hashlib.new(digest.partition(":")[0], usedforsecurity=False)
+
+
+def check(what: str, digest: str, total: Any) -> None:
+    """Raise an IntegrityError unless the finished hash object agrees with the digest."""
+    got = f"{digest.partition(':')[0]}:{total.hexdigest()}"
+    if got != digest:
+        raise IntegrityError(f"{what} is not what it should be", expected=digest, got=got)
+
+
+class Content:
+    """A forward-only stream of a file's content. `finish` checks that all of it was read and is right."""
+
+    def __init__(self, what: str, raw: IO[bytes], cap: int, digest: str | None = None) -> None:
+        self.what, self.count = what, 0
+        self._raw, self._cap, self._digest = raw, cap, digest
+        self._hash = None if digest is None else hasher(digest)
+
+    def some(self, limit: int = CHUNK) -> bytes:
+        """Up to `limit` more bytes; empty only at the end. IntegrityError for damage or beyond the cap."""
+        room = self._cap + 1 - self.count
+        try:
+            data = self._raw.read(min(limit, CHUNK, room))
+        except EOFError:
+            raise IntegrityError(f"{self.what} is cut short", got=f"{self.count} whole bytes") from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise IntegrityError(f"{self.what} is damaged gzip", got=str(error)) from None
+        self.count += len(data)
+        if self.count > self._cap:
+            raise IntegrityError(
+                f"{self.what} is larger than it may be",
+                expected=f"at most {self._cap} bytes of content",
+                got="more",
+            )
+        if self._hash is not None:
+            self._hash.update(data)
+        return data
+
+    def read(self, count: int) -> bytearray:
+        """Exactly `count` bytes, or a FormatError. Memory follows the bytes that come, not `count`."""
+        out = bytearray()
+        while len(out) < count:
+            data = self.some(count - len(out))
+            if not data:
+                raise FormatError(
+                    f"{self.what} ends too early", expected=f"{count} bytes more", got=f"{len(out)} bytes"
+                )
+            out += data
+        return out
+
+    def skip(self, count: int) -> None:
+        """Pass over exactly `count` bytes, or a FormatError."""
+        while count > 0:
+            data = self.some(count)
+            if not data:
+                raise FormatError(f"{self.what} ends too early", expected=f"{count} bytes more")
+            count -= len(data)
+
+    def read_all(self) -> bytearray:
+        """Everything that is left, up to the cap."""
+        out = bytearray()
+        while data := self.some():
+            out += data
+        return out
+
+    def rest(self) -> int:
+        """Read to the end; how many bytes that were."""
+        before = self.count
+        while self.some():
+            pass
+        return self.count - before
+
+    def finish(self, *, size: int | None = None) -> None:
+        """Read what is left, then check size and digest of the whole content."""
+        self.rest()
+        if size is not None and self.count != size:
+            raise IntegrityError(f"{self.what} has the wrong size", expected=f"{size} bytes", got=f"{self.count} bytes")
+        if self._digest is not None:
+            check(self.what, self._digest, self._hash)
+
+    def end(self) -> None:
+        """Raise a FormatError if anything follows what has been read."""
+        if extra := self.rest():
+            raise FormatError(f"{self.what} has trailing bytes", expected="none", got=f"{extra} bytes")
+
+
+@contextmanager
+def open_content(path: Path, file: FileSpec) -> Iterator[Content]:
+    """The content of a file on disk as a stream; gunzipped where its name says that it is compressed."""
+    with open(path, "rb") as raw:
+        start = raw.read(512)
+        raw.seek(0)
+        if looks_like_html(start):
+            raise FormatError(
+                f"{file.name} is an HTML page",
+                expected="gzip" if file.gzipped else "data",
+                got=repr(start[:40]),
+                do="look at the address in a browser: it may ask to log in, or say why it refuses",
+            )
+        if not file.gzipped:
+            yield Content(file.name, raw, file.content_cap, file.digest)
+            return
+        if not start.startswith(GZIP_MAGIC):
+            raise FormatError(f"{file.name} is not gzip", expected="1f 8b first", got=start[:8].hex(" "))
+        with gzip.GzipFile(fileobj=raw) as unzipped:
+            yield Content(file.name, unzipped, file.content_cap, file.digest)  # type: ignore[arg-type]
+
+
+def check_sent(path: Path, file: FileSpec) -> None:
+    """Check the digest of the file as sent, where one is known."""
+    if file.sent_digest is None:
+        return
+    total = hasher(file.sent_digest)
+    with open(path, "rb") as raw:
+        while data := raw.read(CHUNK):
+            total.update(data)
+    check(f"{file.name} (as sent)", file.sent_digest, total)

@@ -1,0 +1,62 @@
+"""Where a file may lie: the addresses to try, in order."""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from datasets.spec import DatasetSpec, FileSpec
+from errors import UsageError
+
+SCHEMES = ("http", "https", "file")
+
+
+def addresses(spec: DatasetSpec, file: FileSpec, mirror: str | None) -> tuple[str, ...]:
+    """Addresses (http, https, file) of one file of a dataset, in the order in which they are tried.
+
+    A mirror replaces all others. The file is sought at MIRROR/DATASET/FILE, then at MIRROR/FILE.
+    """
+    name = quote(file.name)
+    if mirror is None:
+        return (*file.urls, *(f"{base.rstrip('/')}/{name}" for base in spec.mirrors))
+    base = mirror_url(mirror)
+    return (f"{base}/{quote(spec.mirror_folder)}/{name}", f"{base}/{name}")
+
+
+def mirror_url(mirror: str) -> str:
+    """The mirror as a URL without a slash at its end; a plain path becomes a file: URL. UsageError otherwise."""
+    scheme = urlsplit(mirror).scheme.lower() if "://" in mirror or mirror.startswith("file:") else ""
+    if not scheme and mirror and not re.match(r"[a-z][a-z0-9+.-]+:", mirror):
+        return path_url(Path(mirror))
+    if scheme not in SCHEMES or (scheme != "file" and not urlsplit(mirror).hostname):
+        raise UsageError(
+            "not a mirror",
+            expected="http://HOST/…, https://HOST/…, file:///FOLDER or a folder",
+            got=shown(mirror) or "nothing",
+        )
+    return mirror.rstrip("/")
+
+
+def path_url(path: Path) -> str:
+    """A path as a file: URL, absolute, symbolic links as they are."""
+    return Path(os.path.abspath(path.expanduser())).as_uri()
+
+
+def local_path(url: str) -> Path | None:
+    """The path that a file: URL names, or None for other URLs."""
+    parts = urlsplit(url)
+    if parts.scheme.lower() != "file":
+        return None
+    if parts.netloc not in ("", "localhost"):
+        raise UsageError("a file: address of another machine", expected="file:///path", got=url)
+    return Path(unquote(parts.path))
+
+
+def shown(url: str) -> str:
+    """The URL for messages: without user name, password and query, which may be secrets."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, host, parts.path, "…" if parts.query else "", ""))
+    except ValueError:
+        return "an address that cannot be read"

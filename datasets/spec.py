@@ -1,0 +1,211 @@
+"""What a dataset is, before a byte of it is fetched: format, files, mirrors, digests, classes."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+
+from errors import UsageError
+
+FORMATS = ("embedded", "idx", "cifar-binary", "npz")
+LAYOUTS = ("chw", "hwc")
+IDX_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
+SPLIT_PARTS = ("train", "test")
+MAX_CLASSES = 256
+# Deflate adds at most about 0.03 % to what it cannot compress; archives also carry headers and strangers.
+SLACK = 16 << 20
+# No file and no content above this is read, whatever a header or a server says.
+MAX_BYTES = 4 << 30
+
+_DIGEST_LENGTHS = {"sha256": 64, "md5": 32}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_digest(digest: str) -> str:
+    """The digest itself if it reads `sha256:` or `md5:` and the right number of lower-case hex digits."""
+    algorithm, _, value = digest.partition(":")
+    length = _DIGEST_LENGTHS.get(algorithm, 0)
+    if not length or not re.fullmatch(rf"[0-9a-f]{{{length}}}", value):
+        raise UsageError(
+            "not a digest", expected="sha256: and 64 hex digits, or md5: and 32 hex digits", got=repr(digest)
+        )
+    return digest
+
+
+def check_name(name: str, kind: str) -> str:
+    """The name itself if it is safe as the name of a file or folder on any system."""
+    if not _NAME.fullmatch(name) or name.endswith("."):
+        raise UsageError(
+            f"not a name for a {kind}",
+            expected="up to 64 letters, digits, dots, dashes and underscores, a letter or digit first",
+            got=repr(name),
+        )
+    return name
+
+
+@dataclass(frozen=True)
+class MemberSpec:
+    """One member of an archive: exact name, part (`train` or `test`), size in bytes, digest of its bytes."""
+
+    name: str
+    part: str
+    size: int
+    digest: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.digest is not None:
+            check_digest(self.digest)
+        if not 0 < self.size <= MAX_BYTES:
+            raise UsageError(
+                f"the size of member {self.name!r} is out of range",
+                expected=f"1 to {MAX_BYTES} bytes",
+                got=self.size,
+            )
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """One file as mirrors send it.
+
+    `size` (bytes) and `digest` are those of the *content*, that is after gunzip where the name ends
+    in .gz or .tgz: gzip bytes differ between mirrors, the content does not. `sent_digest` is that of
+    the file as sent, for files of which no content digest is known. Archives have `members` instead.
+    `urls` are whole addresses of this file, tried before the dataset's mirrors.
+    """
+
+    name: str
+    part: str = ""
+    size: int | None = None
+    digest: str | None = None
+    sent_digest: str | None = None
+    members: tuple[MemberSpec, ...] = ()
+    urls: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "file")
+        for digest in (self.digest, self.sent_digest):
+            if digest is not None:
+                check_digest(digest)
+        if self.size is not None and not 0 < self.size <= MAX_BYTES:
+            raise UsageError(
+                f"the size of {self.name} is out of range", expected=f"1 to {MAX_BYTES} bytes", got=self.size
+            )
+        if len({member.name for member in self.members}) != len(self.members):
+            raise UsageError(f"{self.name} lists a member twice")
+
+    @property
+    def gzipped(self) -> bool:
+        """Whether the file is sent compressed; the name decides, the bytes must agree."""
+        return self.name.lower().endswith((".gz", ".tgz"))
+
+    @property
+    def pinned(self) -> bool:
+        """Whether digests cover everything that is decoded, so that it may come over the network."""
+        whole = self.digest is not None or self.sent_digest is not None
+        return whole or (bool(self.members) and all(member.digest for member in self.members))
+
+    @property
+    def content_cap(self) -> int:
+        """Bytes after which decompression stops."""
+        if self.members:
+            return min(MAX_BYTES, sum(member.size for member in self.members) + SLACK)
+        return MAX_BYTES if self.size is None else self.size
+
+    @property
+    def sent_cap(self) -> int:
+        """Bytes after which a download stops."""
+        return min(MAX_BYTES, self.content_cap + SLACK)
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A named dataset. `policy` names its default augmentation, `folder` its folder at a `--mirror`.
+
+    `shape` (channels, height, width) is needed where the format does not carry it (cifar-binary);
+    elsewhere it is checked if given. `mirrors` are addresses to which a file's name is appended.
+    """
+
+    name: str
+    title: str
+    format: str
+    classes: tuple[str, ...]
+    files: tuple[FileSpec, ...] = ()
+    policy: str = "none"
+    licence: str = ""
+    homepage: str = ""
+    mirrors: tuple[str, ...] = ()
+    folder: str = ""
+    shape: tuple[int, int, int] | None = None
+    layout: str = "chw"
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "dataset")
+        if self.folder:
+            check_name(self.folder, "mirror folder")
+        if self.format not in FORMATS or self.layout not in LAYOUTS:
+            raise UsageError(
+                f"dataset {self.name} has an unknown format or layout",
+                expected=f"{', '.join(FORMATS)}; {', '.join(LAYOUTS)}",
+                got=f"{self.format}; {self.layout}",
+            )
+        self._check_classes()
+        self._check_parts()
+        if self.shape is not None and not all(0 < side <= 1 << 15 for side in self.shape):
+            raise UsageError(
+                f"the shape of dataset {self.name} is out of range",
+                expected="channels, height and width of at least 1",
+                got=self.shape,
+            )
+
+    def _check_classes(self) -> None:
+        if not 2 <= len(self.classes) <= MAX_CLASSES or len(set(self.classes)) != len(self.classes):
+            raise UsageError(
+                f"the classes of dataset {self.name} are impossible",
+                expected=f"2 to {MAX_CLASSES} different names",
+                got=f"{len(self.classes)} names, {len(set(self.classes))} different",
+            )
+
+    def _check_parts(self) -> None:
+        names = [file.name for file in self.files]
+        if len(set(names)) != len(names):
+            raise UsageError(f"dataset {self.name} lists a file twice", got=", ".join(names))
+        parts = sorted(part for file in self.files for part in _parts(file))
+        expected = {"embedded": [], "npz": [""], "idx": sorted(IDX_PARTS)}.get(self.format)
+        # cifar-binary may have any number of pieces of either split, but both splits.
+        fits = set(parts) == set(SPLIT_PARTS) if expected is None else parts == expected
+        if not fits:
+            raise UsageError(
+                f"the files of dataset {self.name} do not fit its format {self.format}",
+                expected={
+                    "idx": f"one file for each part {', '.join(IDX_PARTS)}",
+                    "npz": "one file, without part",
+                    "cifar-binary": "files or members with part train and with part test",
+                }.get(self.format, "no files"),
+                got=", ".join(part or "(no part)" for part in parts) or "none",
+            )
+        if self.format == "npz" and self.files[0].gzipped:
+            raise UsageError(f"dataset {self.name}: an npz file is not gzipped", got=self.files[0].name)
+        if self.format == "cifar-binary" and self.shape is None:
+            raise UsageError(
+                f"dataset {self.name} needs a shape",
+                expected="channels, height, width, such as 3, 32, 32",
+                do="add shape: [3, 32, 32]",
+            )
+
+    @property
+    def mirror_folder(self) -> str:
+        """The folder of this dataset's files at a `--mirror`."""
+        return self.folder or self.name
+
+    def key(self, extra: object = None) -> str:
+        """Hexadecimal digest of all that decides the content: names the dataset's folder in the cache."""
+        files = [
+            [f.name, f.part, f.size, f.digest, f.sent_digest] + [[m.name, m.part, m.size, m.digest] for m in f.members]
+            for f in self.files
+        ]
+        what = [self.name, self.format, self.classes, self.shape, self.layout, files, extra]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def _parts(file: FileSpec) -> list[str]:
+    return [member.part for member in file.members] if file.members else [file.part]

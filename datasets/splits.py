@@ -1,0 +1,87 @@
+"""Which rows train and which validate: class-balanced, pure functions of (labels, sizes, seed)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from counters import Purpose, check_seed, permutation
+from errors import UsageError
+
+I64Array = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of the training table, int64, ascending, disjoint: those trained on, those validated on."""
+
+    train: I64Array
+    validation: I64Array
+
+
+def balanced(labels: npt.ArrayLike, count: int, *, seed: int, purpose: int) -> I64Array:
+    """`count` row numbers, ascending, as evenly over the classes as they allow: int64, shape (count,).
+
+    Rows stand in the order of the keyed permutation (seed, purpose); then the first row of every
+    class is taken, then the second of every class, and so on, until `count` are; where only some
+    classes can give one more, those with the most rows do. So the numbers of rows of two classes differ by
+    at most one, unless a class has no more rows to give; the same holds for what is left where it
+    held before; and a smaller count takes a part of the rows of a larger one.
+    """
+    where = np.asarray(labels)
+    if not 0 <= count <= len(where):
+        raise UsageError("cannot take so many rows", expected=f"0 to {len(where)}", got=count)
+    if count == 0:
+        return np.empty(0, np.int64)
+    order = permutation(len(where), seed=seed, purpose=purpose)
+    rank, size = _ranks_and_sizes(where[order])
+    # Stable: rows of one rank and of classes of one size keep the order of the permutation.
+    taken = order[np.lexsort((-size, rank))[:count]]
+    return np.sort(taken).astype(np.int64)
+
+
+def _ranks_and_sizes(labels: npt.NDArray[np.generic]) -> tuple[I64Array, I64Array]:
+    """For each row, how many rows before it have its class, and how many rows have it in all."""
+    grouped = np.argsort(labels, kind="stable")
+    in_groups = labels[grouped]
+    starts = np.searchsorted(in_groups, in_groups, side="left")
+    ends = np.searchsorted(in_groups, in_groups, side="right")
+    rank, size = np.empty(len(labels), np.int64), np.empty(len(labels), np.int64)
+    rank[grouped] = np.arange(len(labels)) - starts
+    size[grouped] = ends - starts
+    return rank, size
+
+
+def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int = 0, seed: int = 0) -> Split:
+    """Rows for training and for validation, from the labels (n,) of the training table.
+
+    `subset` keeps that many rows (all if None), of which `validation` are set apart; both are drawn
+    class-balanced (see `balanced`) with keys of their own. UsageError where no row would be left to
+    train on, or more are asked for than there are.
+    """
+    check_seed(seed)
+    where = np.asarray(labels)
+    total = len(where)
+    if subset is not None and not 1 <= subset <= total:
+        raise UsageError(
+            "the subset does not fit the dataset",
+            expected=f"1 to {total} rows",
+            got=subset,
+            do=f"choose --subset of at most {total}, or leave it out",
+        )
+    kept = (
+        np.arange(total, dtype=np.int64)
+        if subset is None
+        else balanced(where, subset, seed=seed, purpose=Purpose.SUBSET)
+    )
+    if not 0 <= validation < max(len(kept), 1):
+        raise UsageError(
+            "the validation split does not fit",
+            expected=f"0 to {len(kept) - 1} of {len(kept)} rows, so that some are left to train on",
+            got=validation,
+            do="choose a smaller --validation",
+        )
+    chosen = balanced(where[kept], validation, seed=seed, purpose=Purpose.VALIDATION)
+    left = np.ones(len(kept), bool)
+    left[chosen] = False
+    return Split(train=kept[left], validation=kept[chosen])
