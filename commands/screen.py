@@ -1,0 +1,65 @@
+"""Screen: where commands write. Text for people (colours on a terminal alone), JSON lines for machines."""
+
+import dataclasses
+import json
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_WIDTH = 160  # a pipe or a file has no edge to wrap at
+
+
+class Screen:
+    """One command's output. With `as_json` only `record` writes to stdout, without it everything else does."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        width = None if sys.stdout.isatty() else PLAIN_WIDTH
+        self.console = Console(highlight=False, width=width, quiet=as_json, emoji=False, markup=False)
+        self.errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+    @property
+    def live(self) -> bool:
+        """Whether a picture that redraws itself makes sense."""
+        return self.console.is_terminal and not self.console.is_dumb_terminal and not self.as_json
+
+    def say(self, text: str | Text = "", style: str | None = None) -> None:
+        """One line for people."""
+        self.console.print(text, style=style, soft_wrap=True)
+
+    def facts(self, *rows: tuple[str, str]) -> None:
+        """Lines of a faint name and a value, values under each other."""
+        for name, value in rows:
+            self.say(Text.assemble((f"{name:<10}", "dim"), value))
+
+    def show(self, table: Table) -> None:
+        """A table for people."""
+        self.console.print(table)
+
+    def record(self, **fields: object) -> None:
+        """One line for machines."""
+        if self.as_json:
+            print(json.dumps(fields, default=_plain), flush=True)
+
+    def note(self, text: str) -> None:
+        """Something beside the result: to stderr, so that it is in nobody's way; JSON in JSON mode."""
+        if self.as_json:
+            print(json.dumps({"notice": text}), file=sys.stderr, flush=True)
+        else:
+            self.errors.print(Text.assemble(("note: ", "yellow"), text))
+
+
+def table(*headers: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table in the house's looks: no frame, faint heads; the columns named in `right` are numbers."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", expand=False)
+    for header in headers:
+        made.add_column(header, justify="right" if header in right else "left", no_wrap=header in right)
+    return made
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
