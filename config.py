@@ -227,9 +227,9 @@ def _fit(kind: Any, value: object) -> object:
     if typing.get_origin(kind) is tuple and isinstance(value, list | tuple):
         inner = [choices[0]] * len(value) if choices[-1] is ... else choices
         return tuple(_fit(k, item) for k, item in zip(inner, value, strict=True))
-    if kind is float and type(value) in (int, float) and math.isfinite(typing.cast(float, value)):
-        return float(typing.cast(float, value))
-    if type(value) is kind:
+    if kind is float and type(value) in (int, float) and math.isfinite(value):  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
+    if type(value) is kind and kind is not float:
         return value
     raise ValueError
 

@@ -45,13 +45,13 @@ usage: millrace COMMAND [ARGUMENTS] [--flags]
 {commands}
 
 start here:
-  millrace train                             handwritten digits, built in: seconds
-  millrace train --dataset mnist --epochs 20
-  millrace evaluate RUN                      RUN is the folder that train names
+  millrace train                        handwritten digits, built in; seconds
+  millrace train --dataset mnist        downloads MNIST first
+  millrace evaluate latest              or the folder that train names
 
-  millrace help COMMAND shows the flags of a command. Settings come from flags, else
-  MILLRACE_* variables, else a YAML file, else defaults. Exit codes: 0 done, 1 failed,
-  2 wrong usage, 130 interrupted, 143 terminated."""
+millrace help COMMAND shows the flags of a command. Settings come from flags,
+else MILLRACE_* variables, else a YAML file, else defaults. Exit codes: 0 done,
+1 failed, 2 wrong usage, 130 interrupted, 143 terminated."""
 
 
 def help_page() -> str:

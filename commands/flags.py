@@ -162,6 +162,8 @@ def _shown(value: object) -> str:
 
 def _help(key: config.Key) -> str:
     """What a key means: its own help, or the entry `name: …` in the docstring of its floor's options."""
+    if key.path == "policy.name":
+        return "what a changed policy is called"
     group, _, name = key.path.rpartition(".")
     text = (config.GROUPS[group].__doc__ or "") if group else ""
     entry = rf"^\s*(?:\w+, )*{name}(?:, \w+)*: (.+?)(?=^\s*[\w, ]+: |^\s*$|\Z)"

@@ -108,6 +108,8 @@ def _entries(loader: _Loader, node: yaml.MappingNode, name: str, prefix: str) ->
             continue
         try:
             value = loader.construct_object(value_node, deep=True)
+            if value is None and key in config.GROUPS and not prefix:
+                continue  # a heading of which all lines are commented out
             (path, checked), *_ = config.spread({key: value}, prefix).items()
             yield path, Entry(config.convert(config.known_keys()[path].kind, checked, path), line)
         except yaml.YAMLError as error:

@@ -1,0 +1,54 @@
+"""`millrace train`: a run from a configuration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import config
+from commands import flags, layers, runs, yaml_text
+from commands.screen import Screen
+from commands.training import already_done, carry_out, kept
+from commands.words import short
+from config import Config
+from errors import UsageError
+from workers.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """Train a network on augmented images. The same configuration and seed give the same weights, bit for bit.
+
+    Flags go before MILLRACE_* variables, those before the file, the file before defaults."""
+
+    file: str | None = flags.positional("FILE.yaml", "configuration to start from")
+    json: bool = flags.as_json()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Train to the end; exit code 130 or 143 after a signal, once the checkpoint is written."""
+    options, given = flags.parse("train", TrainOptions, arguments, list(config.known_keys()))
+    screen = Screen(as_json=options.json)
+    settings = layers.resolve(options.file, given).config.resolved()
+    settings.job()  # what the workers refuse is refused before a folder is made
+    path = Path(settings.out).expanduser() if settings.out else runs.new_folder(settings.dataset, datetime.now())
+    if not RunFolder.is_run(path):
+        text = yaml_text.write(kept(settings))
+        return carry_out(screen, settings, lambda: RunFolder.create(path, text))
+    folder = RunFolder.open(path)
+    _same_recipe(folder, settings)
+    if folder.finished:
+        return already_done(screen, settings, folder)
+    screen.note(f"going on with the run in {short(folder.path)}")
+    return carry_out(screen, settings, lambda: folder)
+
+
+def _same_recipe(folder: RunFolder, settings: Config) -> None:
+    """Refuse to mix two recipes in one folder."""
+    different = runs.changes(runs.config_of(folder), settings)
+    if different:
+        raise UsageError(
+            f"{short(folder.path)} holds a run of another recipe",
+            expected="; ".join(different[:5]) + (" …" if len(different) > 5 else ""),
+            do="choose another --out, or `millrace resume` to go on with that run",
+        )

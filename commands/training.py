@@ -1,0 +1,89 @@
+"""Training: what `train` and `resume` have in common, from the dataset to the last line."""
+
+import dataclasses
+from collections.abc import Callable
+
+import datasets
+from commands.downloads import Downloads
+from commands.run_display import RunDisplay
+from commands.screen import Screen
+from commands.stopping import Stopping
+from commands.words import accuracy_line, argument, duration, short
+from config import Config
+from errors import TrainingError
+from workers.events import RunDone
+from workers.local_training import train
+from workers.run_folder import RunFolder
+from workers.setup import Setup
+
+FILES = (
+    ("config.yaml", "the resolved configuration"),
+    ("metrics.jsonl", "loss, accuracy, rate, speed of every step"),
+    ("epochs.jsonl", "the same for every epoch, and the validation"),
+    ("checkpoints/", "weights and optimizer, to evaluate or to go on from"),
+)
+
+
+def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> int:
+    """Train from the newest checkpoint of the folder that `take` gives, or from the start, to the end or to a stop.
+
+    The folder is taken last: what cannot be trained leaves none behind."""
+    with Downloads(screen) as progress:
+        spec = datasets.find(config.dataset)
+        dataset = datasets.load(spec, mirror=config.mirror, offline=config.offline, progress=progress)
+    setup = Setup(config.job(), dataset)
+    _ = setup.total_steps  # made here, so that sizes that do not fit are refused before there is a folder
+    model = setup.network.text
+    folder = take()
+    folder.own()
+    try:
+        checkpoint = folder.latest(dataset_digest=dataset.digest, model=model)
+        with Stopping() as stopping, RunDisplay(screen, config, stopping) as display:
+            done = train(config.job(), config.place(), dataset, folder, display, stopping.event, checkpoint)
+    finally:
+        folder.release()
+    if done.stopped:
+        return _stopped(screen, folder, done, stopping)
+    if done.test_accuracy is None:
+        raise TrainingError("the run ended without a test accuracy", got=f"step {done.step}")
+    _results(screen, config, folder, done.seconds)
+    screen.say(accuracy_line(done.test_accuracy), style="bold")
+    return 0
+
+
+def already_done(screen: Screen, config: Config, folder: RunFolder) -> int:
+    """Say what came out of a run that is finished."""
+    result = folder.result()
+    screen.record(event="finished_before", folder=str(folder.path), **result)
+    screen.say(f"this run is finished: {short(folder.path)}")
+    screen.say("to train again, give another --out or change the configuration", style="dim")
+    screen.say(accuracy_line(float(result["test_accuracy"])), style="bold")
+    return 0
+
+
+def _stopped(screen: Screen, folder: RunFolder, done: RunDone, stopping: Stopping) -> int:
+    screen.say()
+    screen.facts(
+        ("stopped", f"after {done.step:,} steps; the checkpoint is written"),
+        ("go on", f"millrace resume {argument(folder.path)}"),
+    )
+    return stopping.code
+
+
+def _results(screen: Screen, config: Config, folder: RunFolder, seconds: float) -> None:
+    """Where the run's files lie and what to do next."""
+    screen.say()
+    screen.facts(("time", duration(seconds)), ("run", short(folder.path)))
+    for name, what in FILES:
+        screen.facts(("", f"{name:<15} {what}"))
+    path = argument(folder.path)
+    screen.facts(
+        ("next", f"millrace evaluate {path}"),
+        ("", f"millrace preview --dataset {config.dataset}"),
+        ("", f"tail -n 3 {path}/epochs.jsonl"),
+    )
+
+
+def kept(config: Config) -> Config:
+    """The configuration as the run's folder keeps it: `train` takes the file again and makes a new run of it."""
+    return dataclasses.replace(config.resolved(), out=None)

@@ -1,0 +1,107 @@
+"""Flags: what tyro reads for us, and how every slip is answered."""
+
+from dataclasses import dataclass
+
+import pytest
+
+import config
+from commands import flags
+from errors import UsageError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Try things.
+
+    In a second paragraph."""
+
+    names: tuple[str, ...] = flags.positional("NAME", "names", many=True)
+    rows: int = flags.option(10, "N", "rows")
+    json: bool = flags.as_json()
+
+
+@dataclass(frozen=True)
+class Needy:
+    """Need a run."""
+
+    run: str = flags.positional("RUN", "a run", required=True)
+
+
+ALL = tuple(config.known_keys())
+
+
+def test_defaults_without_arguments() -> None:
+    assert flags.parse("try", Options, [], ALL) == (Options((), 10, False), {})
+
+
+def test_own_options_and_keys_are_read() -> None:
+    words = "b a --rows 3 --json --epochs=7 --slot-size 5 --optimizer.rate 1e-3 --policy none"
+    options, given = flags.parse("try", Options, f"{words} --policy.scale 0.9 1.1 --offline".split(), ALL)
+    assert options == Options(("b", "a"), 3, True)
+    assert given == {
+        "epochs": 7,
+        "slot_size": 5,
+        "optimizer.rate": 0.001,
+        "policy": "none",
+        "policy.scale": (0.9, 1.1),
+        "offline": True,
+    }
+
+
+def test_lists_and_none() -> None:
+    words = "--network.hidden 9 8 --subset none --slot_size 3"
+    assert flags.parse("try", Options, words.split(), ALL)[1] == {
+        "network.hidden": (9, 8),
+        "subset": None,
+        "slot_size": 3,
+    }
+    assert flags.parse("try", Options, ["--network.hidden"], ALL)[1] == {"network.hidden": ()}
+
+
+def test_every_key_has_a_flag_with_help() -> None:
+    for key, known in config.known_keys().items():
+        if known.kind is bool:
+            assert flags.parse("try", Options, [f"--{key}"], ALL)[1] == {key: True}
+        else:
+            kind = str(known.kind)
+            text = "3 4" if "tuple" in kind else "3"
+            words = [f"--{key.replace('_', '-')}", *text.split()]
+            assert list(flags.parse("try", Options, words, ALL)[1]) == [key]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--epoch 3", "unknown flag --epoch\n  do:       did you mean '--epochs'?"),
+        ("--optimizer.rat=3", "did you mean '--optimizer.rate'?"),
+        ("--zzzzzz", "see millrace help try"),
+        ("--epochs many", "--epochs has the wrong type\n  expected: a whole number"),
+        ("--rows many", "--rows has the wrong type"),
+        ("--network.hidden 3 x", "--network.hidden has the wrong type"),
+        ("--epochs", "missing value for argument '--epochs'"),
+    ],
+)
+def test_slips_are_usage_errors_that_help(words: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        flags.parse("try", Options, words.split(), ALL)
+    assert said in str(caught.value)
+    assert "│" not in str(caught.value)
+
+
+def test_superfluous_and_missing_arguments() -> None:
+    with pytest.raises(UsageError, match="unrecognized options: b"):
+        flags.parse("try", Needy, ["a", "b"])
+    with pytest.raises(UsageError, match="millrace try needs RUN"):
+        flags.parse("try", Needy, [])
+
+
+def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as leaving:
+        flags.parse("try", Options, ["--help"], ALL)
+    assert not leaving.value.code
+    page = capsys.readouterr().out
+    assert "usage: millrace try" in page
+    assert "In a second paragraph." in page
+    for key in ALL:
+        assert f"--{key.replace('_', '-')}" in page
+    assert "see the documentation" not in page

@@ -1,0 +1,130 @@
+"""The front door from outside: exit codes, help without weight, errors without tracebacks."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import commands
+import millrace
+
+ROOT = Path(millrace.__file__).parent
+
+
+def start(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """One command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "millrace", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_help_is_light() -> None:
+    heavy = ("numpy", "tyro", "numba", "ray", "pyarrow", "rich", "yaml", "config")
+    code = (
+        "import sys, millrace; code = millrace.main(['--help']);"
+        f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
+    assert "usage: millrace COMMAND" in done.stdout
+
+
+def test_help_fits_80_columns_and_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["--help"], ["-h"], ["help"]):
+        assert millrace.main(arguments) == 0
+        page = capsys.readouterr().out
+        assert max(map(len, page.splitlines())) <= 80
+        for command in millrace.COMMANDS:
+            assert f"  {command.name} " in page
+
+
+def test_every_row_of_the_table_has_its_file() -> None:
+    folder = Path(commands.__file__).parent
+    for command in millrace.COMMANDS:
+        assert "\ndef run(" in (folder / f"{command.name.replace('-', '_')}.py").read_text()
+
+
+def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
+    assert millrace.main(["--version"]) == 0
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert capsys.readouterr().out == f"millrace {project['project']['version']}\n"
+
+
+@pytest.mark.parametrize("command", [command.name for command in millrace.COMMANDS])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert millrace.main(["help", command]) == 0
+    page = capsys.readouterr().out
+    assert f"usage: millrace {command}" in page
+    assert "--json" in page
+
+
+def test_unknown_commands_and_flags_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, near in ((["trian"], "train"), (["--versoin"], "--version"), (["help", "fecth"], "fetch")):
+        assert millrace.main(arguments) == 2
+        assert f"did you mean '{near}'?" in capsys.readouterr().err
+
+
+def test_errors_are_json_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert millrace.main(["config", "--json", "--epochs", "0"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert json.loads(err)["exit_code"] == 2
+    assert json.loads(err)["expected"] == "at least 1"
+
+
+def raising(error: BaseException) -> Any:
+    def run(arguments: list[str]) -> int:
+        raise error
+
+    return run
+
+
+def test_faults_are_short_unless_the_traceback_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.config.run", raising(ValueError("oh")))
+    assert millrace.main(["config"]) == 1
+    err = capsys.readouterr().err
+    assert "unexpected ValueError: oh" in err
+    assert "MILLRACE_TRACEBACK=1" in err
+    assert "Traceback" not in err
+    monkeypatch.setenv("MILLRACE_TRACEBACK", "1")
+    assert millrace.main(["config"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_interruption_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("commands.config.run", raising(KeyboardInterrupt()))
+    assert millrace.main(["config"]) == 130
+
+
+def test_as_a_process() -> None:
+    done = start("config", "--epochs", "7", "--json", MILLRACE_BATCH="9")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {line["key"]: line["source"] for line in lines if line["source"] != "default"} | {} == {
+        "epochs": "--epochs",
+        "batch": "MILLRACE_BATCH",
+        **{f"policy.{name}": "the dataset's own" for name in ("name", "translate", "rotate", "scale", "shear", "flip")},
+    }
+    done = start("config", "--epoch", "7")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: unknown flag --epoch")
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    command = f"{sys.executable} -m millrace datasets --json | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("0", "141")  # `true` may read nothing before it leaves, or leave late

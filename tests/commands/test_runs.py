@@ -1,0 +1,71 @@
+"""Where runs lie, how they are found, and when two recipes differ."""
+
+import dataclasses
+import os
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from commands import runs, yaml_text
+from config import Config
+from errors import UsageError
+from model.options import OptimizerOptions
+from workers.run_folder import RunFolder
+
+NOW = datetime(2025, 3, 4, 5, 6, 7)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "millrace" / "runs"
+
+
+def make(path: Path, config: Config) -> RunFolder:
+    return RunFolder.create(path, yaml_text.write(config.resolved()))
+
+
+def test_folders_are_named_by_dataset_and_time_and_never_twice(data: Path) -> None:
+    assert runs.new_folder("digits", NOW) == data / "digits-20250304-050607"
+    make(data / "digits-20250304-050607", Config())
+    assert runs.new_folder("digits", NOW) == data / "digits-20250304-050607-2"
+    assert runs.new_folder("/a/my own.yaml", NOW).name == "my own-20250304-050607"
+
+
+def test_a_relative_data_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    assert runs.runs_folder() == tmp_path / ".local" / "share" / "millrace" / "runs"
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert runs.runs_folder() == tmp_path / "Library" / "Application Support" / "millrace" / "runs"
+
+
+def test_runs_are_found_by_path_name_and_latest(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no runs in"):
+        runs.locate("latest")
+    for age, name in enumerate(("new", "old")):
+        make(data / name, Config())
+        os.utime(data / name, (1e9 - age, 1e9 - age))
+    make(tmp_path / "elsewhere", Config())
+    assert runs.locate("elsewhere") == tmp_path / "elsewhere"
+    assert runs.locate("old") == data / "old"
+    assert runs.locate("latest") == data / "new"
+    with pytest.raises(UsageError, match="did you mean old"):
+        runs.locate("odl")
+
+
+def test_a_run_keeps_its_configuration(data: Path) -> None:
+    made = Config(seed=5, optimizer=OptimizerOptions(rate=1e-5), mirror="file:///m")
+    assert runs.config_of(make(data / "a", made)) == made.resolved()
+
+
+def test_changes_name_keys_of_the_recipe_alone() -> None:
+    one = Config(workers=1, policy="digits")
+    assert runs.changes(one, dataclasses.replace(one, workers=2, out="x", policy="auto")) == []
+    two = dataclasses.replace(one, epochs=2, optimizer=OptimizerOptions(rate=0.5), policy="none")
+    assert runs.changes(one, two)[0] == "epochs: 30, not 2"
+    assert "optimizer.rate: 0.001, not 0.5" in runs.changes(one, two)
+    assert "policy.rotate: 12.0, not 0.0" in runs.changes(one, two)
