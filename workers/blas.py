@@ -14,9 +14,7 @@ __all__ = ["blas_threads", "one_blas_thread"]
 def blas_threads() -> dict[str, int]:
     """The number of threads of every BLAS library loaded in this process, by file."""
     np.dot(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
-    return {
-        str(pool["filepath"]): int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"
-    }
+    return {str(pool["filepath"]): int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
 @contextmanager

@@ -26,9 +26,7 @@ class GradientWorker:
         self._x = np.empty((slot_rows, network.inputs), np.float32)
         self._free: list[npt.NDArray[np.float32]] = []
 
-    def compute(
-        self, weights: npt.NDArray[np.float32], step: int, block: Block, slots: int, take: Take
-    ) -> Partial:
+    def compute(self, weights: npt.NDArray[np.float32], step: int, block: Block, slots: int, take: Take) -> Partial:
         """The block's partial sum at these weights (float32 (parameters,), only read).
 
         slots: how many the step has; those of the block beyond them are skipped. The gradient array belongs to the
@@ -45,9 +43,7 @@ class GradientWorker:
         right = self.compute(weights, step, Block(block.start + half, half), slots, take)
         total = add(left.gradient, right.gradient)
         self.recycle(right.gradient)
-        return Partial(
-            total, left.loss + right.loss, left.correct + right.correct, left.samples + right.samples
-        )
+        return Partial(total, left.loss + right.loss, left.correct + right.correct, left.samples + right.samples)
 
     def recycle(self, gradient: npt.NDArray[np.float32]) -> None:
         """Give an array of `compute` back, to be written over."""

@@ -96,7 +96,7 @@ class ParameterServer:
             samples = left.samples + (right.samples if right else 0)
             if not math.isfinite(loss):
                 raise _not_finite(step, loss)
-            rate = self._setup.schedule.rate(step)
+            rate = self._setup.schedule(step)
             self._setup.optimizer.update(
                 state.weights,
                 state.optimizer,

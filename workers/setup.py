@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets import Dataset, Split, images, labels, split
-from model import Inputs, Network, Optimizer, Schedule, optimizer, schedule
+from model import Inputs, Network, Optimizer, optimizer, schedule
+from model.schedules import Schedule
 from pipeline import Order, Stream
 from workers.job import Job
 from workers.statistics import pixel_statistics

@@ -1,4 +1,4 @@
-"""Mean and deviation of the training pixels, from whole numbers: exact, so the same whoever counts and in which order."""
+"""Mean and deviation of the training pixels, from whole numbers: exact, whoever counts and in which order."""
 
 import math
 from typing import Any

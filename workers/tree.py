@@ -1,4 +1,4 @@
-"""The fixed reduction tree: blocks of slots, and the sum of their partial sums in one order for any number of workers."""
+"""The fixed reduction tree: blocks of slots, and the sum of their partial sums, the same for any number of workers."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -74,9 +74,7 @@ def tree_sum(values: Sequence[float]) -> float:
     """float64 values, one a slot, added along the tree."""
     level = list(values)
     while len(level) > 1:
-        level = [a + b for a, b in zip(level[::2], level[1::2], strict=False)] + (
-            level[-1:] if len(level) % 2 else []
-        )
+        level = [a + b for a, b in zip(level[::2], level[1::2], strict=False)] + (level[-1:] if len(level) % 2 else [])
     return level[0] if level else 0.0
 
 

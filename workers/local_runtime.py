@@ -1,0 +1,168 @@
+"""The local runtime: gradient workers as threads of this process, around one parameter server.
+
+Nobody waits idly: a worker whose contribution is in makes batches ahead until the last contribution comes; whoever
+brings that one also updates the weights. A step costs no message and no copy of an array.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from queue import Empty, SimpleQueue
+
+import pyarrow as pa
+
+from errors import TrainingError
+from pipeline import ReadAhead
+from workers.gradient_worker import GradientWorker
+from workers.job import Place
+from workers.parameter_server import ParameterServer, ServerState
+from workers.runtime import Finished
+from workers.setup import Setup
+from workers.tree import share
+
+MIB = 1 << 20
+DEADLINE = 600.0  # seconds without any finished step after which a run is given up
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LocalRuntime:
+    """Threads that compute the steps from the server's version on; see `workers.runtime.Runtime`."""
+
+    def __init__(self, setup: Setup, place: Place, state: ServerState | None = None) -> None:
+        self._setup = setup
+        self.server = ParameterServer(setup, state)
+        slots = -(-setup.order.batch // setup.order.slot)
+        self.workers = min(place.workers or cores(), slots)
+        self.augmenters = place.augmenters
+        self._ahead: ReadAhead[pa.RecordBatch] = ReadAhead(
+            setup.stream.batch,
+            self._keys(),
+            item_bytes=setup.stream.slot_bytes,
+            bound=place.read_ahead * MIB,
+            threads=place.augmenters,
+        )
+        self._moved = threading.Condition()  # the version, the limit or the end
+        self._limit, self._ended = self.server.version, False
+        self._records: SimpleQueue[Finished | BaseException] = SimpleQueue()
+        self._waited = [0.0] * self.workers
+        self._last = 0.0
+        self._threads = [
+            threading.Thread(target=self._run, args=(index,), name=f"worker-{index}", daemon=True)
+            for index in range(self.workers)
+        ]
+
+    def start(self) -> None:
+        self._last = time.perf_counter()
+        for thread in self._threads:
+            thread.start()
+
+    def allow(self, limit: int) -> None:
+        with self._moved:
+            self._limit = limit
+            # The time until somebody allows the next step is no step's time.
+            self._last = time.perf_counter()
+            self._moved.notify_all()
+
+    def finished(self, timeout: float) -> list[Finished]:
+        records: list[Finished] = []
+        try:
+            while True:
+                record = self._records.get(timeout=timeout) if not records else self._records.get_nowait()
+                if isinstance(record, BaseException):
+                    raise record
+                records.append(record)
+        except Empty:
+            return records
+
+    def snapshot(self) -> ServerState:
+        return self.server.snapshot()
+
+    def close(self) -> None:
+        with self._moved:
+            self._ended = True
+            self._moved.notify_all()
+        self._ahead.close()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(DEADLINE)
+
+    def _keys(self) -> Iterator[tuple[int, int]]:
+        for step in range(self.server.version, self._setup.total_steps):
+            for slot in range(self._setup.order.slots(step)):
+                yield step, slot
+
+    def _run(self, index: int) -> None:
+        try:
+            worker = GradientWorker(self._setup.network, self._setup.inputs, self._setup.order.slot)
+            step = self.server.version
+            while self._wait_for(step):
+                self._compute(worker, index, step)
+                step += 1
+        except BaseException as error:
+            self._records.put(error)
+            with self._moved:
+                self._ended = True
+                self._moved.notify_all()
+
+    def _compute(self, worker: GradientWorker, index: int, step: int) -> None:
+        slots = self._setup.order.slots(step)
+        weights = self.server.view
+        worker.waited = 0.0
+        gradients = []
+        complete = False
+        for block in share(slots, self.workers, index):
+            partial = worker.compute(weights, step, block, slots, self._ahead.take)
+            gradients.append(partial.gradient)
+            self._waited[index] = worker.waited
+            complete = self.server.contribute(step, block, partial)[1]
+        if complete:
+            self._update()
+        elif gradients:
+            # The server reads the arrays until the step is over.
+            self._wait_until(step + 1)
+        for gradient in gradients:
+            worker.recycle(gradient)
+
+    def _update(self) -> None:
+        update = self.server.update()
+        now = time.perf_counter()
+        seconds = max(now - self._last, 1e-9)
+        self._last = now
+        waiting = min(sum(self._waited) / (self.workers * seconds), 1.0)
+        self._waited = [0.0] * self.workers
+        with self._moved:
+            self._moved.notify_all()
+        self._records.put(Finished(update, seconds, waiting))
+
+    def _wait_for(self, step: int) -> bool:
+        """Wait until the step may be computed; False where it never will."""
+        while True:
+            with self._moved:
+                if self._ended or step >= self._setup.total_steps:
+                    return False
+                if step <= self.server.version and step < self._limit:
+                    return True
+            if not self._ahead.help():
+                self._pause(lambda: self._ended or (step <= self.server.version and step < self._limit))
+
+    def _wait_until(self, version: int) -> None:
+        """Wait for the weights of a version, making batches meanwhile."""
+        began = time.monotonic()
+        while self.server.version < version and not self._ended:
+            if not self._ahead.help():
+                self._pause(lambda: self._ended or self.server.version >= version)
+            if time.monotonic() - began > DEADLINE:
+                raise TrainingError(
+                    f"step {version - 1} did not finish",
+                    expected=f"all slots within {DEADLINE:g} s",
+                    got=f"missing {self.server.missing()}",
+                )
+
+    def _pause(self, until: Callable[[], bool]) -> None:
+        with self._moved:
+            self._moved.wait_for(until, 1.0)

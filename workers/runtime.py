@@ -1,0 +1,39 @@
+"""What a place to run must offer the trainer; local threads and Ray actors are two of them."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.parameter_server import ServerState, Update
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished step as the runtime saw it: seconds since the step before, and the share of the workers' time in
+    these seconds that was spent waiting for data."""
+
+    update: Update
+    seconds: float
+    waiting: float
+
+
+class Runtime(Protocol):
+    """Steps are computed by themselves as far as they are allowed to; the trainer only watches."""
+
+    workers: int
+    augmenters: int
+
+    def start(self) -> None:
+        """Begin with the step that the server's state asks for."""
+
+    def allow(self, limit: int) -> None:
+        """Steps below `limit` may be computed."""
+
+    def finished(self, timeout: float) -> list[Finished]:
+        """The steps finished since the last call, in order, after waiting `timeout` seconds at most for the
+        first; raises what went wrong in a worker."""
+
+    def snapshot(self) -> ServerState:
+        """Copies of the server's state, from between two steps."""
+
+    def close(self) -> None:
+        """End the workers; never raises what `finished` would."""

@@ -1,0 +1,239 @@
+"""The trainer: watches a runtime, keeps metrics and checkpoints, measures at the epochs' edges. It moves no arrays."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+
+from datasets import images, labels
+from errors import DeadlineError
+from model import Checkpoint, fingerprint
+from workers.evaluation import Evaluation, evaluate
+from workers.events import CheckpointWritten, EpochDone, Notice, Observer, RunDone, RunStarted, StepDone
+from workers.job import Place
+from workers.metrics import Lines
+from workers.parameter_server import ServerState
+from workers.run_folder import RunFolder
+from workers.runtime import Finished, Runtime
+from workers.setup import Setup
+
+POLL = 0.1  # seconds between two looks at the runtime
+DEADLINE = 900.0  # seconds without a finished step after which the run is given up
+
+
+@dataclass
+class Progress:
+    """What the trainer itself remembers, kept in checkpoints: seconds of training, those of the current epoch, and
+    the seconds of these that a worker waited for data."""
+
+    seconds: float = 0.0
+    epoch_seconds: float = 0.0
+    epoch_waiting: float = 0.0
+
+
+class Trainer:
+    """One run from a state to its end or to a stop. `observer` is called from the thread that calls `run`."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        place: Place,
+        runtime: Runtime,
+        folder: RunFolder,
+        observer: Observer,
+        stop: threading.Event,
+        checkpoint: Checkpoint | None = None,
+        threads: int = 1,
+    ) -> None:
+        self._setup, self._place, self._runtime = setup, place, runtime
+        self._folder, self._observer, self._stop, self._threads = folder, observer, stop, threads
+        self._step = checkpoint.step if checkpoint else 0
+        kept = checkpoint.state.get("trainer", {}) if checkpoint else {}
+        self._progress = Progress(**kept)
+        self._pending: deque[Finished] = deque()
+        self._seen = time.monotonic()
+        self._steps = Lines(folder.metrics, "step", self._step)
+        self._epochs = Lines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
+        self._fingerprint = fingerprint()
+
+    def run(self) -> RunDone:
+        """Train to the end, or until `stop` is set; a checkpoint is written in both cases."""
+        self._announce()
+        self._runtime.start()
+        self._allow()
+        last_checkpoint = time.monotonic()
+        try:
+            while self._step < self._setup.total_steps and not self._stop.is_set():
+                self._next(POLL)
+                if time.monotonic() - last_checkpoint >= self._place.checkpoint_every:
+                    self._checkpoint()
+                    last_checkpoint = time.monotonic()
+            return self._end()
+        finally:
+            self._steps.close()
+            self._epochs.close()
+
+    def _next(self, timeout: float, until: int | None = None) -> None:
+        """Take in finished steps, waiting `timeout` for the first, but none from step `until` on."""
+        if not self._pending:
+            self._pending.extend(self._runtime.finished(timeout))
+            now = time.monotonic()
+            self._seen = now if self._pending else self._seen
+            if now - self._seen > DEADLINE:
+                raise DeadlineError("no step was finished", expected=f"one within {DEADLINE:g} s", got="none")
+        while self._pending and (until is None or self._pending[0].update.step < until):
+            self._record(self._pending.popleft())
+        self._steps.flush()
+
+    def _announce(self) -> None:
+        setup, order = self._setup, self._setup.order
+        slots = -(-order.batch // order.slot)
+        wanted = self._place.workers
+        if wanted > slots or (not wanted and self._threads > slots):
+            what = f"{wanted} workers" if wanted else f"{self._threads} cores"
+            self._observer(
+                Notice(
+                    f"{what} for {slots} slot{'s'[: slots > 1]}: {slots} can work at once; "
+                    f"a smaller --slot-size or a larger --batch would use more"
+                )
+            )
+        self._observer(
+            RunStarted(
+                folder=str(self._folder.path),
+                step=self._step,
+                total_steps=setup.total_steps,
+                steps_per_epoch=order.steps_per_epoch,
+                epochs=setup.job.epochs,
+                samples=order.samples,
+                validation_samples=len(setup.split.validation),
+                parameters=setup.network.parameters,
+                batch=order.batch,
+                slots=slots,
+                workers=self._runtime.workers,
+                augmenters=self._runtime.augmenters,
+            )
+        )
+
+    def _allow(self) -> None:
+        """Up to the epoch's edge where there is something to do at it, else to the end."""
+        per_epoch = self._setup.order.steps_per_epoch
+        edge = (self._step // per_epoch + 1) * per_epoch
+        self._runtime.allow(edge if len(self._setup.split.validation) else self._setup.total_steps)
+
+    def _record(self, finished: Finished) -> None:
+        update, samples = finished.update, finished.update.samples
+        epoch = self._setup.order.epoch(update.step)
+        done = StepDone(
+            step=update.step,
+            epoch=epoch,
+            loss=update.loss / samples,
+            accuracy=update.correct / samples,
+            rate=update.rate,
+            samples_per_second=samples / finished.seconds,
+            waiting=finished.waiting,
+        )
+        self._steps.write(
+            {
+                "step": done.step,
+                "epoch": done.epoch,
+                "loss": done.loss,
+                "accuracy": done.accuracy,
+                "rate": done.rate,
+                "samples_per_second": round(done.samples_per_second, 1),
+                "waiting": round(done.waiting, 6),
+            }
+        )
+        self._step = update.step + 1
+        self._progress.seconds += finished.seconds
+        self._progress.epoch_seconds += finished.seconds
+        self._progress.epoch_waiting += finished.seconds * finished.waiting
+        self._observer(done)
+        if self._step % self._setup.order.steps_per_epoch == 0:
+            self._edge(finished)
+            self._allow()
+
+    def _edge(self, last: Finished) -> None:
+        """The end of an epoch: its means, and the validation split, before the next step is allowed."""
+        validation = self._validate()
+        update, progress = last.update, self._progress
+        seconds = max(progress.epoch_seconds, 1e-9)
+        done = EpochDone(
+            epoch=self._setup.order.epoch(update.step),
+            step=update.step,
+            loss=update.epoch_loss / update.epoch_samples,
+            accuracy=update.epoch_correct / update.epoch_samples,
+            rate=update.rate,
+            samples_per_second=update.epoch_samples / seconds,
+            waiting=min(progress.epoch_waiting / seconds, 1.0),
+            validation_loss=validation.loss if validation else None,
+            validation_accuracy=validation.accuracy if validation else None,
+            seconds=progress.epoch_seconds,
+        )
+        self._epochs.write(vars(done))
+        self._epochs.flush()
+        progress.epoch_seconds = progress.epoch_waiting = 0.0
+        self._observer(done)
+
+    def _validate(self) -> Evaluation | None:
+        rows = self._setup.split.validation
+        if not len(rows):
+            return None
+        weights = self._runtime.snapshot().weights
+        setup = self._setup
+        held_out = setup.images[rows], setup.labels[rows]
+        return evaluate(setup.network, setup.inputs, weights, *held_out, threads=self._threads)
+
+    def _checkpoint(self) -> ServerState:
+        """Write a checkpoint of the server's state, and of the trainer's at the very same step."""
+        state = self._runtime.snapshot()
+        until = time.monotonic() + DEADLINE
+        while self._step < state.version:
+            self._next(POLL, until=state.version)
+            if time.monotonic() > until:
+                raise DeadlineError("a finished step was not reported", expected=state.version, got=self._step)
+        path = self._folder.write(
+            Checkpoint(
+                step=state.version,
+                weights=state.weights,
+                optimizer=state.optimizer,
+                config=dict(self._setup.job.recipe),
+                dataset_digest=self._setup.dataset.digest,
+                model=self._setup.network.text,
+                inputs=self._setup.inputs,
+                fingerprint=self._fingerprint,
+                state={
+                    "epoch_loss": state.epoch_loss,
+                    "epoch_correct": state.epoch_correct,
+                    "epoch_samples": state.epoch_samples,
+                    "trainer": asdict(self._progress),
+                },
+            )
+        )
+        self._observer(CheckpointWritten(state.version, str(path)))
+        return state
+
+    def _end(self) -> RunDone:
+        """The last checkpoint; after the last step also the test set, once, and the result."""
+        state = self._checkpoint()
+        if state.version < self._setup.total_steps:
+            done = RunDone(state.version, True, self._progress.seconds, None, None)
+        else:
+            test = self._setup.dataset.test
+            measured = evaluate(
+                self._setup.network,
+                self._setup.inputs,
+                state.weights,
+                images(test),
+                labels(test),
+                threads=self._threads,
+            )
+            done = RunDone(state.version, False, self._progress.seconds, measured.loss, measured.accuracy)
+            self._folder.finish({**vars(done), "correct": measured.correct, "count": measured.count})
+        self._observer(done)
+        return done
+
+
+def server_state(checkpoint: Checkpoint) -> ServerState:
+    """The server's part of a checkpoint."""
+    sums = [checkpoint.state[name] for name in ("epoch_loss", "epoch_correct", "epoch_samples")]
+    return ServerState(checkpoint.step, checkpoint.weights, checkpoint.optimizer, *sums)
