@@ -36,15 +36,22 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _list(screen: Screen, specs: Sequence[DatasetSpec]) -> None:
-    made = table("name", "what", "training + test", "classes", "size", "here", right=("classes", "size"))
+    made = table("name", "what", "training + test", "size", "here", right=("size",))
     for spec in specs:
-        what, _, images = spec.title.partition(": ")
         here = "built in" if spec.format == "embedded" else "cached" if datasets.is_cached(spec) else "–"
-        made.add_row(spec.name, what, images.removesuffix(" images"), str(len(spec.classes)), size(_bytes(spec)), here)
+        made.add_row(spec.name, *_title(spec), size(_bytes(spec)), here)
     screen.show(made)
     screen.say()
     screen.say(f"cache: {short(datasets.cache_folder())}   (MILLRACE_CACHE=DIR sets another)", style="dim")
     screen.say("millrace fetch NAME downloads one; millrace datasets NAME tells all of it", style="dim")
+
+
+def _title(spec: DatasetSpec) -> tuple[str, str]:
+    """The title without the name that stands beside it: what the images show, and how many they are."""
+    what, _, images = spec.title.partition(": ")
+    named, _, rest = what.partition(" (")[0].partition(", ")
+    same = rest and named.casefold().replace("-", "") == spec.name.casefold().replace("-", "")
+    return rest if same else what.partition(" (")[0], images.removesuffix(" images")
 
 
 def _page(screen: Screen, spec: DatasetSpec) -> None:

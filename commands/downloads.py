@@ -18,6 +18,7 @@ from rich.progress import (
 from commands.screen import Screen
 from commands.words import size
 
+WHOLE = float("inf")  # stands for the time of the last line of a file that is whole
 QUIET = 5.0  # seconds between two plain lines of one file
 
 
@@ -60,14 +61,14 @@ class Downloads:
         self._bar.update(self._tasks[file], completed=done, total=total)
 
     def _line(self, file: str, done: int, total: int | None) -> None:
+        """A line when the file is whole, and every few seconds until then."""
         now = time.monotonic()
         finished = total is not None and done >= total
-        if file in self._said and not finished and now - self._said[file] < QUIET:
+        last = self._said.setdefault(file, now)
+        if last == WHOLE or (not finished and now - last < QUIET):
             return
-        if self._said.get(file) == float("inf"):
-            return
-        self._said[file] = float("inf") if finished else now
-        of = "" if total is None else f" of {size(total)}"
+        self._said[file] = WHOLE if finished else now
+        of = "" if total is None or finished else f" of {size(total)}"
         print(f"{file}: {size(done)}{of}", file=sys.stderr, flush=True)
 
 
@@ -75,7 +76,7 @@ def _bar(console: Console) -> Progress:
     """The bar: name, bar, bytes, speed, time left; 80 columns hold it."""
     return Progress(
         TextColumn("{task.description}", style="dim"),
-        BarColumn(bar_width=18),
+        BarColumn(bar_width=18, complete_style="cyan", finished_style="cyan"),
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(compact=True),

@@ -115,12 +115,12 @@ def _report(
     screen.show(made)
     screen.say()
     if len(classes) <= WIDEST:
+        screen.say("rows are the true classes, columns the answers", style="dim")
         screen.show(_matrix(found, classes))
         screen.say()
-    worst = reports.mistakes(found.confusion, classes)
-    if worst:
-        text = ", ".join(f"{m.true} taken for {m.predicted} ({m.count})" for m in worst)
-        screen.facts(("mistakes", text))
+    for number, worst in enumerate(reports.mistakes(found.confusion, classes)):
+        text = f"{worst.true} taken for {worst.predicted}, {worst.count}×"
+        screen.facts(("" if number else "mistakes", text))
     screen.say(accuracy_line(found.accuracy), style="bold")
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from commands.screen import Screen
 from commands.stopping import Stopping
-from commands.words import in_words, percent, short
+from commands.words import counted, in_words, percent, short
 from config import Config
 from workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 
@@ -25,8 +25,8 @@ SMOOTHING = 0.9  # of loss and accuracy in the redrawn lines
 class RunDisplay:
     """An observer of a run, as a context. With `--json` every event is a line."""
 
-    def __init__(self, screen: Screen, config: Config, stopping: Stopping) -> None:
-        self._screen, self._config, self._stopping = screen, config, stopping
+    def __init__(self, screen: Screen, config: Config, dataset: str, stopping: Stopping) -> None:
+        self._screen, self._config, self._dataset, self._stopping = screen, config, dataset, stopping
         self._started: RunStarted | None = None
         self._live: Live | None = None
         self._last: StepDone | None = None
@@ -65,15 +65,15 @@ class RunDisplay:
     def _start(self, run: RunStarted) -> None:
         self._started, self._begun, self._first_step = run, time.monotonic(), run.step
         validating = f", {run.validation_samples:,} to validate on" if run.validation_samples else ""
-        slots = f"{run.slots} slot{'s'[: run.slots != 1]}"
-        workers = f"{run.workers} worker{'s'[: run.workers != 1]}"
-        augmenters = f", {run.augmenters} augmenter{'s'[: run.augmenters != 1]}" if run.augmenters else ""
+        slots, workers = counted(run.slots, "slot"), counted(run.workers, "worker")
+        augmenters = f", {counted(run.augmenters, 'augmenter')}" if run.augmenters else ""
+        epochs = f"{counted(run.epochs, 'epoch')} of {run.steps_per_epoch:,}"
         hidden = "-".join(map(str, self._config.network.hidden)) or "no"
         self._screen.facts(
-            ("data", f"{self._config.dataset}: {run.samples:,} samples to train on{validating}"),
+            ("data", f"{self._dataset}: {run.samples:,} samples to train on{validating}"),
             ("augment", in_words(self._config.augmentation())),
             ("network", f"{hidden} hidden units, {run.parameters:,} parameters"),
-            ("steps", f"{run.total_steps:,}: {run.epochs} epochs of {run.steps_per_epoch:,}, batch {run.batch}"),
+            ("steps", f"{run.total_steps:,}: {epochs}, batch {run.batch}"),
             ("place", f"{workers}{augmenters}, {slots} a batch"),
             ("run", short(run.folder)),
         )
@@ -95,7 +95,7 @@ class RunDisplay:
         now = time.monotonic()
         if self._live is None and now - self._spoken >= QUIET and self._started is not None:
             self._spoken = now
-            self._screen.say(f"{'':>6}{self._figures(step)}   {self._left(step)} left")
+            self._screen.say(f"{self._place(step)}  {self._figures(step)}  {self._left(step)} left")
 
     def _epoch(self, done: EpochDone) -> None:
         run = self._started
@@ -111,11 +111,16 @@ class RunDisplay:
             f"{done.samples_per_second:>12,.0f}{percent(done.waiting):>10}"
         )
 
+    def _place(self, step: StepDone) -> str:
+        """Where the run stands."""
+        epochs, total = (self._started.epochs, self._started.total_steps) if self._started else (0, 0)
+        return f"epoch {step.epoch + 1}/{epochs}  step {step.step + 1:,}/{total:,}"
+
     def _figures(self, step: StepDone) -> str:
-        total = self._started.total_steps if self._started else 0
+        """How it goes; 80 columns hold it."""
         return (
-            f"step {step.step + 1:,}/{total:,}   loss {self._loss:.4f}   accuracy {percent(self._accuracy, 2)}"
-            f"   {step.samples_per_second:,.0f} samples/s"
+            f"loss {self._loss:.4f}  accuracy {percent(self._accuracy)}  rate {step.rate:.2e}"
+            f"  {step.samples_per_second:,.0f} samples/s  waiting {percent(step.waiting)}"
         )
 
     def _left(self, step: StepDone) -> str:
@@ -135,10 +140,10 @@ class RunDisplay:
         for _ in range(3):
             line.add_column(no_wrap=True)
         line.columns[1].ratio = 1
-        bar = ProgressBar(total=run.total_steps, completed=step.step + 1)
-        line.add_row(f"epoch {step.epoch + 1}/{run.epochs}", bar, f"{self._left(step)} left")
-        figures = Text(f"{self._figures(step)}   waiting {percent(step.waiting)}", style="dim", no_wrap=True)
-        return Group(line, figures)
+        done = step.step + 1
+        bar = ProgressBar(total=run.total_steps, completed=done, complete_style="cyan", finished_style="cyan")
+        line.add_row(self._place(step), bar, f"{self._left(step)} left")
+        return Group(line, Text(self._figures(step), style="dim", no_wrap=True))
 
 
 def _name(event: Event) -> str:

@@ -38,7 +38,7 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
     folder.own()
     try:
         checkpoint = folder.latest(dataset_digest=dataset.digest, model=model)
-        with Stopping() as stopping, RunDisplay(screen, config, stopping) as display:
+        with Stopping() as stopping, RunDisplay(screen, config, spec.name, stopping) as display:
             done = train(config.job(), config.place(), dataset, folder, display, stopping.event, checkpoint)
     finally:
         folder.release()
@@ -80,7 +80,6 @@ def _results(screen: Screen, config: Config, folder: RunFolder, seconds: float) 
     screen.facts(
         ("next", f"millrace evaluate {path}"),
         ("", f"millrace preview --dataset {config.dataset}"),
-        ("", f"tail -n 3 {path}/epochs.jsonl"),
     )
 
 

@@ -11,6 +11,11 @@ def percent(fraction: float, digits: int = 1) -> str:
     return f"{100 * fraction:.{digits}f} %"
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 slot`, `2 slots`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def accuracy_line(fraction: float) -> str:
     """The last line of `train` and `evaluate`, which scripts read: `test accuracy 98.33 %`."""
     return f"test accuracy {percent(fraction, 2)}"

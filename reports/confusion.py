@@ -63,4 +63,4 @@ def matrix(confusion: Counts, classes: Sequence[str]) -> tuple[list[str], list[l
         [name, *(str(count) if count else NONE for count in confusion[index].tolist())]
         for index, name in enumerate(names)
     ]
-    return ["true ↓  predicted →", *heads], rows
+    return ["", *heads], rows

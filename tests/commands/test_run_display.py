@@ -28,7 +28,7 @@ EVENTS: list[Event] = [
 
 
 def feed(screen: Screen, events: list[Event], stopping: Stopping | None = None) -> None:
-    with RunDisplay(screen, Config(), stopping or Stopping()) as display:
+    with RunDisplay(screen, Config(), "digits", stopping or Stopping()) as display:
         for event in events:
             display(event)
 
@@ -78,16 +78,16 @@ def test_a_long_epoch_is_not_silent(capsys: pytest.CaptureFixture[str], monkeypa
 def test_on_a_terminal_two_lines_redraw_within_80_columns() -> None:
     screen = Screen()
     screen.console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    display = RunDisplay(screen, Config(), Stopping())
+    display = RunDisplay(screen, Config(), "digits", Stopping())
     with display:
         for event in (STARTED, STEP):
             display(event)
         page = Console(width=80, file=io.StringIO(), record=True)
         page.print(display)
         first, second = page.export_text().splitlines()
-    assert first.startswith("epoch 1/2")
+    assert first.startswith("epoch 1/2  step 1/24")
     assert first.rstrip().endswith("left")
-    assert second.rstrip() == "step 1/24   loss 2.3456   accuracy 12.50 %   41,234 samples/s   waiting 1.2 %"
+    assert second.rstrip() == "loss 2.3456  accuracy 12.5 %  rate 1.00e-03  41,234 samples/s  waiting 1.2 %"
 
 
 def test_a_stop_is_answered_once(capsys: pytest.CaptureFixture[str]) -> None:
