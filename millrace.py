@@ -4,6 +4,7 @@ Nothing heavy is imported before the command is known, so `--help` answers at on
 """
 
 import importlib
+import io
 import json
 import os
 import sys
@@ -115,6 +116,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name; default sys.argv) and give its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no × gets a ?, not a traceback
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()

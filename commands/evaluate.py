@@ -125,13 +125,15 @@ def _report(
 
 
 def _matrix(found: Evaluation, classes: Sequence[str]) -> Table:
-    """The confusion matrix: right answers faint, mistakes in colour."""
+    """The confusion matrix: right answers green, the commonest mistakes red."""
     heads, rows = reports.matrix(found.confusion, classes)
+    worst = {(mistake.true, mistake.predicted) for mistake in reports.mistakes(found.confusion, classes)}
     made = table(*heads, right=tuple(heads[1:]))
-    for number, (name, *cells) in enumerate(rows):
-        styled = [
-            Text(cell, style="green" if column == number else "dim" if cell == reports.NONE else "red")
-            for column, cell in enumerate(cells)
-        ]
+    for true, (name, *cells) in enumerate(rows):
+        styled = []
+        for answer, cell in enumerate(cells):
+            mistaken = (classes[true], classes[answer]) in worst
+            style = "green" if true == answer else "red" if mistaken else "dim" if cell == reports.NONE else ""
+            styled.append(Text(cell, style=style))
         made.add_row(name, *styled)
     return made

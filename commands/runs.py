@@ -63,10 +63,10 @@ def config_of(folder: RunFolder) -> Config:
 
 
 def changes(kept: Config, asked: Config) -> list[str]:
-    """The keys in which two recipes differ: `epochs: 30, not 20`."""
+    """The keys in which two recipes differ: `epochs: 30 there, 20 here`."""
     before, after = config.flat(kept.resolved()), config.flat(asked.resolved())
     return [
-        f"{key}: {yaml_text.scalar(before[key])}, not {yaml_text.scalar(after[key])}"
+        f"{key}: {yaml_text.scalar(before[key])} there, {yaml_text.scalar(after[key])} here"
         for key, known in config.known_keys().items()
         if key in before and not known.place and before[key] != after[key]
     ]

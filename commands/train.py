@@ -49,6 +49,7 @@ def _same_recipe(folder: RunFolder, settings: Config) -> None:
     if different:
         raise UsageError(
             f"{short(folder.path)} holds a run of another recipe",
-            expected="; ".join(different[:5]) + (" …" if len(different) > 5 else ""),
+            expected="the same recipe",
+            got="; ".join(different[:5]) + (" …" if len(different) > 5 else ""),
             do="choose another --out, or `millrace resume` to go on with that run",
         )

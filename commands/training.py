@@ -1,6 +1,7 @@
 """Training: what `train` and `resume` have in common, from the dataset to the last line."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 
 import datasets
@@ -38,6 +39,8 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
     folder.own()
     try:
         checkpoint = folder.latest(dataset_digest=dataset.digest, model=model)
+        # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
         with Stopping() as stopping, RunDisplay(screen, config, spec.name, stopping) as display:
             done = train(config.job(), config.place(), dataset, folder, display, stopping.event, checkpoint)
     finally:

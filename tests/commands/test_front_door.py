@@ -123,6 +123,12 @@ def test_as_a_process() -> None:
     assert done.stderr.startswith("error: unknown flag --epoch")
 
 
+def test_a_narrow_encoding_is_no_fault() -> None:
+    done = start("fetch", "digits", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1?8?8" in done.stdout
+
+
 def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m millrace datasets --json | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)

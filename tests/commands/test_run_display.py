@@ -3,6 +3,9 @@
 import io
 import json
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -95,6 +98,18 @@ def test_a_stop_is_answered_once(capsys: pytest.CaptureFixture[str]) -> None:
     stopping.event.set()
     feed(Screen(), [STARTED, STEP, STEP], stopping)
     assert capsys.readouterr().out.count("stopping: writing a checkpoint") == 1
+
+
+def test_the_second_interrupt_ends_the_process_at_once() -> None:
+    code = (
+        "import signal, time; from commands.stopping import Stopping\n"
+        "with Stopping() as stopping:\n"
+        "    signal.raise_signal(signal.SIGINT); print(stopping.event.is_set(), flush=True)\n"
+        "    signal.raise_signal(signal.SIGINT); time.sleep(60)"
+    )
+    root = Path(run_display.__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "True\n", "\naborted\n")
 
 
 def test_signals_set_the_event_and_the_exit_code() -> None:

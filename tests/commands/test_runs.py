@@ -66,6 +66,6 @@ def test_changes_name_keys_of_the_recipe_alone() -> None:
     one = Config(workers=1, policy="digits")
     assert runs.changes(one, dataclasses.replace(one, workers=2, out="x", policy="auto")) == []
     two = dataclasses.replace(one, epochs=2, optimizer=OptimizerOptions(rate=0.5), policy="none")
-    assert runs.changes(one, two)[0] == "epochs: 30, not 2"
-    assert "optimizer.rate: 0.001, not 0.5" in runs.changes(one, two)
-    assert "policy.rotate: 12.0, not 0.0" in runs.changes(one, two)
+    assert runs.changes(one, two)[0] == "epochs: 30 there, 2 here"
+    assert "optimizer.rate: 0.001 there, 0.5 here" in runs.changes(one, two)
+    assert "policy.rotate: 12.0 there, 0.0 here" in runs.changes(one, two)

@@ -55,8 +55,8 @@ def test_a_finished_run_is_not_trained_again(door: Any) -> None:
 def test_another_recipe_in_the_folder_is_refused_and_says_what_differs(door: Any, home: Path) -> None:
     assert door(f"{SMALL} --out a") == 0
     assert door(f"{SMALL} --out a --seed 1 --epochs 3") == 2
-    assert "epochs: 2, not 3" in door.err
-    assert "seed: 0, not 1" in door.err
+    assert "epochs: 2 there, 3 here" in door.err
+    assert "seed: 0 there, 1 here" in door.err
     (home / "full").mkdir()
     (home / "full" / "letter.txt").write_text("dear")
     assert door(f"{SMALL} --out full") == 2
@@ -75,6 +75,12 @@ def test_what_cannot_be_trained_leaves_no_folder(door: Any, home: Path) -> None:
         assert door(f"{SMALL} --out a {flags}") == 2, flags
         assert said in door.err
         assert not (home / "a").exists()
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_one_clear_error(door: Any) -> None:
+    assert door(f"{SMALL} --out a --optimizer.rate 1e30") == 1
+    assert "training broke down at step" in door.err
+    assert "Warning" not in door.err
 
 
 def test_events_are_json_lines(door: Any) -> None:
