@@ -142,7 +142,7 @@ def scalar(value: object) -> str:
     """One value as YAML on one line."""
     plain = list(value) if isinstance(value, tuple) else value
     text = yaml.dump(plain, Dumper=_Dumper, default_flow_style=True, width=math.inf, allow_unicode=True)
-    return text.removesuffix("...\n").strip()
+    return text.removesuffix("...\n").removesuffix("\n")
 
 
 def as_yaml(nested: Mapping[str, object]) -> str:

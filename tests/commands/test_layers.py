@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import config
@@ -26,6 +26,7 @@ names = st.sampled_from(["default-layer", "file", "environment", "flags"])
 layer = st.fixed_dictionaries({}, optional=VALUES)
 
 
+@settings(deadline=None)
 @given(st.lists(layer, min_size=1, max_size=4))
 def test_the_strongest_layer_that_sets_a_key_wins_and_is_named(given_layers: list[dict[str, object]]) -> None:
     made = layers.merge(*(layers.from_values(values, f"layer {n}") for n, values in enumerate(given_layers)))

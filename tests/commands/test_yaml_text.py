@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import config
@@ -22,7 +22,8 @@ texts = st.text(
 fractions = st.floats(0, 1)
 configs = st.builds(
     Config,
-    dataset=texts | st.sampled_from(["1e3", "null", "true", "012", "no", "~", "2024-01-01", "a: b", "# x", "1:30"]),
+    dataset=texts
+    | st.sampled_from(["1e3", "null", "true", "012", "no", "~", "2024-01-01", "a: b", "# x", "1:30", "\u00a0", " x "]),
     epochs=st.integers(1, 2**40),
     slot_size=st.none() | st.integers(1, 9),
     seed=st.integers(0, 2**32 - 1),
@@ -40,6 +41,7 @@ def build(text: str) -> Config:
     return config.build({key: entry.value for key, entry in yaml_text.parse(text, "f.yaml").items()})
 
 
+@settings(deadline=None)
 @given(configs)
 def test_what_is_written_reads_back_the_same(made: Config) -> None:
     assert build(yaml_text.write(made)) == made
@@ -113,6 +115,7 @@ def test_what_is_wrong_is_named_with_its_line(text: str, said: str) -> None:
         yaml_text.parse(text, "f.yaml")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_gives_entries_or_a_usage_error(text: str) -> None:
     with contextlib.suppress(UsageError):
