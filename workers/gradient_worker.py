@@ -9,7 +9,8 @@ import pyarrow as pa
 from errors import UsageError
 from model import Inputs, Network
 from pipeline import images_of, labels_of
-from workers.tree import Block, Partial, add
+from workers.ledger import slot_digest
+from workers.tree import Block, Partial, join
 
 Take = Callable[[int, int], tuple[pa.RecordBatch, float]]  # (step, slot) → batch, seconds waited
 
@@ -41,9 +42,9 @@ class GradientWorker:
         if block.start + half >= slots:
             return left
         right = self.compute(weights, step, Block(block.start + half, half), slots, take)
-        total = add(left.gradient, right.gradient)
+        total = join(left, right)
         self.recycle(right.gradient)
-        return Partial(total, left.loss + right.loss, left.correct + right.correct, left.samples + right.samples)
+        return total
 
     def recycle(self, gradient: npt.NDArray[np.float32]) -> None:
         """Give an array of `compute` back, to be written over."""
@@ -55,4 +56,4 @@ class GradientWorker:
         x = self.inputs.into(images_of(batch), self._x[: batch.num_rows])
         out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)
         result = self.network.gradient(weights, x, labels_of(batch), out, self._workspace)
-        return Partial(out, result.loss, result.correct, batch.num_rows)
+        return Partial(out, result.loss, result.correct, batch.num_rows, (slot_digest(batch),))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from errors import TrainingError
+from workers.ledger import EMPTY, extend
 from workers.setup import Setup
 from workers.tree import Block, Partial, Reduction
 
@@ -17,7 +18,7 @@ F32Array = npt.NDArray[np.float32]
 
 class Update(NamedTuple):
     """One finished step. loss: sum over the samples, before the update; epoch_loss, epoch_correct, epoch_samples: the
-    sums since the epoch's first step."""
+    sums since the epoch's first step; ledger: the epoch's digest so far, hex."""
 
     step: int
     loss: float
@@ -27,6 +28,7 @@ class Update(NamedTuple):
     epoch_loss: float
     epoch_correct: int
     epoch_samples: int
+    ledger: str
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class ServerState:
     epoch_loss: float = 0.0
     epoch_correct: int = 0
     epoch_samples: int = 0
+    ledger: str = EMPTY
 
 
 class ParameterServer:
@@ -108,9 +111,10 @@ class ParameterServer:
                 0,
                 len(state.weights),
             )
-            sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples)
+            ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
+            sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
             edge = (step + 1) % self._setup.order.steps_per_epoch == 0
-            kept = (0.0, 0, 0) if edge else sums
+            kept = (0.0, 0, 0, EMPTY) if edge else sums
             with self._lock:
                 self._state = ServerState(step + 1, state.weights, state.optimizer, *kept)
                 self._open()
@@ -123,7 +127,7 @@ class ParameterServer:
             if not np.isfinite(state.weights).all():
                 raise _not_finite(state.version - 1, "a weight that is not finite")
             optimizer = {name: array.copy() for name, array in state.optimizer.items()}
-            sums = (state.epoch_loss, state.epoch_correct, state.epoch_samples)
+            sums = (state.epoch_loss, state.epoch_correct, state.epoch_samples, state.ledger)
             return ServerState(state.version, state.weights.copy(), optimizer, *sums)
 
     def _open(self) -> None:

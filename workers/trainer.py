@@ -169,7 +169,7 @@ class Trainer:
             validation_accuracy=validation.accuracy if validation else None,
             seconds=progress.epoch_seconds,
         )
-        self._epochs.write(vars(done))
+        self._epochs.write({**vars(done), "samples": update.epoch_samples, "ledger": update.ledger})
         self._epochs.flush()
         progress.epoch_seconds = progress.epoch_waiting = 0.0
         self._observer(done)
@@ -205,6 +205,7 @@ class Trainer:
                     "epoch_loss": state.epoch_loss,
                     "epoch_correct": state.epoch_correct,
                     "epoch_samples": state.epoch_samples,
+                    "ledger": state.ledger,
                     "trainer": asdict(self._progress),
                 },
             )
@@ -235,5 +236,5 @@ class Trainer:
 
 def server_state(checkpoint: Checkpoint) -> ServerState:
     """The server's part of a checkpoint."""
-    sums = [checkpoint.state[name] for name in ("epoch_loss", "epoch_correct", "epoch_samples")]
+    sums = [checkpoint.state[name] for name in ("epoch_loss", "epoch_correct", "epoch_samples", "ledger")]
     return ServerState(checkpoint.step, checkpoint.weights, checkpoint.optimizer, *sums)

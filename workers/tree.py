@@ -11,6 +11,11 @@ from errors import UsageError
 F32Array = npt.NDArray[np.float32]
 
 
+def add(left: F32Array, right: F32Array) -> F32Array:
+    """left + right in float32, into `left` where it may be written to."""
+    return np.add(left, right, out=left if left.flags.writeable else None)
+
+
 class Block(NamedTuple):
     """Slots [start, start + size): a node of the tree; size is a power of two and divides start."""
 
@@ -32,12 +37,25 @@ class Block(NamedTuple):
 
 
 class Partial(NamedTuple):
-    """The sums over a block's samples: gradient float32 (parameters,), loss in nats, correct answers, samples."""
+    """The sums over a block's samples: gradient float32 (parameters,), loss in nats, correct answers, samples; and the
+    digest of each slot's data, in order (see `workers.ledger`)."""
 
     gradient: F32Array
     loss: float
     correct: int
     samples: int
+    digests: tuple[bytes, ...] = ()
+
+
+def join(left: Partial, right: Partial) -> Partial:
+    """The partial sum of two neighbours; the gradient is added into the left one where it may be written to."""
+    return Partial(
+        add(left.gradient, right.gradient),
+        left.loss + right.loss,
+        left.correct + right.correct,
+        left.samples + right.samples,
+        left.digests + right.digests,
+    )
 
 
 def root(slots: int) -> Block:
@@ -63,11 +81,6 @@ def share(slots: int, workers: int, worker: int) -> list[Block]:
     if worker >= used:
         return []
     return aligned(worker * slots // used, (worker + 1) * slots // used)
-
-
-def add(left: F32Array, right: F32Array) -> F32Array:
-    """left + right in float32, into `left` where it may be written to."""
-    return np.add(left, right, out=left if left.flags.writeable else None)
 
 
 def tree_sum(values: Sequence[float]) -> float:
@@ -113,7 +126,7 @@ class Reduction:
                 if other is None:
                     break
                 left, right = sorted((block, block.sibling))
-                joined = _join(self._nodes.pop(left), self._nodes.pop(right))
+                joined = join(self._nodes.pop(left), self._nodes.pop(right))
             else:
                 # A missing leaf is skipped, not added as zero: −0 + 0 would change a bit.
                 joined = self._nodes.pop(block)
@@ -137,12 +150,3 @@ class Reduction:
                 expected=f"an aligned power of two within {self.slots} slots",
                 got=f"start {block.start}, size {size}",
             )
-
-
-def _join(left: Partial, right: Partial) -> Partial:
-    return Partial(
-        add(left.gradient, right.gradient),
-        left.loss + right.loss,
-        left.correct + right.correct,
-        left.samples + right.samples,
-    )

@@ -1,0 +1,38 @@
+"""The ledger: what was trained on, as a chain of digests that anybody can compute again from the configuration.
+
+Each slot's digest is taken by the worker from the very batch that it trained on: sample ids, labels, pixels. The
+server chains them in slot order, step after step; the chain starts anew with each epoch.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from pipeline import Stream, images_of, labels_of, samples_of
+
+EMPTY = "0" * 64
+
+
+def slot_digest(batch: pa.RecordBatch) -> bytes:
+    """sha256 over the ids, the labels and the pixels of a slot's batch."""
+    total = hashlib.sha256(samples_of(batch))
+    total.update(labels_of(batch))
+    total.update(images_of(batch))
+    return total.digest()
+
+
+def extend(ledger: str, digests: Iterable[bytes]) -> str:
+    """The ledger, hex, after one more step with these slots."""
+    return hashlib.sha256(bytes.fromhex(ledger) + b"".join(digests)).hexdigest()
+
+
+def expected(stream: Stream, epoch: int) -> tuple[str, int]:
+    """What the ledger of a whole epoch must be, and its number of samples: made from the stream once more."""
+    ledger, samples = EMPTY, 0
+    first = epoch * stream.order.steps_per_epoch
+    for step in range(first, first + stream.order.steps_per_epoch):
+        batches = [stream.batch(step, slot) for slot in range(stream.order.slots(step))]
+        ledger = extend(ledger, [slot_digest(batch) for batch in batches])
+        samples += sum(batch.num_rows for batch in batches)
+    return ledger, samples
