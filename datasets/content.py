@@ -6,6 +6,7 @@ that a header promises, and decompression stops at the cap.
 
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,12 +128,13 @@ def open_content(path: Path, file: FileSpec) -> Iterator[Content]:
                 do="look at the address in a browser: it may ask to log in, or say why it refuses",
             )
         if not file.gzipped:
-            yield Content(file.name, raw, file.content_cap, file.digest)
+            yield Content(file.name, raw, file.content_cap(), file.digest)
             return
         if not start.startswith(GZIP_MAGIC):
             raise FormatError(f"{file.name} is not gzip", expected="1f 8b first", got=start[:8].hex(" "))
+        cap = file.content_cap(os.fstat(raw.fileno()).st_size)
         with gzip.GzipFile(fileobj=raw) as unzipped:
-            yield Content(file.name, unzipped, file.content_cap, file.digest)  # type: ignore[arg-type]
+            yield Content(file.name, unzipped, cap, file.digest)  # type: ignore[arg-type]
 
 
 def check_sent(path: Path, file: FileSpec) -> None:

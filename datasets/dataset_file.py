@@ -27,12 +27,12 @@ Unknown keys are refused, with the nearest known one.
 
 from collections.abc import Mapping
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
-from datasets.mirrors import SCHEMES, path_url, shown
+from datasets.mirrors import as_url, path_url, shown
 from datasets.spec import DatasetSpec, FileSpec, MemberSpec
 from errors import UsageError, unknown_name
 
@@ -152,12 +152,10 @@ def _member(entry: object, where: str) -> MemberSpec:
     return MemberSpec(name, _text(top, "part", f"{where}: {name}"), size, _digest(top, "", f"{where}: {name}"))
 
 
-def _address(url: str, path: Path, where: str) -> str:
-    scheme = urlsplit(url).scheme.lower() if "://" in url or url.startswith("file:") else ""
-    if not scheme:
-        return path_url(path.parent / url)
-    if scheme not in SCHEMES:
-        raise UsageError(f"{where}: not an address", expected="http, https, file: or a path", got=shown(url))
+def _address(address: str, path: Path, where: str) -> str:
+    url = as_url(address, path.parent)
+    if url is None or not address:
+        raise UsageError(f"{where}: not an address", expected="http, https, file: or a path", got=shown(address))
     return url
 
 
@@ -173,7 +171,7 @@ def _mapping(value: object, known: tuple[str, ...], where: str) -> Mapping[str, 
 def _text(top: Mapping[str, object], key: str, where: str, default: str | None = None) -> str:
     value = top.get(key, default)
     if not isinstance(value, str):
-        got = "nothing" if value is None else f"{value!r:.60}"
+        got = "nothing" if value is None else short(value)
         raise UsageError(f"{where}: {key} is not text", expected="text (in quotes if it is a number)", got=got)
     return value
 
@@ -190,14 +188,14 @@ def _texts(top: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
     values = _list(top, key, where, None if key == "classes" else [])
     for value in values:
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise UsageError(f"{where}: {key} holds something that is not text", got=f"{value!r:.60}")
+            raise UsageError(f"{where}: {key} holds something that is not text", got=short(value))
     return tuple(str(value) for value in values)
 
 
 def _whole(top: Mapping[str, object], key: str, where: str) -> int | None:
     value = top.get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise UsageError(f"{where}: {key} is not a whole number", got=f"{value!r:.60}")
+        raise UsageError(f"{where}: {key} is not a whole number", got=short(value))
     return value
 
 
@@ -216,4 +214,4 @@ def _shape(top: Mapping[str, object], where: str) -> tuple[int, int, int] | None
         case [int() as channels, int() as height, int() as width]:
             return channels, height, width
         case other:
-            raise UsageError(f"{where}: not a shape", expected="[channels, height, width]", got=f"{other!r:.60}")
+            raise UsageError(f"{where}: not a shape", expected="[channels, height, width]", got=short(other))

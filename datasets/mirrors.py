@@ -25,16 +25,26 @@ def addresses(spec: DatasetSpec, file: FileSpec, mirror: str | None) -> tuple[st
 
 def mirror_url(mirror: str) -> str:
     """The mirror as a URL without a slash at its end; a plain path becomes a file: URL. UsageError otherwise."""
-    scheme = urlsplit(mirror).scheme.lower() if "://" in mirror or mirror.startswith("file:") else ""
-    if not scheme and mirror and not re.match(r"[a-z][a-z0-9+.-]+:", mirror):
-        return path_url(Path(mirror))
-    if scheme not in SCHEMES or (scheme != "file" and not urlsplit(mirror).hostname):
+    url = as_url(mirror, Path())
+    if url is None or not mirror:
         raise UsageError(
             "not a mirror",
             expected="http://HOST/…, https://HOST/…, file:///FOLDER or a folder",
             got=shown(mirror) or "nothing",
         )
-    return mirror.rstrip("/")
+    return url.rstrip("/")
+
+
+def as_url(address: str, base: Path) -> str | None:
+    """An http, https or file: URL as it is, a path as a file: URL relative to `base`; None for anything else."""
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", address):
+        return path_url(base / address)
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme == "file" or (parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        return None
+    return address if known else None
 
 
 def path_url(path: Path) -> str:

@@ -5,6 +5,7 @@ member by member, a header's shape must agree with the size that the zip states,
 an array of objects is refused unread. Source: numpy.lib.format, "Format Version 1.0".
 """
 
+import errno
 import struct
 import warnings
 import zipfile
@@ -18,7 +19,7 @@ from numpy.lib import format as npy
 
 from datasets.arrays import MAX_SIDE, Arrays, U8Array
 from datasets.content import CHUNK
-from datasets.spec import MAX_BYTES
+from datasets.spec import plausible
 from errors import FormatError
 
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
@@ -47,10 +48,13 @@ def read_npz(path: Path, what: str, layout: str) -> Arrays:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            _check_names(what, names)
+            _check_names(what, archive.namelist())
+            _check_sizes(what, archive, path.stat().st_size)
             arrays = {name: _read(archive, f"{name}.npy", f"{what}: {name}") for name in NAMES}
-    except _DAMAGE as error:
+    except (OSError, *_DAMAGE) as error:
+        # A zip that points before its own beginning makes the system refuse to seek there (EINVAL).
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise FormatError(f"{what} is not a readable npz (zip) file", got=f"{error}"[:200]) from None
     return Arrays(
         _images(arrays["train_images"], f"{what}: train_images", layout),
@@ -72,10 +76,19 @@ def _check_names(what: str, names: list[str]) -> None:
             )
 
 
+def _check_sizes(what: str, archive: zipfile.ZipFile, sent: int) -> None:
+    members = [archive.getinfo(f"{name}.npy") for name in NAMES]
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise FormatError(f"{what} is compressed in a way that npz files are not", expected="stored or deflated")
+    stated = sum(member.file_size for member in members)
+    if stated > plausible(sent):
+        raise FormatError(
+            f"{what} is larger than it may be", expected=f"at most {plausible(sent)} bytes", got=f"{stated} bytes"
+        )
+
+
 def _read(archive: zipfile.ZipFile, member: str, what: str) -> npt.NDArray[np.generic]:
     stated = archive.getinfo(member).file_size
-    if stated > MAX_BYTES:
-        raise FormatError(f"{what} is too large", expected=f"at most {MAX_BYTES} bytes", got=stated)
     with archive.open(member) as stream:
         shape, fortran, dtype = _header(stream, what)
         count = 1

@@ -16,6 +16,9 @@ MAX_CLASSES = 256
 SLACK = 16 << 20
 # No file and no content above this is read, whatever a header or a server says.
 MAX_BYTES = 4 << 30
+# Where no size is stated, content above this may be at most so many times the compressed bytes: images
+# compress 2 to 20 times, a bomb 1,000 times.
+FREE_BYTES, MAX_RATIO = 256 << 20, 100
 
 _DIGEST_LENGTHS = {"sha256": 64, "md5": 32}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -41,6 +44,11 @@ def check_name(name: str, kind: str) -> str:
             got=repr(name),
         )
     return name
+
+
+def plausible(sent: int) -> int:
+    """The most bytes of content that `sent` bytes of a compressed file may become."""
+    return min(MAX_BYTES, max(FREE_BYTES, MAX_RATIO * sent))
 
 
 @dataclass(frozen=True)
@@ -104,17 +112,18 @@ class FileSpec:
         whole = self.digest is not None or self.sent_digest is not None
         return whole or (bool(self.members) and all(member.digest for member in self.members))
 
-    @property
-    def content_cap(self) -> int:
-        """Bytes after which decompression stops."""
+    def content_cap(self, sent: int | None = None) -> int:
+        """Bytes after which decompression of a file of `sent` bytes stops."""
         if self.members:
             return min(MAX_BYTES, sum(member.size for member in self.members) + SLACK)
-        return MAX_BYTES if self.size is None else self.size
+        if self.size is not None:
+            return self.size
+        return MAX_BYTES if sent is None else plausible(sent)
 
     @property
     def sent_cap(self) -> int:
         """Bytes after which a download stops."""
-        return min(MAX_BYTES, self.content_cap + SLACK)
+        return min(MAX_BYTES, self.content_cap() + SLACK)
 
 
 @dataclass(frozen=True)

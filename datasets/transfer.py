@@ -5,7 +5,6 @@ server that does not answer, would hold up the caller for hours. Here the caller
 with deadlines of its own, and leaves the thread behind if it must; the thread writes nowhere.
 """
 
-import http.client
 import queue
 import re
 import threading
@@ -17,14 +16,12 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import urllib3
 
 from datasets.mirrors import shown
 from datasets.patience import Patience
 
 CHUNK = 1 << 18
 _QUEUED = 8
-_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, OSError, ValueError)
 
 
 class Fault(Exception):
@@ -134,7 +131,8 @@ class Transfer:
                         break
         except Fault as fault:
             self._put(fault)
-        except _FAULTS as error:
+        except Exception as error:
+            # Whatever it is, the caller must hear of it: nobody else watches this thread.
             self._put(Fault(plain(error), passing=not isinstance(error, requests.exceptions.SSLError)))
 
     def _follow(self, session: requests.Session) -> requests.Response:
