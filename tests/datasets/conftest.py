@@ -1,0 +1,26 @@
+"""A cache folder of its own for every test, and a server on 127.0.0.1."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.datasets.server import Server, serving
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder; no test touches the user's, and no proxy stands between a test and its server.
+
+    Kernels keep their folder: it was chosen when they were loaded.
+    """
+    monkeypatch.setenv("MILLRACE_CACHE", str(tmp_path / "cache"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as running:
+        yield running

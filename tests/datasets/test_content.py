@@ -1,0 +1,104 @@
+import gzip
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from datasets.content import check_sent, looks_like_html, open_content
+from datasets.formats import check_file
+from datasets.spec import FileSpec
+from errors import FormatError, IntegrityError
+from tests.datasets.server import gz
+from tests.datasets.specs import sha
+
+DATA = bytes(range(256)) * 40
+
+
+def lay(tmp_path: Path, data: bytes, name: str = "data.gz") -> Path:
+    path = tmp_path / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["data.gz", "data.bin"])
+def test_the_content_is_read_counted_and_digested(tmp_path: Path, name: str) -> None:
+    sent = gz(DATA) if name.endswith("gz") else DATA
+    path = lay(tmp_path, sent, name)
+    with open_content(path, FileSpec(name, size=len(DATA), digest=sha(DATA))) as content:
+        assert content.read(5) == DATA[:5]
+        content.skip(5)
+        assert content.some(3) == DATA[10:13]
+        content.finish(size=len(DATA))
+    with open_content(path, FileSpec(name)) as content:
+        assert content.read_all() == DATA
+        content.end()
+
+
+def test_any_compression_of_the_same_content_will_do(tmp_path: Path) -> None:
+    file = FileSpec("data.gz", size=len(DATA), digest=sha(DATA))
+    for level in (0, 1, 9):
+        check_file(file, lay(tmp_path, gzip.compress(DATA, level)))
+    check_file(file, lay(tmp_path, gz(DATA[:100]) + gz(DATA[100:])))
+
+
+def test_md5_digests_are_known_too(tmp_path: Path) -> None:
+    check_file(FileSpec("a", digest="md5:900150983cd24fb0d6963f7d28e17f72"), lay(tmp_path, b"abc", "a"))
+
+
+def test_the_digest_of_what_is_sent(tmp_path: Path) -> None:
+    path = lay(tmp_path, gz(DATA))
+    check_sent(path, FileSpec("data.gz", sent_digest=sha(gz(DATA))))
+    with pytest.raises(IntegrityError, match=r"data\.gz \(as sent\) is not what it should be"):
+        check_file(FileSpec("data.gz", sent_digest=sha(DATA)), path)
+
+
+@pytest.mark.parametrize(
+    ("sent", "error", "match"),
+    [
+        (gz(DATA)[:-9], IntegrityError, "cut short"),
+        (gz(DATA)[:40], IntegrityError, "cut short"),
+        (gz(DATA) + b"junk", IntegrityError, "damaged gzip"),
+        (gz(DATA)[:-8] + bytes(8), IntegrityError, "damaged gzip"),
+        (gz(DATA)[:30] + b"\xff" * 20 + gz(DATA)[50:], IntegrityError, "damaged gzip"),
+        (DATA, FormatError, "not gzip"),
+        (b"", FormatError, "not gzip"),
+        (b"\n <!DOCTYPE HTML><html>", FormatError, "HTML page"),
+        (gz(DATA[:-1]), IntegrityError, "wrong size"),
+        (gz(DATA + b"x"), IntegrityError, "larger than it may be"),
+        (gz(DATA[:-1] + b"x"), IntegrityError, "not what it should be"),
+    ],
+)
+def test_damage_of_every_kind_is_named(tmp_path: Path, sent: bytes, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        check_file(FileSpec("data.gz", size=len(DATA), digest=sha(DATA)), lay(tmp_path, sent))
+
+
+@pytest.mark.parametrize("size", [1000, None])
+def test_a_bomb_is_stopped_and_takes_no_memory(tmp_path: Path, size: int | None) -> None:
+    with gzip.open(tmp_path / "bomb.gz", "wb", compresslevel=1) as file:
+        for _ in range(280):
+            file.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(IntegrityError, match="larger than it may be"):
+            check_file(FileSpec("bomb.gz", size=size), tmp_path / "bomb.gz")
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_reading_past_the_end_is_an_error_and_takes_no_memory(tmp_path: Path) -> None:
+    path = lay(tmp_path, b"abc", "a")
+    with open_content(path, FileSpec("a")) as content, pytest.raises(FormatError, match="ends too early"):
+        content.read(1 << 31)
+    with open_content(path, FileSpec("a")) as content, pytest.raises(FormatError, match="ends too early"):
+        content.skip(4)
+
+
+def test_web_pages_are_recognised() -> None:
+    assert looks_like_html(b"\xef\xbb\xbf\r\n<!doctype html>")
+    assert looks_like_html(b"<HTML>")
+    assert looks_like_html(b'<?xml version="1.0"?><Error>')
+    assert not looks_like_html(b"<")
+    assert not looks_like_html(gz(b"<html>"))
+    assert not looks_like_html(b"")
