@@ -35,6 +35,9 @@ COMMANDS = (
     Command("training", "train", "train a network on augmented images"),
     Command("training", "resume", "go on with a run that was stopped"),
     Command("training", "evaluate", "test accuracy, error per class, confusion matrix"),
+    Command("exports", "export", "write what training sees as files that other tools read"),
+    Command("exports", "verify", "check an export: counts, digests, decoding"),
+    Command("exports", "explain", "draw one row of an export anew: parameters, pictures"),
     Command("settings", "config", "show the resolved configuration, and who set what"),
 )
 

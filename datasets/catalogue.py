@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from datasets import exported
 from datasets.dataset_file import read_dataset_file
 from datasets.spec import DatasetSpec, FileSpec, MemberSpec
-from errors import UsageError, unknown_name
+from errors import unknown_name
 
 DIGITS = DatasetSpec(
     name="digits",
@@ -161,14 +162,14 @@ def registry() -> Mapping[str, DatasetSpec]:
 
 
 def find(name: str) -> DatasetSpec:
-    """The dataset of this name, or the one that the YAML file of this path describes.
+    """The dataset of this name, the one that the YAML file of this path describes, or the export in this folder.
 
     A UsageError tells an unknown name (with the nearest known one) or what is wrong with the file.
     """
     if name in _REGISTRY:
         return _REGISTRY[name]
-    if os.path.isdir(name):
-        raise UsageError("a folder is not a dataset", expected="a name or a dataset file (YAML)", got=name)
+    if "://" in name or os.path.isdir(name):
+        return exported.find_export(name)
     if name.lower().endswith((".yaml", ".yml")) or os.sep in name:
         return read_dataset_file(Path(name))
     raise unknown_name("dataset", name, _REGISTRY, do="give one of these names, or the path of a dataset file (.yaml)")

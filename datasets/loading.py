@@ -8,6 +8,8 @@ The embedded digits live in memory alone and need no cache.
 
 from pathlib import Path
 
+from datasets.exported.dataset import FORMAT as EXPORT
+from datasets.exported.dataset import open_export
 from datasets.fetch import Progress, fetch_files, local_source
 from datasets.formats import decode
 from datasets.lock import locked
@@ -37,6 +39,8 @@ def load(
     """
     if spec.format == "embedded":
         return in_memory(decode(spec, {}), spec)
+    if spec.format == EXPORT:
+        return open_export(spec)
     folder = dataset_folder(spec, cache=cache, mirror=mirror)
     if (found := open_tables(folder, spec)) is not None:
         return found
@@ -78,11 +82,14 @@ def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str 
 
 def is_cached(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> bool:
     """Whether `load` would need neither network nor decoding."""
-    return spec.format == "embedded" or open_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec) is not None
+    return (
+        spec.format in ("embedded", EXPORT)
+        or open_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec) is not None
+    )
 
 
 def verify(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> Dataset:
     """Read the cached table whole and compare its digests; IntegrityError if it is missing or damaged."""
-    if spec.format == "embedded":
+    if spec.format in ("embedded", EXPORT):
         return load(spec)
     return verify_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec)

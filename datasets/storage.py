@@ -39,7 +39,12 @@ def written_aside(path: Path) -> Iterator[IO[bytes]]:
 def rename(source: Path, target: Path) -> None:
     """Rename over what is there, and flush the folder, so that the name survives a power cut."""
     os.replace(source, target)
-    handle = os.open(target.parent, os.O_RDONLY)
+    flush_folder(target.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

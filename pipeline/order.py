@@ -65,6 +65,9 @@ class Order:
 
     def places(self, step: int, slot: int) -> npt.NDArray[np.int64]:
         """Where the slot's samples lie among the n training samples: int64, shape (rows,), values in [0, n)."""
-        first, last = self.span(step, slot)
+        return self.visited(self.epoch(step), *self.span(step, slot))
+
+    def visited(self, epoch: int, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Which of the n training samples stand at the positions [first, last) of an epoch: int64, values in [0, n)."""
         positions = np.arange(first, last, dtype=np.int64)
-        return permute(positions, self.samples, seed=self.seed, purpose=Purpose.ORDER, tweak=self.epoch(step))
+        return permute(positions, self.samples, seed=self.seed, purpose=Purpose.ORDER, tweak=epoch)

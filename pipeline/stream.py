@@ -2,6 +2,7 @@
 
 import json
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,16 @@ from pipeline.draw import draw
 from pipeline.order import Order
 from pipeline.policy import Policy
 from pipeline.warp import U8Array, check_images, warp
+
+
+class Visited(NamedTuple):
+    """Consecutive samples of an epoch: ids int64 (n,), labels uint8 (n,), pixels uint8 (n, C, H, W), drawn parameters
+    float32 (n, 7)."""
+
+    samples: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.uint8]
+    pixels: U8Array
+    parameters: npt.NDArray[np.float32]
 
 
 class Stream:
@@ -56,16 +67,16 @@ class Stream:
         """The sample ids of a slot, in order: int64 (rows,)."""
         return self.ids[self.order.places(step, slot)]
 
+    def rows(self, epoch: int, first: int, last: int) -> "Visited":
+        """Positions [first, last) of an epoch: no batch size enters them."""
+        samples = self.ids[self.order.visited(epoch, first, last)]
+        pixels, parameters = augmented(self.images, samples, self.policy, seed=self.seed, epoch=epoch)
+        return Visited(samples, self.labels[samples], pixels, parameters)
+
     def batch(self, step: int, slot: int) -> pa.RecordBatch:
         """The slot's samples, augmented: see `pipeline.batch.schema` for the columns."""
-        samples = self.samples(step, slot)
         epoch = self.order.epoch(step)
-        height, width = self.images.shape[2:]
-        drawn = draw(self.policy, samples, height=height, width=width, seed=self.seed, epoch=epoch)
-        if self.policy.is_identity:
-            pixels = self.images[samples]
-        else:
-            pixels = warp(self.images, samples, drawn.matrices)
+        samples, labels, pixels, parameters = self.rows(epoch, *self.order.span(step, slot))
         metadata = {
             "dataset": self.digest,
             "policy": self._policy,
@@ -74,4 +85,14 @@ class Stream:
             "step": step,
             "slot": slot,
         }
-        return batches.assemble(pixels, self.labels[samples], samples, drawn.parameters, metadata)
+        return batches.assemble(pixels, labels, samples, parameters, metadata)
+
+
+def augmented(
+    images: U8Array, samples: npt.NDArray[np.int64], policy: Policy, *, seed: int, epoch: int, split: int = 0
+) -> tuple[U8Array, npt.NDArray[np.float32]]:
+    """The images of samples as the policy draws them in an epoch, uint8 (n, C, H, W), and the drawn parameters."""
+    height, width = images.shape[2:]
+    drawn = draw(policy, samples, height=height, width=width, seed=seed, epoch=epoch, split=split)
+    pixels = images[samples] if policy.is_identity else warp(images, samples, drawn.matrices)
+    return pixels, drawn.parameters

@@ -7,9 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from datasets import Dataset, Split, images, labels, split
+from datasets.exported import ExportedDataset
+from errors import UsageError
 from model import Inputs, Network, Optimizer, optimizer, schedule
 from model.schedules import Schedule
 from pipeline import Order, Stream
+from pipeline.export import StoredStream
 from workers.job import Job
 from workers.statistics import pixel_statistics
 
@@ -21,6 +24,11 @@ class Setup:
     job: Job
     dataset: Dataset
 
+    @property
+    def exported(self) -> ExportedDataset | None:
+        """The dataset, where it is an export: its rows are taken as they stand, in their order."""
+        return self.dataset if isinstance(self.dataset, ExportedDataset) else None
+
     @cached_property
     def images(self) -> npt.NDArray[np.uint8]:
         return images(self.dataset.train)
@@ -31,10 +39,17 @@ class Setup:
 
     @cached_property
     def split(self) -> Split:
+        if self.exported is not None:
+            held_from = self.exported.manifest.splits["train"].per_epoch
+            rows = np.arange(len(self.labels), dtype=np.int64)
+            return Split(train=rows[:held_from], validation=rows[held_from:])
         return split(self.labels, subset=self.job.subset, validation=self.job.validation, seed=self.job.seed)
 
     @cached_property
     def stream(self) -> Stream:
+        if self.exported is not None:
+            _check_export(self.job, self.exported)
+            return StoredStream(self.exported, batch=self.job.batch, slot_size=self.job.slot_size)
         return Stream(
             self.images,
             self.labels,
@@ -62,6 +77,8 @@ class Setup:
     def inputs(self) -> Inputs:
         if self.job.normalize == "unit":
             return Inputs.unit(self.images.shape[1])
+        if self.exported is not None:
+            return Inputs(*self.exported.statistics)
         return Inputs(*pixel_statistics(self.images, self.split.train))
 
     @cached_property
@@ -71,3 +88,29 @@ class Setup:
     @cached_property
     def schedule(self) -> Schedule:
         return schedule(self.job.schedule, self.job.optimizer.rate, self.total_steps, self.order.steps_per_epoch)
+
+
+def _check_export(job: Job, dataset: ExportedDataset) -> None:
+    """Refuse what would draw anew from rows that are drawn already."""
+    epochs = dataset.manifest.splits["train"].epochs
+    if job.epochs > epochs:
+        raise UsageError(
+            "the export holds too few epochs",
+            expected=f"at most {epochs}",
+            got=job.epochs,
+            do=f"train with --epochs {epochs}, or export more",
+        )
+    if not job.policy.is_identity:
+        raise UsageError(
+            "the rows of an export are augmented already",
+            expected="policy none",
+            got=job.policy.name,
+            do="leave out --policy",
+        )
+    if job.subset is not None or job.validation:
+        raise UsageError(
+            "an export has its own splits",
+            expected="neither --subset nor --validation",
+            got=f"subset {job.subset}, validation {job.validation}",
+            do="give them to millrace export",
+        )

@@ -1,0 +1,116 @@
+"""An export as a dataset: `--dataset DIR` trains on the rows that stand there, in their order."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from datasets.arrays import Arrays
+from datasets.exported.folder import Folder
+from datasets.exported.manifest import LARGEST, MANIFEST, Manifest
+from datasets.exported.reader import Reader
+from datasets.exported.rows import Rows
+from datasets.spec import DatasetSpec
+from datasets.table import Dataset, in_memory
+from errors import DataError, FormatError, UsageError
+
+FORMAT = "export"
+
+
+@dataclass(frozen=True)
+class ExportSpec(DatasetSpec):
+    """The specification of an export: where it lies, and its manifest."""
+
+    location: str = ""
+    manifest: Manifest | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class ExportedDataset(Dataset):
+    """An export, opened. Its training table holds the first epoch's rows as they are stored (augmented, in stream
+    order), then the validation split; later epochs are read from the shards when they are needed.
+
+    statistics: mean and deviation per channel of the untouched training pixels, which the network's inputs are
+    normalised with. Ids of samples are those of the dataset that was exported.
+    """
+
+    reader: Reader
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest that the rows were read by."""
+        return self.reader.manifest
+
+    @property
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and standard deviation of each channel, in units of full brightness."""
+        told = self.manifest.dataset
+        return tuple(told["mean"]), tuple(told["deviation"])
+
+
+def find_export(name: str) -> ExportSpec:
+    """The export in this folder or at this address. UsageError where none is, FormatError for a damaged manifest."""
+    folder = Folder(name)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise UsageError(
+            "a folder without an export is not a dataset",
+            expected=f"a name, a dataset file (YAML), or the folder of a finished export, with {MANIFEST}",
+            got=folder.location,
+        )
+    told = manifest.dataset
+    return ExportSpec(
+        name=str(told["name"]),
+        title=f"export of {told['name']}: {manifest.splits['train'].rows:,} rows",
+        format=FORMAT,
+        classes=manifest.classes,
+        policy="none",
+        licence=str(told.get("licence", "")),
+        homepage=str(told.get("homepage", "")),
+        shape=manifest.shape,
+        location=folder.location,
+        manifest=manifest,
+    )
+
+
+def read_manifest(folder: Folder) -> Manifest | None:
+    """The manifest of a folder; None where there is none."""
+    size = folder.size(MANIFEST)
+    if size is None:
+        return None
+    where = f"{folder.location}/{MANIFEST}"
+    if size > LARGEST:
+        raise FormatError(f"{where} is too large", expected=f"at most {LARGEST} bytes", got=size)
+    try:
+        with folder.faults("cannot be read"):
+            return Manifest.from_json(folder.read(MANIFEST).to_pybytes(), where)
+    except FileNotFoundError:
+        return None
+
+
+def open_export(spec: DatasetSpec) -> ExportedDataset:
+    """The dataset that the export holds. Errors: DataError for a damaged or missing shard."""
+    if not isinstance(spec, ExportSpec) or spec.manifest is None:
+        raise DataError(f"dataset {spec.name} is no export", got=spec.format)
+    manifest = spec.manifest
+    reader = Reader(Folder(spec.location), manifest)
+    first = reader.rows("train", 0, manifest.splits["train"].per_epoch)
+    held = _all(reader, "validation")
+    test = _all(reader, "test")
+    if test is None:
+        raise DataError(f"the export in {spec.location} has no test split")
+    training = [first] if held is None else [first, held]
+    arrays = Arrays(
+        np.concatenate([rows.images for rows in training]),
+        np.concatenate([rows.labels for rows in training]),
+        np.ascontiguousarray(test.images),
+        np.ascontiguousarray(test.labels),
+    )
+    made = in_memory(arrays, spec)
+    return ExportedDataset(spec, made.train, made.test, manifest.digest, reader)
+
+
+def _all(reader: Reader, split: str) -> Rows | None:
+    """All rows of a split that is passed over once; None where it has none."""
+    size: Any = reader.manifest.splits.get(split)
+    return reader.rows(split, 0, size.rows) if size is not None and size.rows else None

@@ -1,0 +1,43 @@
+"""Export: the stream as files that others read. Knows no model and no Ray."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.export.executor import Executor
+    from pipeline.export.explain import Explanation, explain_row
+    from pipeline.export.options import ExportOptions
+    from pipeline.export.plan import Plan, Shard, make_plan
+    from pipeline.export.session import Session
+    from pipeline.export.source import Source
+    from pipeline.export.stored import StoredStream
+    from pipeline.export.verify import Damage, verify_shard
+    from pipeline.export.writer import Done, ShardWriter
+
+_HOMES = {
+    "Damage": "verify",
+    "Done": "writer",
+    "Executor": "executor",
+    "Explanation": "explain",
+    "ExportOptions": "options",
+    "Plan": "plan",
+    "Session": "session",
+    "Shard": "plan",
+    "ShardWriter": "writer",
+    "Source": "source",
+    "StoredStream": "stored",
+    "explain_row": "explain",
+    "make_plan": "plan",
+    "verify_shard": "verify",
+}
+
+__all__ = [  # noqa: RUF022  (in the order of the work)
+    "ExportOptions", "Plan", "Shard", "make_plan", "Source", "ShardWriter", "Done", "Executor", "Session",
+    "Damage", "verify_shard", "Explanation", "explain_row", "StoredStream",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"pipeline.export.{_HOMES[name]}"), name)

@@ -1,0 +1,175 @@
+"""One export into one folder: claimed by its plan, continued where it stopped, ended by its manifest.
+
+A folder belongs to the export whose plan lies in it. A plan is written before it is looked whether another one lies
+there, so that of two different exports that begin at once at least one sees the other and gives way; two of the same
+plan write the same bytes and may both go on. On a local disk a lock keeps a second process out altogether.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from datasets.exported import MANIFEST, Folder, Manifest, Record
+from datasets.exported.dataset import read_manifest
+from datasets.exported.folder import ASIDE
+from datasets.lock import locked
+from errors import DeadlineError, FormatError, UsageError
+from pipeline.export.formats import assemble
+from pipeline.export.plan import Plan
+
+PLAN = f"{ASIDE}/plan-"
+LOCK = f"{ASIDE}/lock"
+WAIT = 2.0  # seconds that another process may hold the folder before this one gives up
+
+
+class Session:
+    """A claimed folder. `known` has the records of a manifest that is there already, by index."""
+
+    def __init__(self, plan: Plan, folder: Folder, manifest: Manifest | None) -> None:
+        self.plan, self.folder, self.manifest = plan, folder, manifest
+        records = manifest.shards if manifest is not None else ()
+        self.known = dict(enumerate(records)) if len(records) == len(plan.shards) else {}
+
+    @classmethod
+    @contextmanager
+    def open(cls, plan: Plan, folder: Folder) -> Iterator["Session"]:
+        """Claim the folder for a plan. Errors: UsageError where it holds something else, saying whose it is."""
+        with _alone(folder):
+            manifest = _manifest(folder)
+            if manifest is not None and manifest.key != plan.key:
+                raise refused(folder, plan, manifest.configuration, manifest.dataset)
+            _claim(plan, folder, manifest)
+            if folder.local is not None:
+                folder.remove_tree(f"{ASIDE}/aside")
+            yield cls(plan, folder, manifest)
+
+    def finish(self, records: Sequence[Record], beside: Iterable[tuple[str, bytes]]) -> Manifest:
+        """Write what stands beside the shards, then the manifest; records by index. Nothing is written where the
+        manifest says all of it already."""
+        plan = self.plan
+        if self.manifest is not None and tuple(records) == self.manifest.shards:
+            self.folder.remove_tree(ASIDE)
+            return self.manifest
+        placed = self._assembled(records)
+        made = Manifest(plan.millrace, plan.key, plan.configuration, plan.dataset, plan.splits, tuple(placed))
+        for name, data in beside:
+            self.folder.put(name, [data])
+        self.folder.put(MANIFEST, [made.to_json()])
+        self.folder.remove_tree(ASIDE)
+        return made
+
+    def _assembled(self, records: Sequence[Record]) -> list[Record]:
+        """The records as the manifest has them, after shards that are parts of one file were joined to it."""
+        placed: list[Record] = []
+        for split in self.plan.splits:
+            own = [record for record in records if record.split == split]
+            whole = assemble(self.plan, split)
+            if whole is None:
+                placed += own
+                continue
+            name, heading = whole
+            moved, offset = [], len(heading)
+            for record in own:
+                moved.append(replace(record, file=name, offset=offset))
+                offset += record.bytes
+            if moved != own or self.folder.size(name) != offset:
+                self.folder.put(name, _joined(self.folder, heading, own))
+            placed += moved
+        return placed
+
+
+def _joined(folder: Folder, heading: bytes, records: Sequence[Record]) -> Iterator[Any]:
+    yield heading
+    for record in records:
+        yield folder.read(record.file, offset=record.offset, count=record.bytes)
+
+
+@contextmanager
+def _alone(folder: Folder) -> Iterator[None]:
+    """On a local disk: no other process exports into the folder meanwhile."""
+    if folder.local is None:
+        yield
+        return
+    path = Path(folder.path(LOCK))
+    with folder.faults("cannot be written"):
+        fresh = not path.parent.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with folder.faults("cannot be written"), locked(path, seconds=WAIT):
+            yield
+    except DeadlineError as error:
+        raise UsageError(
+            f"another process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
+        ) from None
+    except UsageError:
+        if fresh:  # refused: leave nothing behind
+            with suppress(OSError):
+                path.unlink()
+                os.rmdir(path.parent)
+        raise
+
+
+def _manifest(folder: Folder) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except FormatError as error:
+        raise FormatError(
+            error.what, expected=error.expected, got=error.got, do="remove the manifest to have the export repaired"
+        ) from error
+
+
+def _claim(plan: Plan, folder: Folder, manifest: Manifest | None) -> None:
+    own = f"{PLAN}{plan.key[:16]}.json"
+    before = _plans(folder)
+    if manifest is None and not before and (strange := _strange(folder)):
+        raise UsageError(
+            f"{folder.location} is not empty",
+            expected="a new or an empty folder, or one with an unfinished export",
+            got=", ".join(strange[:5]),
+            do="choose another --out",
+        )
+    if own not in before and manifest is None:
+        told = {"key": plan.key, "configuration": plan.configuration, "dataset": plan.dataset}
+        folder.put(own, [json.dumps(told, indent=1).encode()])
+    for name in set(_plans(folder)) - {own}:
+        if own not in before:
+            folder.remove(own)
+        try:
+            other = json.loads(folder.read(name).to_pybytes())
+        except FileNotFoundError:
+            continue
+        raise refused(folder, plan, other["configuration"], other["dataset"])
+
+
+def _plans(folder: Folder) -> list[str]:
+    return [name for name in folder.names(ASIDE, deep=False) if name.startswith(PLAN)]
+
+
+def _strange(folder: Folder) -> list[str]:
+    return [name for name in folder.names("", deep=False) if name != ASIDE]
+
+
+def refused(folder: Folder, plan: Plan, configuration: Mapping[str, Any], dataset: Mapping[str, Any]) -> UsageError:
+    """The error for a folder that another export lies in: whose it is, and what differs."""
+    there = {"dataset": dataset["name"], "content": str(dataset["digest"])[:16], **configuration}
+    here = {"dataset": plan.dataset["name"], "content": plan.dataset["digest"][:16], **plan.configuration}
+    different = [
+        f"{key}: {_shown(there.get(key))} there, {_shown(here.get(key))} here"
+        for key in here
+        if there.get(key) != here.get(key)
+    ]
+    whose = f"{there['dataset']} as {there.get('format')}, {there.get('epochs')} epochs, seed {there.get('seed')}"
+    return UsageError(
+        f"{folder.location} holds another export: {whose}",
+        expected="the same options as before, to go on with it",
+        got="; ".join(different) or "another version of the plan",
+        do="choose another --out",
+    )
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value) if not isinstance(value, str) else value

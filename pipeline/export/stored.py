@@ -1,0 +1,46 @@
+"""The stored stream: batches read from an export, in its order, instead of computed."""
+
+import numpy as np
+import numpy.typing as npt
+
+from datasets import images, labels
+from datasets.exported import ExportedDataset
+from errors import UsageError
+from pipeline.policy import from_mapping
+from pipeline.stream import Stream, Visited
+
+
+class StoredStream(Stream):
+    """The stream that an export was written from, read back: the same ids, pixels and parameters at every position of
+    every epoch that it holds. Nothing is drawn and nothing permuted."""
+
+    def __init__(self, dataset: ExportedDataset, *, batch: int, slot_size: int | None = None) -> None:
+        told, size = dataset.manifest.configuration, dataset.manifest.splits["train"]
+        super().__init__(
+            images(dataset.train),
+            labels(dataset.train),
+            np.arange(size.per_epoch, dtype=np.int64),
+            policy=from_mapping(told["policy"]),
+            seed=told["seed"],
+            batch=batch,
+            slot_size=slot_size,
+            digest=dataset.digest,
+        )
+        self.epochs, self._reader = size.epochs, dataset.reader
+
+    def samples(self, step: int, slot: int) -> npt.NDArray[np.int64]:
+        """The sample ids of a slot, as stored: those of the dataset that was exported."""
+        return self.rows(self.order.epoch(step), *self.order.span(step, slot)).samples
+
+    def rows(self, epoch: int, first: int, last: int) -> Visited:
+        """Positions [first, last) of an epoch, as stored. Errors: UsageError beyond the last epoch."""
+        if epoch >= self.epochs:
+            raise UsageError(
+                "the export holds too few epochs",
+                expected=f"at most {self.epochs}",
+                got=f"epoch {epoch + 1}",
+                do=f"train with --epochs {self.epochs}, or export more",
+            )
+        begin = epoch * self.order.samples
+        rows = self._reader.rows("train", begin + first, begin + last)
+        return Visited(rows.samples, rows.labels, np.ascontiguousarray(rows.images), rows.parameters)

@@ -1,0 +1,97 @@
+"""The writer of shards: a pure function of (plan, dataset, index), wherever it runs, however often.
+
+Beside each shard that is whole lies a small record of it, until the manifest takes all of them up. A shard counts
+only if its record is there and its bytes have the recorded digest; else it is made again, to the same bytes.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+
+from datasets import Dataset
+from datasets.exported import Folder, Manifest, Record, Rows, pixel_digest
+from datasets.exported.folder import ASIDE
+from datasets.exported.reader import load, verified
+from errors import DataError
+from pipeline.export.formats import encode
+from pipeline.export.plan import Plan, Shard
+from pipeline.export.source import Source
+
+RECORDS = f"{ASIDE}/records"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A shard that is whole; made: written just now, rather than found as it should be."""
+
+    index: int
+    record: Record
+    made: bool
+
+
+class ShardWriter:
+    """Writes shards of a plan into a folder. known: records that a manifest holds already. It may be sent to another
+    process; the dataset then travels with it, or is loaded there."""
+
+    def __init__(self, plan: Plan, dataset: Dataset, folder: Folder, known: Mapping[int, Record] | None = None) -> None:
+        self.plan, self.folder, self._known = plan, folder, dict(known or {})
+        self.source = Source(plan, dataset)
+        self._as_manifest = Manifest(plan.millrace, plan.key, plan.configuration, plan.dataset, plan.splits, ())
+
+    def shard(self, index: int) -> Done:
+        """Make sure that a shard is whole. Errors: DataError of the filesystem."""
+        shard = self.plan.shards[index]
+        found = self._known.get(index) or self._recorded(shard)
+        if found is not None and self._is_whole(found):
+            return Done(index, found, False)
+        return Done(index, self.write(shard), True)
+
+    def write(self, shard: Shard) -> Record:
+        """Write a shard and its record, whatever lies there."""
+        rows = self.source.rows(shard)
+        record, parts, files = self.encoded(shard, rows)
+        self.folder.put_many(files)
+        self.folder.put(shard.name, parts)
+        content = {"key": self.plan.key, **asdict(record)}
+        self.folder.put(record_name(shard), [json.dumps(content).encode()])
+        return record
+
+    def encoded(self, shard: Shard, rows: Rows) -> tuple[Record, list[object], list[tuple[str, bytes]]]:
+        """The record of a shard, the parts of its file, and other files that it needs, by name."""
+        parts, files = encode(rows, self.plan, shard)
+        total = hashlib.sha256()
+        for part in parts:
+            total.update(part)
+        size = sum(memoryview(part).nbytes for part in parts)
+        originals = "" if rows.originals is None else pixel_digest(rows.originals)
+        pixels = pixel_digest(rows.images)
+        record = Record(shard.split, shard.first, shard.rows, shard.name, 0, size, total.hexdigest(), pixels, originals)
+        return record, list(parts), files
+
+    def _recorded(self, shard: Shard) -> Record | None:
+        """The record that lies beside a shard, if it is one of this plan's."""
+        try:
+            found = json.loads(self.folder.read(record_name(shard)).to_pybytes())
+            if found.pop("key") != self.plan.key:
+                return None
+            record = Record(**found)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        expected = replace(record, split=shard.split, first=shard.first, rows=shard.rows, file=shard.name, offset=0)
+        return record if record == expected else None
+
+    def _is_whole(self, record: Record) -> bool:
+        try:
+            if self.plan.options.format == "imagefolder":
+                load(self.folder, self._as_manifest, record)  # also reads every picture
+            else:
+                verified(self.folder, record)
+        except DataError:
+            return False
+        return True
+
+
+def record_name(shard: Shard) -> str:
+    """Where the record of a shard lies until the manifest is written."""
+    return f"{RECORDS}/{shard.name.rpartition('/')[2]}.json"

@@ -1,0 +1,56 @@
+"""Threads of this process that write the shards of an export."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from pipeline.export import Done, ShardWriter
+
+Result = TypeVar("Result")
+
+
+class LocalExecutor:
+    """See `pipeline.export.executor.Executor`. threads: how many shards are in work at once."""
+
+    def __init__(self, writer: ShardWriter, threads: int) -> None:
+        self._writer, self._threads = writer, max(1, threads)
+
+    def run(self, indices: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Done]:
+        """Each index done, in the order in which they are."""
+        return in_threads(self._writer.shard, indices, self._threads, stopped)
+
+
+def executor(writer: ShardWriter, workers: int) -> LocalExecutor:
+    """The executor of `--runtime local`."""
+    return LocalExecutor(writer, workers)
+
+
+def in_threads(
+    work: Callable[[int], Result], indices: Sequence[int], threads: int, stopped: Callable[[], bool]
+) -> Iterator[Result]:
+    """work(index) for every index, by threads, as they come; no more than `threads` results wait.
+
+    After an error, or once `stopped`, nothing new is begun; what is begun is finished, then the error is raised.
+    """
+    left = iter(indices)
+    failed: BaseException | None = None
+    with ThreadPoolExecutor(threads, thread_name_prefix="export") as pool:
+        running: set[Future[Result]] = set()
+        while True:
+            while failed is None and len(running) < threads and not stopped():
+                index = next(left, None)
+                if index is None:
+                    break
+                running.add(pool.submit(work, index))
+            if not running:
+                break
+            # A short wait, so that a stop is heard while shards take long.
+            done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                error = future.exception()
+                if error is None:
+                    yield future.result()
+                else:
+                    failed = failed or error
+    if failed is not None:
+        raise failed
