@@ -36,16 +36,18 @@ def download(
     amount of new bytes does not count, so a connection that breaks often still gets there.
     """
     partial = Partial(target)
-    attempt, pause = 0, patience.pause
+    attempt, pause, most = 0, patience.pause, 0
     while True:
         before = partial.resumable(url, same_everywhere=file.sent_digest is not None)
         try:
             _attempt(url, file, partial, before, patience, deadline, progress)
             return
         except Fault as fault:
-            gained = partial.resumable(url, same_everywhere=False) - before
-            if gained > patience.floor * patience.window:
+            # More than ever before: a server that starts from zero every time gets no new attempts for it.
+            now = partial.resumable(url, same_everywhere=False)
+            if now - max(most, before) > patience.floor * patience.window:
                 attempt, pause = 0, patience.pause
+            most = max(most, before, now)
             attempt += 1
             if not fault.passing:
                 raise

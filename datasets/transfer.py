@@ -34,6 +34,9 @@ class Fault(Exception):
         super().__init__(reason)
         self.reason, self.passing, self.after, self.missing = reason, passing, after, missing
 
+    def __str__(self) -> str:
+        return self.reason
+
 
 @dataclass(frozen=True)
 class Head:
@@ -169,6 +172,6 @@ def plain(error: Any) -> str:
         return "no connection in time"
     if "timed out" in text:
         return "no bytes in time"
-    if found := re.search(r"\[Errno \d+\] ([^')]+)", text):
+    if found := re.search(r"\[Errno \d+\] ([^'\")]+)", text):
         return found[1]
     return text[:200] or type(error).__name__

@@ -1,0 +1,344 @@
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import datasets
+from datasets import loading
+from datasets.catalogue import find
+from datasets.loading import dataset_folder, is_cached, load, verify
+from datasets.lock import locked
+from datasets.spec import DatasetSpec
+from errors import DataError, DeadlineError, DownloadError, IntegrityError
+from tests.datasets import server as answers
+from tests.datasets.server import Sample, Server, gz, tar
+from tests.datasets.specs import (
+    CLASSES,
+    QUICK,
+    cifar_archive,
+    cifar_spec,
+    idx_spec,
+    lay_idx,
+    npz_spec,
+    serve_idx,
+)
+
+ROOT = Path(__file__).parents[2]
+SAMPLE = Sample()
+
+
+def assert_sample(dataset: datasets.Dataset, sample: Sample = SAMPLE) -> None:
+    for split, table in (("train", dataset.train), ("test", dataset.test)):
+        np.testing.assert_array_equal(datasets.images(table), sample.arrays[f"{split}_images"])
+        np.testing.assert_array_equal(datasets.labels(table), sample.arrays[f"{split}_labels"])
+
+
+def tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_first_load_fetches_the_second_maps(server: Server, cache: Path) -> None:
+    serve_idx(server, SAMPLE)
+    spec = idx_spec(SAMPLE)
+    steps: list[tuple[str, int, int | None]] = []
+    assert not is_cached(spec)
+    first = load(spec, mirror=server.url, patience=QUICK, progress=lambda *step: steps.append(step))
+    assert is_cached(spec)
+    second = load(spec, offline=True)
+    assert_sample(first)
+    assert_sample(second)
+    assert first.digest == second.digest == verify(spec).digest
+    assert len(server.seen) == 4
+    assert {name for name, _, _ in steps} == {file.name for file in spec.files}
+    folder = dataset_folder(spec)
+    assert folder.parent == cache / "datasets"
+    assert folder.name.startswith("little-")
+    assert tree(folder) == {"lock", "table.json", "train.arrow", "test.arrow", *(f"files/{f.name}" for f in spec.files)}
+
+
+def test_the_digest_is_the_same_wherever_the_data_came_from(server: Server, tmp_path: Path) -> None:
+    serve_idx(server, SAMPLE)
+    lay_idx(tmp_path / "here" / "little", SAMPLE)
+    (tmp_path / "shapes.npz").write_bytes(SAMPLE.npz())
+    (tmp_path / "bin.tar.gz").write_bytes(cifar_archive(SAMPLE))
+    loaded = [
+        load(idx_spec(SAMPLE), mirror=server.url, cache=tmp_path / "a"),
+        load(idx_spec(SAMPLE), mirror=str(tmp_path / "here"), cache=tmp_path / "b"),
+        load(npz_spec(SAMPLE.npz()), mirror=str(tmp_path), cache=tmp_path / "c"),
+        load(cifar_spec(SAMPLE), mirror=str(tmp_path), cache=tmp_path / "d"),
+    ]
+    assert len({dataset.digest for dataset in loaded}) == 1
+    assert load(npz_spec(Sample(seed=1).npz(), pinned=False), mirror=str(tmp_path)).digest == loaded[0].digest
+
+
+@pytest.mark.parametrize("name", ["train.arrow", "test.arrow", "table.json"])
+def test_a_damaged_table_is_made_anew_without_a_network(server: Server, name: str) -> None:
+    serve_idx(server, SAMPLE)
+    spec = idx_spec(SAMPLE)
+    before = load(spec, mirror=server.url, patience=QUICK)
+    path = dataset_folder(spec) / name
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(IntegrityError, match="missing or damaged"):
+        verify(spec)
+    assert_sample(load(spec, offline=True))
+    assert verify(spec).digest == before.digest
+    assert len(server.seen) == 4
+
+
+def test_a_local_file_without_digest_counts_anew_when_it_changes(tmp_path: Path) -> None:
+    (tmp_path / "shapes.npz").write_bytes(SAMPLE.npz())
+    text = f"name: shapes\nformat: npz\nclasses: [{', '.join(CLASSES)}]\nfiles: [{{name: shapes.npz}}]\n"
+    (tmp_path / "shapes.yaml").write_text(text)
+    spec = find(str(tmp_path / "shapes.yaml"))
+    first = load(spec, offline=True)
+    assert_sample(first)
+    (tmp_path / "shapes.npz").write_bytes(Sample(seed=1).npz())
+    os.utime(tmp_path / "shapes.npz", ns=(1, 1))
+    second = load(spec, offline=True)
+    assert_sample(second, Sample(seed=1))
+    assert first.digest != second.digest
+
+
+def test_digits_need_no_cache_and_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MILLRACE_CACHE", str(tmp_path / "file" / "cache"))
+    dataset = load(find("digits"), offline=True)
+    assert (dataset.train.num_rows, dataset.test.num_rows, dataset.shape) == (1437, 360, (1, 8, 8))
+    assert is_cached(find("digits"))
+    assert verify(find("digits")).digest == dataset.digest
+    assert not datasets.images(dataset.train).flags.writeable
+
+
+def test_two_threads_fetch_once(server: Server) -> None:
+    serve_idx(server, SAMPLE)
+    spec, got = idx_spec(SAMPLE), list[datasets.Dataset]()
+    threads = [
+        threading.Thread(target=lambda: got.append(load(spec, mirror=server.url, patience=QUICK))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 4
+    assert len(server.seen) == 4
+
+
+LOADER = """
+import sys
+from datasets.loading import load
+from datasets.patience import Patience
+from tests.datasets.server import Sample
+from tests.datasets.specs import idx_spec
+print(load(idx_spec(Sample()), mirror=sys.argv[1]).digest)
+"""
+
+
+def test_two_processes_fetch_once_and_one_killed_at_it_harms_nobody(server: Server, cache: Path) -> None:
+    serve_idx(server, SAMPLE)
+    names = [file.name for file in idx_spec(SAMPLE).files]
+    # The first process is killed in the middle of the second file.
+    second = server.answers[f"/little/{names[1]}"][0]
+    server.put(f"/little/{names[1]}", answers.stalls(gz(SAMPLE.idx("train_labels")), 5), second)
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", LOADER, server.url]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+    victim = start()
+    until = time.monotonic() + 20
+    while len(server.seen) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    time.sleep(0.1)
+    others = [start(), start()]
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.communicate()
+    outputs = [other.communicate(timeout=30) for other in others]
+    assert outputs[0][0] == outputs[1][0] != "", outputs
+    assert len(server.seen) == 5
+    assert not [name for name in tree(cache) if name.endswith((".tmp", ".part", ".json.part"))]
+
+
+def test_waiting_for_another_process_is_told_and_ends(server: Server) -> None:
+    spec, told = idx_spec(SAMPLE), list[str]()
+    folder = dataset_folder(spec)
+    folder.mkdir(parents=True)
+    with (
+        locked(folder / loading.LOCK, seconds=1),
+        pytest.raises(DeadlineError, match=f"process {os.getpid()} holds"),
+    ):
+        load(
+            spec,
+            mirror=server.url,
+            patience=dataclasses.replace(QUICK, lock=0.1),
+            progress=lambda name, done, total: told.append(name),
+        )
+    assert set(told) == {f"waiting for process {os.getpid()}"}
+
+
+def test_a_failed_fetch_leaves_no_table(server: Server, cache: Path) -> None:
+    serve_idx(server, SAMPLE)
+    server.put("/little/test_labels.gz", answers.whole(gz(b"wrong")))
+    spec = idx_spec(SAMPLE)
+    with pytest.raises(IntegrityError, match="test_labels"):
+        load(spec, mirror=server.url, patience=QUICK)
+    assert not [name for name in tree(cache) if "arrow" in name or "tmp" in name or "part" in name]
+    serve_idx(server, SAMPLE)
+    assert_sample(load(spec, mirror=server.url, patience=QUICK))
+
+
+def test_no_network_names_the_ways_out() -> None:
+    spec = dataclasses.replace(idx_spec(SAMPLE), mirrors=("http://host.invalid/", "http://127.0.0.1:9/"))
+    with pytest.raises(DownloadError) as caught:
+        load(spec, patience=QUICK)
+    for word in ("host.invalid cannot be resolved (no network?)", "Connection refused", "--mirror", "--offline"):
+        assert word in str(caught.value)
+
+
+def test_a_hostile_archive_touches_nothing(server: Server, tmp_path: Path) -> None:
+    evil = gz(tar(("bin/train.bin", SAMPLE.records("train")), ("../../../evil", b"x"), ("/evil", b"x")))
+    server.put("/pieces/bin.tar.gz", answers.whole(evil))
+    with pytest.raises(DataError, match="outside of itself"):
+        load(cifar_spec(SAMPLE), mirror=server.url, patience=QUICK)
+    assert not [name for name in tree(tmp_path) if "evil" in name]
+
+
+# A cache that cannot be written, and disks that are full.
+
+
+def test_a_cache_under_a_file_cannot_be_written(server: Server, tmp_path: Path) -> None:
+    serve_idx(server, SAMPLE)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="cache folder cannot be written") as caught:
+        load(idx_spec(SAMPLE), mirror=server.url, cache=tmp_path / "file" / "cache")
+    assert "MILLRACE_CACHE=" in str(caught.value.do)
+    assert server.seen == []
+
+
+def in_child(program: str, *words: str, **more: Any) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+        **more,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX users")
+def test_a_filled_cache_may_be_read_only_and_an_empty_one_says_so(server: Server, tmp_path: Path) -> None:
+    serve_idx(server, SAMPLE)
+    spec = idx_spec(SAMPLE)
+    cache = tmp_path / "shared"
+    load(spec, mirror=server.url, cache=cache, patience=QUICK)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    paths = [path for folder in (cache, empty) for path in (folder, *folder.rglob("*"))]
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    program = """
+import os, sys
+from pathlib import Path
+from datasets.loading import load
+from errors import DataError
+from tests.datasets.server import Sample
+from tests.datasets.specs import idx_spec
+if os.geteuid() == 0:
+    # Root may write anywhere: without its capabilities it is one user among others.
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, data = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    if libc.capset(header, data) != 0:
+        sys.exit(77)
+print(load(idx_spec(Sample()), cache=Path(sys.argv[1]), offline=True).digest)
+try:
+    load(idx_spec(Sample()), cache=Path(sys.argv[2]), mirror=sys.argv[3])
+except DataError as error:
+    print(error)
+"""
+    try:
+        code, out = in_child(program, str(cache), str(empty), server.url)
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+    if code == 77:
+        pytest.skip("root cannot give up its capabilities here")
+    assert code == 0, out
+    assert load(spec, cache=cache, offline=True).digest in out
+    assert "the cache folder cannot be written" in out
+    assert "MILLRACE_CACHE=" in out
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from datasets.loading import load
+from errors import DataError
+from tests.datasets.server import Sample
+from tests.datasets.specs import npz_spec
+sample = Sample(train=400)
+data = sample.npz()
+if sys.argv[3] != "0":
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
+try:
+    load(npz_spec(data), cache=Path(sys.argv[1]), mirror=sys.argv[2])
+except DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("limit", [4000, 9000])
+def test_a_full_disk_is_named_and_leaves_nothing_half_written(server: Server, tmp_path: Path, limit: int) -> None:
+    # The first limit stops the download (10 kB), the second the table made of a local copy of it (12 kB).
+    data = Sample(train=400).npz()
+    server.put("/shapes/shapes.npz", answers.whole(data))
+    (tmp_path / "shapes.npz").write_bytes(data)
+    mirror = server.url if limit == 4000 else str(tmp_path)
+    code, out = in_child(FULL, str(tmp_path / "cache"), mirror, str(limit))
+    assert code == 0, out
+    assert "the disk of the cache folder is full" in out
+    assert "MILLRACE_CACHE=" in out
+    assert {name.rpartition("/")[2] for name in tree(tmp_path / "cache")} == {"lock"}
+
+
+def test_a_full_file_system_is_named(server: Server, tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(full)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a small file system of its own needs root and mount")
+    try:
+        server.put("/shapes/shapes.npz", answers.whole(Sample(train=400).npz()))
+        code, out = in_child(FULL, str(full), server.url, "0")
+        assert code == 0, out
+        assert "the disk of the cache folder is full" in out
+        assert not [name for name in tree(full) if not name.endswith("lock")]
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
+
+
+def test_the_manifest_says_what_was_made(server: Server) -> None:
+    serve_idx(server, SAMPLE)
+    spec: DatasetSpec = idx_spec(SAMPLE)
+    dataset = load(spec, mirror=server.url, patience=QUICK)
+    manifest = json.loads((dataset_folder(spec) / "table.json").read_text())
+    assert manifest["digest"] == dataset.digest
+    assert manifest["files"]["train"]["rows"] == 24
