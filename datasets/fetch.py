@@ -1,5 +1,7 @@
 """All files of a dataset, each from the first address that gives it: verified, in the cache or where they lie."""
 
+import os
+import stat
 import time
 from pathlib import Path
 
@@ -38,7 +40,7 @@ def local_source(spec: DatasetSpec, file: FileSpec, mirror: str | None) -> Path 
     """The first local address of the file where something lies, if there is one."""
     for url in addresses(spec, file, mirror):
         path = local_path(url)
-        if path is not None and path.is_file():
+        if path is not None and os.path.isfile(path):
             return path
     return None
 
@@ -79,12 +81,15 @@ def _fetch(
 
 
 def _read_in_place(file: FileSpec, path: Path) -> Path:
-    if not path.is_file():
-        raise Fault("no such file", missing=True)
     try:
+        # Anything but a regular file could block for ever or never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise Fault("not a file", missing=True)
         check_file(file, path)
     except DataError as error:
         raise WrongBytes(error, passing=False) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise Fault("no such file", missing=True) from None
     except OSError as error:
         raise Fault(f"it cannot be read: {error.strerror}") from None
     return path

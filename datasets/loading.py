@@ -44,22 +44,26 @@ def load(
     folder = dataset_folder(spec, cache=cache, mirror=mirror)
     if (found := open_tables(folder, spec)) is not None:
         return found
-    patience = patience or Patience()
+    with storage_errors(folder):
+        return _make(spec, folder, mirror, offline, progress, patience or Patience())
 
+
+def _make(
+    spec: DatasetSpec, folder: Path, mirror: str | None, offline: bool, progress: Progress | None, patience: Patience
+) -> Dataset:
     def waiting(owner: str, waited: float) -> None:
         if progress is not None:
             progress(f"waiting for {owner}", int(waited), None)
 
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / LOCK, seconds=patience.lock, waiting=waiting):
-            # The process that was waited for may have done the work.
-            if (found := open_tables(folder, spec)) is not None:
-                return found
-            sweep(folder)
-            paths = fetch_files(spec, folder, mirror, offline, progress, patience)
-            write_tables(folder, decode(spec, paths), spec)
-            made = open_tables(folder, spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder / LOCK, seconds=patience.lock, waiting=waiting):
+        # The process that was waited for may have done the work.
+        if (found := open_tables(folder, spec)) is not None:
+            return found
+        sweep(folder)
+        paths = fetch_files(spec, folder, mirror, offline, progress, patience)
+        write_tables(folder, decode(spec, paths), spec)
+        made = open_tables(folder, spec)
     if made is None:
         raise IntegrityError(f"the table of {spec.name} was written but does not read back", got=str(folder))
     return made

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,12 @@ def test_an_empty_mirror_folder_says_so(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=r"train_images\.gz: no such file") as caught:
         fetch(idx_spec(SAMPLE), tmp_path, mirror=str(tmp_path))
     assert "little/train_images.gz" in str(caught.value.do)
+
+
+def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "shapes.npz")
+    with pytest.raises(DownloadError, match=r"shapes\.npz: not a file"):
+        fetch(npz_spec(NPZ), tmp_path, mirror=str(tmp_path))
 
 
 def test_offline_asks_nobody_and_says_what_to_do(server: Server, tmp_path: Path) -> None:

@@ -88,8 +88,8 @@ def test_a_drip_under_the_floor_ends_although_no_read_times_out(server: Server) 
 
 
 def test_a_server_over_the_floor_is_left_alone(server: Server) -> None:
-    server.put("/a", answers.drips(DATA[:40], 0.02))
-    assert get(f"{server.url}/a", dataclasses.replace(QUICK, floor=10, window=0.2))[1] == DATA[:40]
+    server.put("/a", answers.drips(DATA[:20], 0.02))
+    assert get(f"{server.url}/a", dataclasses.replace(QUICK, floor=10, window=0.15))[1] == DATA[:20]
 
 
 def test_header_lines_without_end_end(server: Server) -> None:
