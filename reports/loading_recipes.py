@@ -1,12 +1,12 @@
 """How to load an export in each tool that reads its format, as lines of Markdown."""
 
+from pipeline.export.options import FORMATS
 from pipeline.export.plan import Plan
 
 _PARQUET = {
     "pyarrow": """
 import pyarrow.parquet as pq
 
-files = sorted(glob.glob("data/train-*.parquet"))
 table = pq.read_table(files[0])
 images = table["image"].combine_chunks().to_numpy_ndarray()  # uint8 (n, {c}, {h}, {w})
 labels = table["label"].to_numpy()""",
@@ -33,13 +33,13 @@ _ARROW = {
     "pyarrow": """
 import pyarrow as pa
 
-with pa.memory_map(files[0]) as source:  # files: sorted(glob.glob("data/train-*.arrow"))
+with pa.memory_map(files[0]) as source:
     table = pa.ipc.open_file(source).read_all()
 images = table["image"].combine_chunks().to_numpy_ndarray()  # uint8 (n, {c}, {h}, {w})""",
     "Polars": """
 import polars as pl
 
-frame = pl.read_ipc(files[0], memory_map=False)""",
+frame = pl.read_ipc(files[0])""",
 }
 _HUGGING_FACE = {
     "Hugging Face datasets": """
@@ -51,22 +51,22 @@ rows[0]["image"], rows.features["label"].int2str(rows[0]["label"])""",
 import io, pandas as pd
 from PIL import Image
 
-frame = pd.read_parquet(files[0])  # files: sorted(glob.glob("data/train-*.parquet"))
+frame = pd.read_parquet(files[0])
 Image.open(io.BytesIO(frame["image"][0]["bytes"]))""",
 }
 _WEBDATASET = {
     "webdataset": """
 import webdataset as wds
 
-rows = wds.WebDataset(files, shardshuffle=False)  # files: sorted(glob.glob("data/train-*.tar"))
-for image, label, told in rows.decode("pil").to_tuple("png", "cls", "json"):
+rows = wds.WebDataset(files, shardshuffle=False)
+for image, label, told in rows.decode("{pil}").to_tuple("png", "cls", "json"):
     print(label, told["sample"], told["epoch"])""",
 }
 _NPZ = {
     "NumPy": """
 import numpy as np
 
-with np.load(files[0]) as shard:  # files: sorted(glob.glob("data/train-*.npz"))
+with np.load(files[0]) as shard:
     images, labels = shard["images"], shard["labels"]  # uint8 (n, {c}, {h}, {w}), uint8 (n,)""",
 }
 _IMAGEFOLDER = {
@@ -97,8 +97,17 @@ def recipes(plan: Plan) -> list[str]:
     """A heading and a piece of code for each tool."""
     channels, height, width = (str(side) for side in plan.shape)
     lines: list[str] = []
+    if plan.options.format != "imagefolder":
+        ending = FORMATS[plan.options.format]
+        lines += ["In this folder, with `files` being", "", "```python", "from glob import glob", ""]
+        lines += [f'files = sorted(glob("data/train-*.{ending}"))', "```", ""]
     for tool, code in RECIPES[plan.options.format].items():
-        text = code.replace("{c}", channels).replace("{h}", height).replace("{w}", width)
+        text = (
+            code.replace("{c}", channels)
+            .replace("{h}", height)
+            .replace("{w}", width)
+            .replace("{pil}", "pill" if channels == "1" else "pil")
+        )
         lines += [f"### {tool}", "", f"```python{text}", "```", ""]
     lines += ["### Millrace", "", "```sh", f"millrace train --dataset . --epochs {plan.options.epochs}", "```", ""]
     return lines

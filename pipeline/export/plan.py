@@ -25,7 +25,7 @@ from pipeline.policy import from_mapping
 SPLITS = ("train", "validation", "test")  # the place is the number that draws use: see `counters.lane`
 SHARD_BYTES = 16 << 20  # pixels of a shard, about
 LARGEST_SHARD = 256 << 20
-MOST_ROWS, LEAST_ROWS = 1 << 16, 1 << 6
+MOST_ROWS, LEAST_ROWS = 1 << 14, 1 << 6
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ class Session:
             yield cls(plan, folder, manifest)
 
     def finish(self, records: Sequence[Record], beside: Iterable[tuple[str, bytes]]) -> Manifest:
-        """Write what stands beside the shards, then the manifest; records by index. Nothing is written where the
-        manifest says all of it already."""
+        """Write what stands beside the shards and is not there, then the manifest; records by index. Nothing is written
+        where the manifest says all of it already."""
         plan = self.plan
         if self.manifest is not None and tuple(records) == self.manifest.shards:
             self.folder.remove_tree(ASIDE)
@@ -57,7 +57,8 @@ class Session:
         placed = self._assembled(records)
         made = Manifest(plan.millrace, plan.key, plan.configuration, plan.dataset, plan.splits, tuple(placed))
         for name, data in beside:
-            self.folder.put(name, [data])
+            if self.folder.size(name) is None:  # what somebody edited stays
+                self.folder.put(name, [data])
         self.folder.put(MANIFEST, [made.to_json()])
         self.folder.remove_tree(ASIDE)
         return made

@@ -1,0 +1,11 @@
+# The tools that read exports in tests, in an environment of their own; part of `make test-all`.
+READERS := .venv-readers
+BASE_PYTHON ?= python3
+
+.PHONY: readers
+readers: $(READERS)/.installed ## install the tools that read exports, for their tests
+
+$(READERS)/.installed: requirements/readers.txt
+	$(BASE_PYTHON) -m venv $(READERS)
+	$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/readers.txt
+	touch $@

@@ -1,0 +1,165 @@
+"""Formats: the same rows come back, the same bytes come out, and the standard library's readers agree."""
+
+import csv
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from datasets.exported import PARAMETERS, Folder, Reader
+from datasets.exported.decoders import FORMATS
+from pipeline.export import Source
+from pipeline.export.formats.imagefolder import class_folders
+from pipeline.export.formats.png import encode_many
+from pipeline.export.formats.webdataset import member
+from pipeline.export.options import FORMATS as WRITTEN
+from tests.pipeline.export.small import contents, planned, shapes, written
+
+
+def test_what_is_written_can_be_read() -> None:
+    assert set(WRITTEN) == set(FORMATS)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("originals", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_rows_come_back(name: str, originals: bool, channels: int, tmp_path: Path) -> None:
+    dataset = shapes(channels)
+    plan = planned(dataset, format=name, originals=originals)
+    manifest = written(plan, dataset, tmp_path)
+    assert manifest is not None
+    reader, source = Reader(Folder(str(tmp_path)), manifest), Source(plan, dataset)
+    for split, size in plan.splits.items():
+        found, expected = reader.rows(split, 0, size.rows), source.range(split, 0, size.rows)
+        for column, values in zip(found._fields, expected, strict=True):
+            np.testing.assert_array_equal(getattr(found, column), values, err_msg=column)  # type: ignore[arg-type]
+            assert values is None or getattr(found, column).dtype == values.dtype
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_export_twice_has_the_same_bytes(name: str, tmp_path: Path) -> None:
+    dataset = shapes()
+    for folder in ("a", "b"):
+        written(planned(dataset, format=name, originals=True), dataset, tmp_path / folder, threads=3)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_pixel_digests_do_not_depend_on_the_format(export: Any) -> None:
+    digests = {tuple((r.pixels, r.originals) for r in export(name, originals=True)[1].shards) for name in FORMATS}
+    assert len(digests) == 1
+
+
+def test_parquet_has_the_tensor_type_and_statistics_of_ids_alone(export: Any) -> None:
+    folder, manifest = export("parquet")
+    file = pq.ParquetFile(folder / manifest.shards[0].file)
+    assert file.schema_arrow.field("image").type == pa.fixed_shape_tensor(pa.uint8(), [1, 6, 5])
+    told = json.loads(file.schema_arrow.metadata[b"millrace"])
+    assert (told["split"], told["first"], told["key"]) == ("train", 0, manifest.key)
+    group = file.metadata.row_group(0)
+    columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
+    assert columns["sample"].is_stats_set
+    assert not columns["image.list.element"].is_stats_set
+    assert columns["image.list.element"].compression == "ZSTD"
+    assert (
+        columns["image.list.element"].encodings[-1] == "BYTE_STREAM_SPLIT"
+        or "BYTE_STREAM_SPLIT" in columns["image.list.element"].encodings
+    )
+
+
+def test_huggingface_metadata_says_what_datasets_looks_for(export: Any, dataset: Any) -> None:
+    folder, manifest = export("huggingface", originals=True)
+    schema = pq.read_schema(folder / manifest.shards[0].file)
+    features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert list(features) == schema.names
+    assert features["label"] == {"names": list(dataset.classes), "_type": "ClassLabel"}
+    assert features["image"] == features["original"] == {"_type": "Image"}
+
+
+def test_webdataset_is_a_tar_file_for_tarfile(export: Any, dataset: Any) -> None:
+    folder, manifest = export("webdataset")
+    rows = Reader(Folder(str(folder)), manifest).rows("train", 16, 32)
+    with tarfile.open(folder / manifest.shards[1].file) as archive:
+        members = archive.getmembers()
+        assert {(m.mtime, m.uid, m.gid, m.mode, m.isfile()) for m in members} == {(0, 0, 0, 0o644, True)}
+        assert [m.name for m in members[:3]] == ["000000000016.png", "000000000016.cls", "000000000016.json"]
+        content = {m.name: archive.extractfile(m).read() for m in members}  # type: ignore[union-attr]
+    assert len(content) == 48
+    picture = np.asarray(Image.open(io.BytesIO(content["000000000020.png"])))
+    np.testing.assert_array_equal(picture, rows.images[4, 0])
+    told = json.loads(content["000000000020.json"])
+    assert int(content["000000000020.cls"]) == told["label"] == rows.labels[4]
+    assert told["class"] == dataset.classes[told["label"]]
+    assert np.float32(told["angle"]) == rows.parameters[4, PARAMETERS.index("angle")]
+    assert (folder / manifest.shards[1].file).stat().st_size % 10240 == 0
+
+
+def test_a_tar_header_is_the_one_that_tarfile_writes() -> None:
+    info = tarfile.TarInfo("0001.png")
+    info.size = 700
+    assert member("0001.png", b"x" * 700)[0] == info.tobuf(tarfile.USTAR_FORMAT)
+
+
+def test_npz_is_read_by_numpy_without_pickle(export: Any, dataset: Any) -> None:
+    folder, manifest = export("npz")
+    with np.load(folder / manifest.shards[0].file, allow_pickle=False) as shard:
+        assert tuple(shard["classes"]) == dataset.classes
+        assert shard["images"].shape == (16, 1, 6, 5)
+        assert shard["flip"].dtype == np.bool_
+        assert set(shard.files) == {"images", "labels", "samples", "epochs", "classes", *PARAMETERS}
+
+
+def test_imagefolder_lists_its_pictures_in_stream_order(export: Any, dataset: Any) -> None:
+    folder, manifest = export("imagefolder", originals=True)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md", "manifest.json", "originals", "test", "train", "validation",
+    ]  # fmt: skip
+    rows = Reader(Folder(str(folder)), manifest).rows("train", 0, 102)
+    with open(folder / "train" / "metadata.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 102
+    assert [int(line["sample"]) for line in lines] == rows.samples.tolist()
+    assert {line["class"] for line in lines} == set(dataset.classes)
+    for row, line in enumerate(lines):
+        picture = np.asarray(Image.open(folder / "train" / line["file_name"]))
+        np.testing.assert_array_equal(picture, rows.images[row, 0])
+        original = np.asarray(Image.open(folder / line["original_file"]))
+        np.testing.assert_array_equal(original, rows.originals[row, 0])  # type: ignore[index]
+        assert line["file_name"].startswith(class_folders(dataset.classes)[int(line["label"])] + "/")
+
+
+@pytest.mark.parametrize(
+    ("classes", "folders"),
+    [
+        (("cat", "dog"), ["cat", "dog"]),
+        (tuple("0123456789"), list("0123456789")),
+        (("dog", "cat"), ["0-dog", "1-cat"]),
+        (("a/b", "c\nd"), ["0-a_b", "1-c_d"]),
+        (("A", "a"), ["0-A", "1-a"]),
+        (("..", "x"), ["0", "1-x"]),
+        (("été", "鳥"), ["0-_t_", "1-_"]),
+    ],
+)
+def test_class_folders_stand_in_the_order_of_the_labels(classes: tuple[str, ...], folders: list[str]) -> None:
+    assert class_folders(classes) == folders == sorted(folders)
+    many = class_folders([f"x{9 - n % 10}/{n}" for n in range(256)])
+    assert many == sorted(many)
+    assert len(set(many)) == 256
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 8, 8), (3, 1, 7), (3, 32, 32), (1, 300, 2)])
+def test_png_is_read_by_pillow(shape: tuple[int, int, int]) -> None:
+    images = (np.arange(2 * np.prod(shape)) * 37 % 256).astype(np.uint8).reshape(2, *shape)
+    for image, data in zip(images, encode_many(images), strict=True):
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.verify()
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.mode == ("L" if shape[0] == 1 else "RGB")
+            back = np.asarray(picture).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
+        np.testing.assert_array_equal(back, image)
