@@ -6,6 +6,8 @@ Runs in the readers' environment, from another folder than the project's: nothin
     python read.py TOOL FOLDER SPLIT CHANNELS HEIGHT WIDTH
 """
 
+# mypy: ignore-errors
+# (what is imported here lies in the other environment)
 import glob
 import hashlib
 import io
@@ -65,7 +67,6 @@ def pyarrow_ipc() -> Iterator[Row]:
 
 
 def ray_data() -> Iterator[Row]:
-    import fsspec.implementations.http  # noqa: F401  (Ray's threads import it at once and may see half of it)
     import ray
 
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -165,7 +166,8 @@ def numpy() -> Iterator[Row]:
 def main() -> None:
     for epoch, sample, label, pixels in globals()[sys.argv[1]]():
         content = np.ascontiguousarray(np.asarray(pixels, np.uint8).reshape(SHAPE))
-        print(json.dumps([int(epoch), int(sample), int(label), hashlib.sha256(content.data).hexdigest()]))
+        row = [int(epoch), int(sample), int(label), hashlib.sha256(content.data).hexdigest()]
+        sys.stdout.write(json.dumps(row) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """An S3 server for tests: moto's, on 127.0.0.1. Prints its port, makes the bucket `bucket`, ends with stdin."""
 
+# mypy: ignore-errors
+# (what is imported here lies in the other environment)
 import sys
 import urllib.request
 
@@ -11,7 +13,8 @@ def main() -> None:
     server.start()
     host, port = server.get_host_and_port()
     urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/bucket", method="PUT"), timeout=20).close()
-    print(port, flush=True)
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
     sys.stdin.read()
     server.stop()
 

@@ -1,5 +1,6 @@
 """A small dataset in memory, and exports of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,14 @@ def planned(dataset: Dataset, **options: Any) -> Plan:
 
 
 def written(
-    plan: Plan, dataset: Dataset, path: Path | str, threads: int = 1, most: int | None = None
+    plan: Plan,
+    dataset: Dataset,
+    path: Path | str,
+    threads: int = 1,
+    most: int | None = None,
+    beside: Sequence[tuple[str, bytes]] = (("README.md", b"read me"),),
 ) -> Manifest | None:
-    """Export into a folder; with `most`, stop after so many shards."""
+    """Export into a folder or an address; with `most`, stop after so many shards."""
     folder = Folder(str(path))
     with Session.open(plan, folder) as session:
         executor = LocalExecutor(ShardWriter(plan, dataset, folder, session.known), threads)
@@ -57,7 +63,7 @@ def written(
             done[one.index] = one
         if len(done) < len(plan.shards):
             return None
-        return session.finish([done[index].record for index in range(len(done))], [("README.md", b"read me")])
+        return session.finish([done[index].record for index in range(len(done))], beside)
 
 
 def contents(path: Path) -> dict[str, bytes]:

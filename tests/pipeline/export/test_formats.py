@@ -39,7 +39,7 @@ def test_rows_come_back(name: str, originals: bool, channels: int, tmp_path: Pat
     for split, size in plan.splits.items():
         found, expected = reader.rows(split, 0, size.rows), source.range(split, 0, size.rows)
         for column, values in zip(found._fields, expected, strict=True):
-            np.testing.assert_array_equal(getattr(found, column), values, err_msg=column)  # type: ignore[arg-type]
+            np.testing.assert_array_equal(getattr(found, column), values, err_msg=column)
             assert values is None or getattr(found, column).dtype == values.dtype
 
 

@@ -51,7 +51,7 @@ def test_validation_and_test_are_untouched_and_the_test_is_augmented_only_when_a
     np.testing.assert_array_equal(held.samples, chosen)
     np.testing.assert_array_equal(held.images, images(dataset.train)[chosen])
     np.testing.assert_array_equal(test.images, images(dataset.test))
-    np.testing.assert_array_equal(test.parameters, np.tile(np.float32([0, 0, 0, 1, 1, 0, 0]), (10, 1)))
+    np.testing.assert_array_equal(test.parameters, np.tile(np.array([0, 0, 0, 1, 1, 0, 0], np.float32), (10, 1)))
     asked = Source(planned(dataset, augment_test=True), dataset).range("test", 2, 10)
     pixels, drawn = augmented(images(dataset.test), np.arange(2, 10), POLICY, seed=7, epoch=0, split=2)
     np.testing.assert_array_equal(asked.images, pixels)
