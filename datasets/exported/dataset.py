@@ -81,11 +81,8 @@ def read_manifest(folder: Folder) -> Manifest | None:
     where = f"{folder.location}/{MANIFEST}"
     if size > LARGEST:
         raise FormatError(f"{where} is too large", expected=f"at most {LARGEST} bytes", got=size)
-    try:
-        with folder.faults("cannot be read"):
-            return Manifest.from_json(folder.read(MANIFEST).to_pybytes(), where)
-    except FileNotFoundError:
-        return None
+    with folder.faults("cannot be read"):
+        return Manifest.from_json(folder.read(MANIFEST).to_pybytes(), where)
 
 
 def open_export(spec: DatasetSpec) -> ExportedDataset:

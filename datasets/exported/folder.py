@@ -120,12 +120,12 @@ class Folder:
 
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
-        with suppress(FileNotFoundError), self.faults("cannot be removed"):
+        with self.faults("cannot be removed"), suppress(FileNotFoundError):
             self._fs.delete_file(self.path(name))
 
     def remove_tree(self, under: str) -> None:
         """Remove a folder and all that is in it."""
-        with suppress(FileNotFoundError), self.faults("cannot be removed"):
+        with self.faults("cannot be removed"), suppress(FileNotFoundError):
             self._fs.delete_dir(self.path(under))
 
     def _send(self, path: str, parts: Iterable[Any]) -> None:
@@ -150,11 +150,9 @@ class Folder:
 
     @contextmanager
     def faults(self, what: str) -> Iterator[None]:
-        """Errors of the filesystem as a DataError that names the folder; FileNotFoundError is left as it is."""
+        """Errors of the filesystem as a DataError that names the folder."""
         try:
             yield
-        except FileNotFoundError:
-            raise
         except (OSError, pa.ArrowException) as error:
             text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
             full = isinstance(error, OSError) and error.errno in (28, 122)
