@@ -24,7 +24,6 @@ from millrace import __version__
 from pipeline.export import Done, ExportOptions, Plan, Session, ShardWriter, make_plan
 from pipeline.export.estimate import estimate
 from reports.dataset_card import CARD, SHEET, card, sheet
-from workers.local_runtime import cores
 from workers.statistics import pixel_statistics
 
 KEYS = (
@@ -53,7 +52,9 @@ class ExportCommand:
     originals: bool = flags.switch("also the untouched images")
     augment_test: bool = flags.switch("augment the test split too; by default it is untouched")
     shard_rows: int | None = flags.option(None, "N", "rows of a shard; by default some 16 MiB of pixels")
-    workers: int = flags.option(0, "N", "shards in work at once (0: one per core); any number gives the same bytes")
+    workers: int = flags.option(
+        0, "N", "shards in work at once (0: as fits the cores); any number gives the same bytes"
+    )
     runtime: str = flags.option("local", "NAME", "where to work: local (threads) or ray")
     dry_run: bool = flags.switch("say the sizes and write nothing")
     json: bool = flags.as_json()
@@ -180,7 +181,7 @@ def _shards(
     plan: Plan, writer: ShardWriter, display: ShardDisplay, runtime: str, workers: int, stopped: Callable[[], bool]
 ) -> dict[int, Done]:
     """All shards done, by index; fewer after a stop."""
-    executor = importlib.import_module(RUNTIMES[runtime]).executor(writer, workers or cores())
+    executor = importlib.import_module(RUNTIMES[runtime]).executor(writer, workers)
     done: dict[int, Done] = {}
     for one in executor.run(range(len(plan.shards)), stopped):
         done[one.index] = one

@@ -5,6 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 from pipeline.export import Done, ShardWriter
+from workers.local_runtime import cores
 
 Result = TypeVar("Result")
 
@@ -21,8 +22,9 @@ class LocalExecutor:
 
 
 def executor(writer: ShardWriter, workers: int) -> LocalExecutor:
-    """The executor of `--runtime local`."""
-    return LocalExecutor(writer, workers)
+    """The executor of `--runtime local`. workers: shards in work at once; 0: one more than there are cores, since one
+    mostly waits for the disk."""
+    return LocalExecutor(writer, workers or cores() + 1)
 
 
 def in_threads(

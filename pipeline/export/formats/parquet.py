@@ -17,6 +17,7 @@ from pipeline.export.plan import Plan, Shard
 
 GROUP = 4096  # rows of a row group: what readers take at once, and divide among their threads
 LEVEL = 1
+BATCH = 1 << 16  # values that are encoded at once
 PIXELS = ("image.list.element", "original.list.element")
 
 
@@ -32,6 +33,7 @@ def encode(rows: Rows, plan: Plan, shard: Shard) -> tuple[Sequence[Any], Files]:
         compression="zstd",
         compression_level=LEVEL,
         use_dictionary=False,
+        write_batch_size=BATCH,
         # Bounds of pixels tell nothing and cost time; those of ids and labels let readers pass over row groups.
         write_statistics=[name for name in table.schema.names if name not in ("image", "original")],
         column_encoding=dict.fromkeys(pixels, "BYTE_STREAM_SPLIT"),
