@@ -178,6 +178,8 @@ def _remote(scheme: str, location: str) -> tuple[Any, str]:
         )
     try:
         filesystem, root = fs.FileSystem.from_uri(location)
+        if filesystem.type_name in STORES and not root.strip("/"):
+            raise OSError(f"give a bucket: {scheme}://bucket/folder")
     except (pa.ArrowException, OSError, ImportError) as error:
         raise UsageError("not an address of a filesystem", got=location, do=str(error).splitlines()[0]) from None
     return filesystem, root.rstrip("/") or "/"

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from datasets import Dataset
 from datasets.exported import Folder, Manifest, Record, Rows, pixel_digest
@@ -57,7 +58,7 @@ class ShardWriter:
         self.folder.put(record_name(shard), [json.dumps(content).encode()])
         return record
 
-    def encoded(self, shard: Shard, rows: Rows) -> tuple[Record, list[object], list[tuple[str, bytes]]]:
+    def encoded(self, shard: Shard, rows: Rows) -> tuple[Record, list[Any], list[tuple[str, bytes]]]:
         """The record of a shard, the parts of its file, and other files that it needs, by name."""
         parts, files = encode(rows, self.plan, shard)
         total = hashlib.sha256()

@@ -1,5 +1,7 @@
 """Decoders: the verified bytes of a shard become rows. One file per format; this is the table of them."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -11,6 +13,20 @@ from datasets.exported.rows import Rows
 from errors import FormatError, unknown_name
 
 FORMATS = ("parquet", "arrow", "huggingface", "webdataset", "npz", "imagefolder")
+# What Arrow, Pillow, zipfile and NumPy raise for damage of every kind.
+_DAMAGE = (
+    pa.ArrowException,
+    zlib.error,
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 Fetch = Callable[[str], Any]  # the name of another file of the export → its bytes
 
 
@@ -23,16 +39,7 @@ def decode(data: pa.Buffer, manifest: Manifest, fetch: Fetch, what: str) -> Rows
         rows: Rows = module.decode(data, manifest, fetch)
     except FormatError:
         raise
-    except (
-        pa.ArrowException,
-        ValueError,
-        KeyError,
-        TypeError,
-        IndexError,
-        OSError,
-        EOFError,
-        ArithmeticError,
-    ) as error:
+    except _DAMAGE as error:
         text = str(error).splitlines()[0] if str(error) else ""
         raise FormatError(f"{what} does not decode", got=f"{type(error).__name__}: {text}"[:300]) from None
     return _checked(rows, manifest, what)

@@ -1,0 +1,108 @@
+"""Folders: files whole or not at all, names of every kind, addresses without credentials."""
+
+import errno
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from datasets.exported import Folder
+from errors import DataError, UsageError
+
+
+def test_a_path_and_its_address_are_the_same_folder(tmp_path: Path) -> None:
+    path = tmp_path / "with blanks & ünï"
+    one, other = Folder(str(path)), Folder(path.as_uri())
+    one.put("data/a", [b"12", bytearray(b"345")])
+    assert other.read("data/a").to_pybytes() == b"12345"
+    assert other.local == one.local == path
+    assert one.names() == other.names() == ["data/a"]
+    assert one.size("data/a") == 5
+    assert one.size("data") is one.size("data/b") is None
+
+
+def test_relative_paths_and_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert Folder("a/../b").local == tmp_path / "b"
+    assert Folder("~/x").local == tmp_path / "home" / "x"
+
+
+def test_parts_of_files_are_read(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.put("a", [b"0123456789"])
+    assert folder.read("a", offset=3, count=4).to_pybytes() == b"3456"
+    assert folder.read("a", offset=8, count=4).to_pybytes() == b"89"
+    folder.put("empty", [])
+    assert folder.size("empty") == 0
+    with pytest.raises(FileNotFoundError):
+        folder.read("b")
+
+
+def test_names_of_a_folder_and_of_what_is_below_it(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "absent"))
+    assert folder.names() == []
+    folder.put_many([("b/c/d", b"1"), ("b/e", b"2"), ("a", b"")])
+    assert folder.names() == ["a", "b/c/d", "b/e"]
+    assert folder.names("b") == ["b/c/d", "b/e"]
+    assert folder.names(deep=False) == [".millrace", "a", "b"]
+
+
+def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.put("b/c", [b"1"])
+    folder.remove("a")
+    folder.remove_tree("a")
+    folder.remove("b/c")
+    folder.remove_tree("b")
+    assert folder.names() == []
+
+
+def test_a_file_that_fails_on_the_way_leaves_the_old_one(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.put("a", [b"old"])
+
+    def parts() -> object:
+        yield b"new"
+        raise OSError(errno.EIO, "broken")
+
+    with pytest.raises(DataError, match="cannot be written"):
+        folder.put("a", parts())  # type: ignore[arg-type]
+    assert folder.read("a").to_pybytes() == b"old"
+    assert os.listdir(tmp_path / ".millrace" / "aside") == []
+
+
+@pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "is full"), (errno.EACCES, "cannot be written")])
+def test_faults_of_the_disk_are_told(number: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(handle: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("os.fsync", broken)
+    with pytest.raises(DataError, match=said) as raised:
+        Folder(str(tmp_path)).put("a", [b"1"])
+    assert str(tmp_path) in str(raised.value)
+    assert not (tmp_path / "a").exists()
+
+
+def test_folders_travel_as_their_location(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.put("a", [b"1"])
+    assert pickle.loads(pickle.dumps(folder)).read("a").to_pybytes() == b"1"  # noqa: S301  (our own bytes)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("s33://bucket/a", "did you mean 's3'"),
+        ("http://host/a", "unknown filesystem"),
+        ("s3://name:word@bucket/a", "must not hold credentials"),
+        ("s3://name@bucket/a", "must not hold credentials"),
+        ("gs://name:word@bucket/a", "must not hold credentials"),
+        ("s3://", "not an address"),
+    ],
+)
+def test_addresses_that_are_none(address: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as raised:
+        Folder(address)
+    assert "word" not in str(raised.value)
