@@ -1,0 +1,109 @@
+# What a fresh machine needs: Python 3.11 to 3.13 with pip and venv, and make. `make help` lists what there is.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
+PYTEST := $(PYTHON) -m pytest
+
+# The first Python of this machine that is of a supported version; `make BASE_PYTHON=…` names another.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+BASE_PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python, \
+	$(shell $(python) -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $(python))))
+NO_PYTHON := echo "no Python 3.11 to 3.13 here: install one, or name it: make BASE_PYTHON=PATH …" >&2; exit 1
+
+# A stamp is written last: an install that was interrupted is done anew, one that is done is not repeated.
+BASE := $(VENV)/.base
+RUN := $(VENV)/.run
+TEST := $(VENV)/.test
+BENCH := $(VENV)/.bench
+
+FAST := not slow and not data and not ray
+TESTED := not slow and not data and (ray_smoke or not ray)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+.PHONY: train
+train: $(RUN) ## install, then train on handwritten digits; ARGS='--dataset mnist' for others
+	$(PYTHON) -m millrace train $(ARGS)
+
+.PHONY: test
+test: $(TEST) ## install the test extras, then the fast tests and one on Ray
+	$(PYTEST) -m "$(TESTED)" $(ARGS)
+
+.PHONY: check
+check: $(TEST) ## format, lint, types, fast tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+	$(PYTEST) -m "$(FAST)" -q $(ARGS)
+
+.PHONY: format
+format: $(TEST) ## put the sources in order
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+.PHONY: test-all
+test-all: $(TEST) readers ## what `make test` leaves out: slow, Ray, real data (MILLRACE_TEST_MIRROR)
+	$(PYTEST) -m "not ($(TESTED))" $(ARGS)
+
+.PHONY: bench
+bench: $(BENCH) ## the benchmarks: see benchmarks/README.md
+	$(PYTHON) -m benchmarks.warp
+	$(PYTHON) -m benchmarks.training
+	$(PYTHON) -m benchmarks.adam
+	$(PYTHON) -m benchmarks.memory
+
+.PHONY: install
+install: $(TEST) ## the environment for all of the above but bench
+
+include make/*.mk
+
+.PHONY: base-python
+base-python:
+	@test -n "$(BASE_PYTHON)" || { $(NO_PYTHON); }
+	@$(BASE_PYTHON) -c 'import sys; print(sys.executable)'
+
+$(BASE):
+	@test -n "$(BASE_PYTHON)" || { $(NO_PYTHON); }
+	@echo "installing into $(VENV), with $(BASE_PYTHON)"
+	$(BASE_PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# The project itself: a line in a .pth file and the console script, so that nothing is built from the network.
+$(RUN): $(BASE) requirements/run.txt pyproject.toml
+	$(PIP) --require-hashes -r requirements/run.txt
+	$(PIP) --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@touch $@
+
+$(TEST): $(RUN) requirements/test.txt
+	$(PIP) --require-hashes -r requirements/test.txt
+	@touch $@
+
+$(BENCH): $(RUN) requirements/bench.txt
+	$(PIP) --require-hashes -r requirements/bench.txt
+	@touch $@
+
+# uv resolves for all supported Pythons and systems at once; nothing else here needs it.
+LOCKER := .venv-lock
+COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock"
+
+.PHONY: lock
+lock: ## choose versions anew: requirements/*.txt from *.in; ARGS=--upgrade for the newest
+	$(BASE_PYTHON) -m venv --clear $(LOCKER)
+	$(LOCKER)/bin/python -m pip --disable-pip-version-check install --quiet uv
+	$(COMPILE) $(ARGS) requirements/run.in -o requirements/run.txt
+	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/test.in -o requirements/test.txt
+	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) $(ARGS) requirements/readers.in -o requirements/readers.txt
+	rm -rf $(LOCKER)
+
+.PHONY: clean
+clean: ## remove what the above made; runs and the cache of datasets stay
+	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
