@@ -181,7 +181,11 @@ def _shards(
     plan: Plan, writer: ShardWriter, display: ShardDisplay, runtime: str, workers: int, stopped: Callable[[], bool]
 ) -> dict[int, Done]:
     """All shards done, by index; fewer after a stop."""
-    executor = importlib.import_module(RUNTIMES[runtime]).executor(writer, workers)
+    try:
+        module = importlib.import_module(RUNTIMES[runtime])
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--runtime {runtime} cannot be used here", got=str(error), do="--runtime local") from error
+    executor = module.executor(writer, workers)
     done: dict[int, Done] = {}
     for one in executor.run(range(len(plan.shards)), stopped):
         done[one.index] = one

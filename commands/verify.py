@@ -11,7 +11,7 @@ from commands.words import counted, short
 from datasets.exported import Record
 from errors import IntegrityError
 from pipeline.export import Damage, verify_shard
-from pipeline.export.verify import strangers
+from pipeline.export.verify import strangers, verify_joined
 from workers.export_local import in_threads
 from workers.local_runtime import cores
 
@@ -45,6 +45,9 @@ def run(arguments: Sequence[str]) -> int:
             if damage is not None:
                 found.append(damage)
                 screen.record(**asdict(damage))
+    for damage in verify_joined(folder, manifest):
+        found.append(damage)
+        screen.record(**asdict(damage))
     strange = strangers(folder, manifest)
     if strange:
         screen.note(f"{counted(len(strange), 'file')} that belong to no export: {', '.join(strange[:NAMED])}")

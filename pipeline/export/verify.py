@@ -7,6 +7,8 @@ import numpy as np
 from datasets.exported import Folder, Manifest, Record, pixel_digest
 from datasets.exported.reader import load, shard_name
 from errors import DataError, IntegrityError
+from pipeline.export.formats import assemble
+from pipeline.export.plan import plan_of
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,23 @@ def _check(folder: Folder, manifest: Manifest, record: Record) -> None:
         got = "" if images is None else pixel_digest(images)
         if got != digest:
             raise IntegrityError(f"{what}: its {name} are not what they should be", expected=digest, got=got)
+
+
+def verify_joined(folder: Folder, manifest: Manifest) -> list[Damage]:
+    """Of files that shards were joined to: that they begin and end as they should. Their shards are verified apart."""
+    found: list[Damage] = []
+    plan = plan_of(manifest)
+    for split in manifest.splits:
+        whole = assemble(plan, split)
+        if whole is None or not (records := manifest.of(split)):
+            continue
+        name, heading = whole
+        size = records[-1].offset + records[-1].bytes
+        if folder.size(name) != size:
+            found.append(Damage(name, f"{name} has the wrong size", f"{size} bytes", f"{folder.size(name)} bytes"))
+        elif (got := folder.read(name, count=len(heading)).to_pybytes()) != heading:
+            found.append(Damage(name, f"{name} has another first line", heading.decode(), repr(got)))
+    return found
 
 
 def strangers(folder: Folder, manifest: Manifest) -> list[str]:

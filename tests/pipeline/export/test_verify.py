@@ -10,7 +10,7 @@ import pytest
 from datasets.exported import Folder, Manifest
 from datasets.exported.decoders import FORMATS
 from pipeline.export import verify_shard
-from pipeline.export.verify import strangers
+from pipeline.export.verify import strangers, verify_joined
 
 
 def verdicts(folder: Path, manifest: Manifest) -> list[Any]:
@@ -74,6 +74,19 @@ def test_files_of_no_export_are_listed(export: Any) -> None:
     folder, manifest = export("parquet")
     (folder / "data" / "train-00000-of-00009.parquet").write_bytes(b"old")
     assert strangers(Folder(str(folder)), manifest) == ["data/train-00000-of-00009.parquet"]
+
+
+def test_a_table_of_contents_is_verified_whole(export: Any) -> None:
+    folder, manifest = export("imagefolder")
+    place, table = Folder(str(folder)), folder / "train" / "metadata.csv"
+    assert verify_joined(place, manifest) == []
+    good = table.read_bytes()
+    for changed, said in ((b"x" + good[1:], "another first line"), (good + b"1,2\n", "wrong size")):
+        table.write_bytes(changed)
+        assert [(one.shard, said in one.what) for one in verify_joined(place, manifest)] == [
+            ("train/metadata.csv", True)
+        ]
+    assert verify_joined(Folder(str(folder)), export("npz")[1]) == []
 
 
 def test_a_changed_manifest_does_not_pass(export: Any) -> None:
