@@ -1,0 +1,135 @@
+"""The run's folder: one owner, newest whole checkpoint, nothing of others overwritten."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from errors import CheckpointError, UsageError
+from model import Checkpoint, Inputs
+from workers.run_folder import RunFolder
+
+
+def checkpoint(step: int) -> Checkpoint:
+    return Checkpoint(
+        step=step,
+        weights=np.full(4, step, np.float32),
+        optimizer={},
+        config={},
+        dataset_digest="d",
+        model="m",
+        inputs=Inputs((0.5,), (0.25,)),
+        fingerprint={},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", "epochs: 3\n")
+
+
+def test_create_then_open(folder: RunFolder) -> None:
+    again = RunFolder.open(folder.path)
+    assert again.config_text() == "epochs: 3\n"
+    assert (again.latest(), again.checkpoints(), again.finished) == (None, [], False)
+    assert RunFolder.is_run(folder.path)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="is not empty"):
+        RunFolder.create(tmp_path, "")
+    with pytest.raises(UsageError, match="is not empty"):
+        RunFolder.create(tmp_path / "letter.txt", "")
+    with pytest.raises(UsageError, match="holds no run"):
+        RunFolder.open(tmp_path)
+    assert os.listdir(tmp_path) == ["letter.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="cannot be made"):
+        RunFolder.create(tmp_path / "file" / "run", "")
+
+
+def test_the_newest_two_checkpoints_are_kept(folder: RunFolder) -> None:
+    for step in (3, 9, 10, 200):
+        folder.write(checkpoint(step))
+    assert [path.name for path in folder.checkpoints()] == ["step-0000000010", "step-0000000200"]
+    newest = folder.latest(dataset_digest="d", model="m")
+    assert newest is not None
+    assert newest.step == 200
+    folder.drop_after(199)
+    assert [path.name for path in folder.checkpoints()] == ["step-0000000010"]
+
+
+@pytest.mark.parametrize("file", ["checkpoint.json", "weights.safetensors", "optimizer.safetensors"])
+def test_a_damaged_newest_checkpoint_is_passed_over(folder: RunFolder, file: str) -> None:
+    folder.write(checkpoint(1))
+    path = folder.write(checkpoint(2)) / file
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    found = folder.latest()
+    assert found is not None
+    assert found.step == 1
+    (folder.checkpoints()[0] / "weights.safetensors").unlink()
+    with pytest.raises(CheckpointError, match="step-0000000002"):
+        folder.latest()
+
+
+def test_a_checkpoint_of_other_data_or_another_model_is_refused_not_passed_over(folder: RunFolder) -> None:
+    folder.write(checkpoint(1))
+    folder.write(dataclasses.replace(checkpoint(2), dataset_digest="other"))
+    with pytest.raises(CheckpointError, match="another dataset"):
+        folder.latest(dataset_digest="d")
+    with pytest.raises(CheckpointError, match="another model"):
+        folder.latest(model="n")
+
+
+def test_one_owner_at_a_time(folder: RunFolder) -> None:
+    folder.own()
+    other = RunFolder.open(folder.path)
+    with pytest.raises(UsageError, match=f"got: +process {os.getpid()}"):
+        other.own()
+    folder.release()
+    other.own()
+    other.release()
+
+
+def test_the_end_of_the_owning_process_frees_the_run(folder: RunFolder) -> None:
+    program = (
+        "import sys; from pathlib import Path; from workers.run_folder import RunFolder;"
+        "mine = RunFolder.open(Path(sys.argv[1])); mine.own(); print('mine', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", program, str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as own:
+        assert own.stdout is not None
+        assert own.stdout.readline() == b"mine\n"
+        with pytest.raises(UsageError, match=f"process {own.pid}"):
+            folder.own()
+        own.kill()
+        own.wait(30)
+    folder.own()
+    folder.release()
+
+
+def test_what_a_killed_process_left_half_written_is_swept_by_the_next_owner(folder: RunFolder) -> None:
+    left = folder.path / "checkpoints" / ".step-0000000005.abc.partial"
+    left.mkdir()
+    (left / "weights.safetensors").write_bytes(b"half")
+    assert folder.latest() is None
+    folder.own()
+    folder.release()
+    assert not left.exists()
+
+
+def test_the_result_is_the_mark_of_a_finished_run(folder: RunFolder) -> None:
+    folder.finish({"test_accuracy": 0.5})
+    assert folder.finished
+    assert folder.result() == {"test_accuracy": 0.5}
+    assert not [name for name in os.listdir(folder.path) if name.endswith(".partial")]
