@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from datasets.exported import PARAMETERS, Rows
-from pipeline.batch import image_array
+from pipeline.batch import image_array, image_type
 from pipeline.export.plan import Plan, Shard
 
 BITS = "flip"  # the parameter that is true or false
@@ -27,15 +27,20 @@ def plain(rows: Rows, label: Any) -> tuple[list[pa.Array], list[pa.Field]]:
 
 def tensor_batch(rows: Rows, plan: Plan, shard: Shard) -> pa.RecordBatch:
     """The rows with images as fixed-shape tensors, without a copy of the pixels."""
-    arrays, fields = plain(rows, pa.uint8())
-    pixels = {"image": rows.images} if rows.originals is None else {"image": rows.images, "original": rows.originals}
-    images = [image_array(np.ascontiguousarray(values)) for values in pixels.values()]
-    fields = [pa.field("image", images[0].type, nullable=False), *fields]
-    arrays = [images[0], *arrays]
+    arrays, _ = plain(rows, pa.uint8())
+    arrays = [image_array(np.ascontiguousarray(rows.images)), *arrays]
     if rows.originals is not None:
-        arrays.append(images[1])
-        fields.append(pa.field("original", images[1].type, nullable=False))
-    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields, metadata={b"millrace": told(plan, shard)}))
+        arrays.append(image_array(np.ascontiguousarray(rows.originals)))
+    return pa.RecordBatch.from_arrays(arrays, schema=tensor_schema(rows, plan, shard))
+
+
+def tensor_schema(rows: Rows, plan: Plan, shard: Shard) -> pa.Schema:
+    """The columns with images as fixed-shape tensors; the metadata says what the shard is."""
+    _, fields = plain(rows.part(0, 0), pa.uint8())
+    fields = [pa.field("image", image_type(plan.shape), nullable=False), *fields]
+    if rows.originals is not None:
+        fields.append(pa.field("original", image_type(plan.shape), nullable=False))
+    return pa.schema(fields, metadata={b"millrace": told(plan, shard)})
 
 
 def told(plan: Plan, shard: Shard) -> bytes:
