@@ -6,7 +6,6 @@ threads, where to write, which mirror) decides none and may change when a run go
 """
 
 import dataclasses
-import math
 import os
 import reprlib
 import types
@@ -21,6 +20,7 @@ import datasets
 from errors import UsageError, unknown_name
 from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
 from pipeline.policy import PRESETS, Policy, preset
+from values import convert
 from workers.job import NORMALIZATIONS, Job, Place
 
 AUTO, SEEDS = "auto", 2**32
@@ -46,8 +46,11 @@ class Config:
     network: NetworkOptions = field(default_factory=NetworkOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
-    workers: int = _key(0, "threads that compute gradients (0: one per core)", place=True)
-    augmenters: int = _key(0, "threads that only make batches (0: workers make their own)", place=True)
+    runtime: str = _key("local", "where it runs: local (threads) or ray (actors)", place=True)
+    address: str | None = _key(None, "Ray cluster to run on: auto or HOST:PORT; by default an own Ray", place=True)
+    workers: int | str = _key(0, "workers that compute gradients: N (0: one per core) or, on Ray, MIN:MAX", place=True)
+    augmenters: int | None = _key(None, "threads or actors that only make batches; 0: workers make theirs", place=True)
+    mixed_cpus: bool = _key(False, "admit Ray workers whose environment gives other bits", place=True)
     read_ahead: int = _key(Place.read_ahead, "MiB of batches made ahead of need", place=True)
     checkpoint_every: float = _key(Place.checkpoint_every, "seconds between checkpoints", place=True)
     out: str | None = _key(None, "folder of the run; by default a new one in your data folder", place=True)
@@ -57,7 +60,7 @@ class Config:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("validation", "workers", "augmenters", "read_ahead"):
+        for name in ("validation", "read_ahead"):
             _at_least(name, getattr(self, name), 0)
         if self.slot_size is not None:
             _at_least("slot_size", self.slot_size, 1)
@@ -67,6 +70,7 @@ class Config:
             raise UsageError("seed is out of range", expected=f"0 to {SEEDS - 1}", got=self.seed)
         if not self.checkpoint_every > 0:
             raise UsageError("checkpoint_every is out of range", expected="seconds above 0", got=self.checkpoint_every)
+        self.place()  # checks the rest of the place
         if self.normalize not in NORMALIZATIONS:
             raise unknown_name("way to normalize", self.normalize, NORMALIZATIONS)
         if isinstance(self.policy, str) and self.policy != AUTO and self.policy not in PRESETS:
@@ -207,67 +211,6 @@ def build(values: Mapping[str, object]) -> Config:
     return Config(**typing.cast("dict[str, Any]", top))
 
 
-def convert(kind: Any, value: object, name: str) -> Any:
-    """The value as the type annotation `kind` wants it; lists become tuples, whole numbers may stand for numbers.
-
-    Errors: UsageError naming `name`, what was expected and what came."""
-    try:
-        return _fit(kind, value)
-    except ValueError:
-        raise UsageError(f"{name} has the wrong type", expected=describe(kind), got=reprlib.repr(value)) from None
-
-
-def _fit(kind: Any, value: object) -> object:
-    """`convert`, with a plain ValueError for what does not fit."""
-    choices = typing.get_args(kind)
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return None if value is None else _fit(next(c for c in choices if c is not types.NoneType), value)
-    if typing.get_origin(kind) is typing.Literal and value in choices:
-        return value
-    if typing.get_origin(kind) is tuple and isinstance(value, list | tuple):
-        inner = [choices[0]] * len(value) if choices[-1] is ... else choices
-        return tuple(_fit(k, item) for k, item in zip(inner, value, strict=True))
-    if kind is float and type(value) in (int, float) and math.isfinite(value):  # type: ignore[arg-type]
-        return float(value)  # type: ignore[arg-type]
-    if type(value) is kind and kind is not float:
-        return value
-    raise ValueError
-
-
-def describe(kind: Any) -> str:
-    """A type annotation in words: `a whole number or none`."""
-    choices = typing.get_args(kind)
-    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
-        return f"{describe(next(c for c in choices if c is not types.NoneType))} or none"
-    if typing.get_origin(kind) is typing.Literal:
-        return "one of " + ", ".join(map(str, choices))
-    if typing.get_origin(kind) is tuple:
-        many = choices[-1] is ...
-        return f"a list of {'' if many else f'{len(choices)} '}{describe(choices[0]).partition(' ')[2]}s"
-    return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]
-
-
-def from_text(kind: Any, text: str, name: str) -> Any:
-    """The value of a flag or an environment variable; lists are split at commas and blanks.
-
-    Errors: UsageError naming `name`."""
-    choices = typing.get_args(kind)
-    if types.NoneType in choices and text.lower() in ("", "none", "null"):
-        return None
-    if types.NoneType in choices:
-        return from_text(next(c for c in choices if c is not types.NoneType), text, name)
-    if typing.get_origin(kind) is tuple:
-        words = text.strip("[]() ").replace(",", " ").split()
-        inner = choices[0]
-        return convert(kind, [from_text(inner, word, name) for word in words], name)
-    words_of_bool = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    try:
-        value = words_of_bool[text.lower()] if kind is bool else kind(text) if kind in (int, float) else text
-    except (ValueError, KeyError):
-        value = text
-    return convert(kind, value, name)
-
-
 def _policy(base: str, overrides: Mapping[str, Any], dataset: str) -> Policy:
     """A preset with some ranges replaced; it is called `custom` unless it is given a name."""
     if {f.name for f in dataclasses.fields(Policy)} <= set(overrides):
@@ -277,7 +220,11 @@ def _policy(base: str, overrides: Mapping[str, Any], dataset: str) -> Policy:
 
 
 def _source(dataset: str) -> str:
-    """A dataset's name as it is; a path to a file or folder made absolute, so a run goes on from anywhere."""
+    """A name or an address as it is; a path to a file or folder made absolute, so a run goes on from anywhere."""
+    if "://" in dataset or dataset in datasets.registry():
+        return dataset
+    if os.path.isdir(dataset):
+        return str(Path(dataset).resolve())
     if dataset.endswith((".yaml", ".yml")) or os.sep in dataset:
         return str(Path(dataset).expanduser().resolve())
     return dataset

@@ -13,9 +13,7 @@ class MillraceError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, what: str, *, expected: object = None, got: object = None, do: str | None = None
-    ) -> None:
+    def __init__(self, what: str, *, expected: object = None, got: object = None, do: str | None = None) -> None:
         self.what, self.expected, self.got, self.do = what, expected, got, do
         lines = [what]
         if expected is not None:
@@ -31,9 +29,7 @@ class MillraceError(Exception):
         return _rebuild, (type(self), self.what, self.expected, self.got, self.do)
 
 
-def _rebuild(
-    kind: type[MillraceError], what: str, expected: object, got: object, do: str | None
-) -> MillraceError:
+def _rebuild(kind: type[MillraceError], what: str, expected: object, got: object, do: str | None) -> MillraceError:
     return kind(what, expected=expected, got=got, do=do)
 
 
@@ -76,6 +72,4 @@ def unknown_name(kind: str, name: str, known: Iterable[str], *, do: str | None =
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else None
-    return UsageError(
-        f"unknown {kind} {name!r}", expected=", ".join(names), got=repr(name), do=hint or do
-    )
+    return UsageError(f"unknown {kind} {name!r}", expected=", ".join(names), got=repr(name), do=hint or do)

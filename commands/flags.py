@@ -17,6 +17,7 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 import config
+import values
 from commands.layers import flag
 from errors import UsageError, unknown_name
 
@@ -143,7 +144,7 @@ def _spec(kind: Any, metavar: str, name: str) -> "PrimitiveConstructorSpec[Any]"
     return PrimitiveConstructorSpec(
         nargs="*" if many else 1,
         metavar=metavar,
-        instance_from_str=tuple if words else lambda texts: config.from_text(kind, " ".join(texts), name),
+        instance_from_str=tuple if words else lambda texts: values.from_text(kind, " ".join(texts), name),
         is_instance=lambda value: True,
         str_from_instance=lambda value: [] if value is UNSET or value is None else [str(value)],
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import config
+import values
 from commands import yaml_text
 from config import Config
 from errors import UsageError
@@ -63,7 +64,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Layer:
             continue
         if name in known:
             key = known[name]
-            layer[key] = Setting(config.from_text(config.known_keys()[key].kind, text, name), name)
+            layer[key] = Setting(values.from_text(config.known_keys()[key].kind, text, name), name)
             continue
         near = difflib.get_close_matches(name, [*known, *OTHERS], n=1, cutoff=0.8)
         if near:  # other names may be somebody else's, these are slips

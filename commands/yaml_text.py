@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 import config
+import values
 from errors import UsageError
 
 LARGEST = 1 << 20  # bytes; a configuration is a page of text, anything larger is another file by mistake
@@ -111,7 +112,7 @@ def _entries(loader: _Loader, node: yaml.MappingNode, name: str, prefix: str) ->
             if value is None and key in config.GROUPS and not prefix:
                 continue  # a heading of which all lines are commented out
             (path, checked), *_ = config.spread({key: value}, prefix).items()
-            yield path, Entry(config.convert(config.known_keys()[path].kind, checked, path), line)
+            yield path, Entry(values.convert(config.known_keys()[path].kind, checked, path), line)
         except yaml.YAMLError as error:
             raise UsageError(f"{name}:{line}: {prefix}{key}: {getattr(error, 'problem', error)}") from error
         except UsageError as error:

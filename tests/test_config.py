@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pytest
 
 import config
+import values
 from config import Config
 from errors import UsageError
 from model.options import NetworkOptions, OptimizerOptions
@@ -121,7 +122,7 @@ def test_spread_opens_groups_and_suggests_names() -> None:
     ],
 )
 def test_convert_takes_what_fits(kind: Any, value: object, expected: object) -> None:
-    found = config.convert(kind, value, "key")
+    found = values.convert(kind, value, "key")
     assert found == expected
     assert type(found) is type(expected)
 
@@ -147,7 +148,7 @@ def test_convert_takes_what_fits(kind: Any, value: object, expected: object) -> 
 )
 def test_convert_refuses_what_does_not(kind: Any, value: object, said: str) -> None:
     with pytest.raises(UsageError, match=re.escape(f"expected: {said}\n")) as caught:
-        config.convert(kind, value, "some.key")
+        values.convert(kind, value, "some.key")
     assert caught.value.what == "some.key has the wrong type"
 
 
@@ -170,7 +171,7 @@ def test_convert_refuses_what_does_not(kind: Any, value: object, said: str) -> N
     ],
 )
 def test_from_text_reads_flags_and_variables(kind: Any, text: str, expected: object) -> None:
-    assert config.from_text(kind, text, "key") == expected
+    assert values.from_text(kind, text, "key") == expected
 
 
 @pytest.mark.parametrize(
@@ -178,4 +179,4 @@ def test_from_text_reads_flags_and_variables(kind: Any, text: str, expected: obj
 )
 def test_from_text_refuses_other_text(kind: Any, text: str) -> None:
     with pytest.raises(UsageError, match="--flag has the wrong type"):
-        config.from_text(kind, text, "--flag")
+        values.from_text(kind, text, "--flag")

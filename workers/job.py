@@ -1,5 +1,6 @@
 """What a run is (its job), and where and how fast it runs (its place)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -53,24 +54,64 @@ class Job:
             raise unknown_name("normalization", self.normalize, NORMALIZATIONS)
 
 
+RUNTIMES = ("local", "ray")
+
+
 @dataclass(frozen=True)
 class Place:
     """Where a run is computed; no field changes a bit.
 
-    workers: gradient workers, 0 for one per core. augmenters: threads that only make batches; with 0 the workers make
-    them while they wait for weights. read_ahead: MiB of batches made ahead of need. checkpoint_every: seconds.
+    runtime: "local" (threads of this process) or "ray" (actors). address: of a Ray cluster that runs ("auto",
+    HOST:PORT), None for an own Ray on this machine. workers: gradient workers, a number (0: one per core) or "MIN:MAX", of
+    which the most are there as long as the cluster has CPUs for them. augmenters: threads or actors that only make
+    batches; 0: the workers make them while they wait for weights; None: 0 locally, one per node on Ray. read_ahead: MiB of
+    batches made ahead of need (on Ray: for each worker). checkpoint_every: seconds. mixed_cpus: admit workers whose
+    environment gives other bits. mirror, offline: how a fetcher gets the data.
     """
 
-    workers: int = 0
-    augmenters: int = 0
+    runtime: str = "local"
+    address: str | None = None
+    workers: int | str = 0
+    augmenters: int | None = None
     read_ahead: int = 16
     checkpoint_every: float = 60.0
+    mixed_cpus: bool = False
+    mirror: str | None = None
+    offline: bool = False
 
     def __post_init__(self) -> None:
-        _whole("the number of workers", self.workers, 0, 1024)
-        _whole("the number of augmenters", self.augmenters, 0, 1024)
+        if self.runtime not in RUNTIMES:
+            raise unknown_name("runtime", self.runtime, RUNTIMES)
+        if self.address is not None and self.runtime != "ray":
+            raise UsageError("an address is for Ray alone", got=self.address, do="add --runtime ray")
+        least, most = worker_range(self.workers)
+        _whole("the number of workers", least, 0, 1024)
+        _whole("the greatest number of workers", most, max(least, 0), 1024)
+        if self.augmenters is not None:
+            _whole("the number of augmenters", self.augmenters, 0, 1024)
         _whole("read-ahead in MiB", self.read_ahead, 0, 1 << 20)
         if not self.checkpoint_every > 0:
             raise UsageError(
                 "the time between checkpoints is out of range", expected="seconds above 0", got=self.checkpoint_every
             )
+
+    @property
+    def least_workers(self) -> int:
+        """The workers that a run begins with; 0: one per core."""
+        return worker_range(self.workers)[0]
+
+    @property
+    def most_workers(self) -> int:
+        """The workers that a run grows to; 0: one per core."""
+        return worker_range(self.workers)[1]
+
+
+def worker_range(workers: int | str) -> tuple[int, int]:
+    """(least, most) of a number of workers or of "MIN:MAX"; UsageError for anything else."""
+    if isinstance(workers, int) and not isinstance(workers, bool):
+        return workers, workers
+    match = re.fullmatch(r"(\d{1,4})(?::(\d{1,4}))?", workers) if isinstance(workers, str) else None
+    if match is None:
+        raise UsageError("the number of workers is no number", expected="N or MIN:MAX", got=repr(workers))
+    least = int(match[1])
+    return least, int(match[2]) if match[2] is not None else least

@@ -16,9 +16,9 @@ EMPTY = "0" * 64
 
 def slot_digest(batch: pa.RecordBatch) -> bytes:
     """sha256 over the ids, the labels and the pixels of a slot's batch."""
-    total = hashlib.sha256(samples_of(batch))
-    total.update(labels_of(batch))
-    total.update(images_of(batch))
+    total = hashlib.sha256(samples_of(batch).data)
+    total.update(labels_of(batch).data)
+    total.update(images_of(batch).data)
     return total.digest()
 
 

@@ -37,14 +37,14 @@ class LocalRuntime:
         self._setup = setup
         self.server = ParameterServer(setup, state)
         slots = -(-setup.order.batch // setup.order.slot)
-        self.workers = min(place.workers or cores(), slots)
-        self.augmenters = place.augmenters
+        self.workers = min(place.most_workers or cores(), slots)
+        self.augmenters = place.augmenters or 0
         self._ahead: ReadAhead[pa.RecordBatch] = ReadAhead(
             setup.stream.batch,
             self._keys(),
             item_bytes=setup.stream.slot_bytes,
             bound=place.read_ahead * MIB,
-            threads=place.augmenters,
+            threads=self.augmenters,
         )
         self._moved = threading.Condition()  # the version, the limit or the end
         self._limit, self._ended = self.server.version, False

@@ -35,7 +35,7 @@ def train(
     with one_blas_thread():
         runtime = LocalRuntime(setup, place, server_state(checkpoint) if checkpoint else None)
         try:
-            threads = place.workers or cores()
+            threads = place.most_workers or cores()
             return Trainer(setup, place, runtime, folder, observer, stop, checkpoint, threads).run()
         finally:
             runtime.close()

@@ -21,6 +21,7 @@ from model import Checkpoint, load, save, sweep
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
 CHECKPOINTS = "checkpoints"
+INCIDENTS = "incidents.jsonl"
 KEPT = 2  # checkpoints kept: the newest, and one more in case the newest is damaged
 
 
@@ -74,6 +75,10 @@ class RunFolder:
     @property
     def epochs(self) -> Path:
         return self.path / EPOCHS
+
+    @property
+    def incidents(self) -> Path:
+        return self.path / INCIDENTS
 
     def config_text(self) -> str:
         """The resolved configuration, YAML."""

@@ -88,7 +88,7 @@ class Trainer:
     def _announce(self) -> None:
         setup, order = self._setup, self._setup.order
         slots = -(-order.batch // order.slot)
-        wanted = self._place.workers
+        wanted = self._place.most_workers
         if wanted > slots or (not wanted and self._threads > slots):
             what = f"{wanted} workers" if wanted else f"{self._threads} cores"
             self._observer(

@@ -1,0 +1,52 @@
+"""The augmenter actor: makes batches for workers, ahead of their need; and the fetcher actor, which gets the data."""
+
+from typing import Any
+
+import pyarrow as pa
+import ray
+
+from datasets import Dataset, find, load
+from pipeline import Order
+from workers.job import Job
+from workers.setup import Setup
+
+DEADLINE = 300.0
+
+
+class FetcherActor:
+    """Downloads a dataset once for the whole cluster; its result lies in shared memory once per node."""
+
+    def fetch(self, dataset: str, mirror: str | None, offline: bool) -> Dataset:
+        """The dataset, from this node's cache or the network."""
+        return load(find(dataset), mirror=mirror, offline=offline)
+
+
+class AugmenterActor:
+    """Any slot of any step, as the stream computes it; remembers nothing between calls."""
+
+    def __init__(self, job: Job, data: list[Any]) -> None:
+        self._stream = Setup(job, ray.get(data[0], timeout=DEADLINE)).stream
+
+    def node(self) -> str:
+        """The node that this actor runs on."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def make(self, begin: int, end: int, slots: tuple[int, ...]) -> pa.Buffer:
+        """The batches of these slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which is read
+        from shared memory without a copy. What each schema says of its batch travels beside the batch."""
+        sink = pa.BufferOutputStream()
+        writer = None
+        for step, slot in keys(self._stream.order, begin, end, slots):
+            batch = self._stream.batch(step, slot)
+            bare = batch.replace_schema_metadata(None)
+            if writer is None:
+                writer = pa.ipc.new_stream(sink, bare.schema)
+            writer.write_batch(bare, custom_metadata=batch.schema.metadata)
+        if writer is not None:
+            writer.close()
+        return sink.getvalue()
+
+
+def keys(order: Order, begin: int, end: int, slots: tuple[int, ...]) -> list[tuple[int, int]]:
+    """(step, slot) of these slots of the steps [begin, end), step after step; slots that a step lacks are skipped."""
+    return [(step, slot) for step in range(begin, end) for slot in slots if slot < order.slots(step)]

@@ -1,0 +1,151 @@
+"""The Ray that a run uses: its own on this machine, or a cluster that runs already. Every wait has a deadline."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from errors import DeadlineError, MillraceError, UsageError
+
+ROOT = Path(__file__).resolve().parents[2]
+CONNECT = 30.0  # seconds to reach a cluster
+CAPACITY = 60.0  # seconds to wait for missing CPUs
+MIB = 1 << 20
+# What `ray job submit --working-dir` or this driver must not upload.
+EXCLUDES = [".git", ".venv*", "**/__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "docs", "pretrained"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a run asks of a cluster: logical CPUs, and bytes of shared memory on each node."""
+
+    cpus: int
+    memory: int
+
+
+@contextmanager
+def connected(address: str | None, need: Need) -> Iterator[bool]:
+    """Connect to Ray; True where it is the run's own, which ends with the block.
+
+    None: an own Ray on this machine, with as many logical CPUs as the run asks for; never a stranger's. "auto" or
+    HOST:PORT: a cluster that runs already. An existing connection of this process is used as it is.
+    """
+    if ray.is_initialized():
+        yield False
+        return
+    # Ray puts a handler of its own for SIGTERM in place, which ends the process without a checkpoint.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        _start(need) if address is None else _join(address)
+        _restore(handlers)
+        yield address is None
+    finally:
+        ray.shutdown()
+
+
+def _restore(handlers: dict[signal.Signals, object]) -> None:
+    try:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+    except ValueError:
+        return  # not the main thread: there Ray puts no handlers in place either
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name.startswith("MILLRACE_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
+
+
+def _start(need: Need) -> None:
+    ray.init(
+        address="local",
+        num_cpus=need.cpus,
+        object_store_memory=max(need.memory, 128 * MIB),
+        include_dashboard=False,
+        configure_logging=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": _environment()},
+    )
+
+
+def _join(address: str) -> None:
+    inside_job = bool(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"))
+    environment = None if inside_job else {"working_dir": str(ROOT), "excludes": EXCLUDES}
+    try:
+        with _deadline(CONNECT, f"the Ray cluster at {address}"):
+            ray.init(address=address, configure_logging=False, log_to_driver=False, runtime_env=environment)
+    except MillraceError:
+        raise
+    except ConnectionError as error:
+        raise UsageError(
+            f"there is no Ray cluster at {address!r}",
+            expected="the address of a running cluster (ray start --head, or ray up)",
+            got=str(error).splitlines()[0],
+            do="start one, or leave --address out to train on a Ray of this run's own",
+        ) from error
+    except (RuntimeError, ValueError) as error:
+        raise UsageError(
+            f"the Ray cluster at {address!r} cannot be joined",
+            expected=f"Ray {ray.__version__} and this Python on every node",
+            got=str(error).splitlines()[0],
+            do="install requirements/run.txt on every node",
+        ) from error
+
+
+@contextmanager
+def _deadline(seconds: float, what: str) -> Iterator[None]:
+    """Raise a DeadlineError in this thread after so many seconds; without effect outside of the main thread."""
+
+    def late(number: int, frame: object) -> None:
+        raise DeadlineError(
+            f"{what} does not answer", expected=f"within {seconds:g} s", do="check address and firewall"
+        )
+
+    try:
+        before = signal.signal(signal.SIGALRM, late)
+    except ValueError:
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def check_capacity(cpus: int, deadline: float = CAPACITY) -> None:
+    """Wait until the cluster has the CPUs that the run needs; DeadlineError says how many are missing."""
+    until = time.monotonic() + deadline
+    while (have := int(ray.cluster_resources().get("CPU", 0))) < cpus:
+        if time.monotonic() > until:
+            raise DeadlineError(
+                "the cluster has too few CPUs",
+                expected=f"{cpus} within {deadline:g} s (workers, augmenters and the parameter server: 1 each)",
+                got=have,
+                do="add nodes, or ask for fewer --workers and --augmenters",
+            )
+        time.sleep(0.5)
+
+
+def check_memory(size: int) -> None:
+    """UsageError where a node's shared memory cannot hold so many bytes: it would spill to disk."""
+    for node in ray.nodes():
+        memory = int(node["Resources"].get("object_store_memory", 0))
+        if node["Alive"] and memory < size:
+            raise UsageError(
+                f"the object store of node {node['NodeName']} is too small: it would spill to disk",
+                expected=f"at least {size / MIB:.0f} MiB",
+                got=f"{memory / MIB:.0f} MiB",
+                do="start the node with a larger --object-store-memory, or take a --subset",
+            )
+
+
+def alive_nodes() -> list[str]:
+    """The ids of the nodes that are alive, in a fixed order."""
+    return sorted(str(node["NodeID"]) for node in ray.nodes() if node["Alive"])

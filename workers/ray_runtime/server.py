@@ -1,0 +1,251 @@
+"""The parameter-server actor: a dispatcher behind asynchronous calls, and the weights in shared memory."""
+
+import asyncio
+import time
+import uuid
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import ray
+
+from errors import UsageError
+from model import differences, fingerprint
+from workers.blas import one_blas_thread
+from workers.dispatcher import Dispatcher
+from workers.job import Job
+from workers.parameter_server import ServerState, Update
+from workers.ray_runtime.gauges import ServerGauges
+from workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Contribution, Order, Report, Status
+from workers.ray_runtime.shared import Arena, Handle
+from workers.runtime import Finished
+from workers.setup import Setup
+from workers.tree import Partial
+
+PATIENCE = 2.0  # seconds that a worker's call may hang without work before it asks again
+
+
+class ServerActor:
+    """Every call runs in one event loop, so nothing here needs a lock. A new process is a new incarnation."""
+
+    def __init__(self, job: Job, data: list[Any], mixed: bool) -> None:
+        self._setup = Setup(job, ray.get(data[0], timeout=300))
+        self._mixed = mixed
+        self._incarnation = uuid.uuid4().hex
+        self._node = ray.get_runtime_context().get_node_id()
+        self._blas = one_blas_thread()
+        self._blas.__enter__()
+        self._arena = Arena.create(self._node, 2, self._setup.network.parameters)
+        self._dispatcher: Dispatcher | None = None
+        self._stopped = False
+        self._fingerprint = fingerprint()
+        self._arenas: dict[str, Arena | None] = {}
+        self._reports: dict[str, float] = {}
+        self._records: deque[Finished] = deque()
+        self._changed = asyncio.Event()
+        self._halted = asyncio.Event()  # set while no step may be computed
+        self._published: tuple[int, Any] = (-1, None)
+        self._last = time.perf_counter()
+        self._copied = 0
+        self._gauges = ServerGauges()
+
+    async def node(self) -> str:
+        """The node that this actor runs on."""
+        return str(self._node)
+
+    async def hello(self) -> tuple[str, bool]:
+        """This incarnation, and whether it has its state."""
+        return self._incarnation, self._dispatcher is not None
+
+    async def restore(self, state: ServerState | None, limit: int) -> str:
+        """Begin with a state (None: the first weights). Only the first call of an incarnation counts."""
+        if self._dispatcher is None:
+            if state is not None:
+                optimizer = {name: array.copy() for name, array in state.optimizer.items()}
+                state = ServerState(
+                    state.version,
+                    state.weights.copy(),
+                    optimizer,
+                    state.epoch_loss,
+                    state.epoch_correct,
+                    state.epoch_samples,
+                    state.ledger,
+                )
+            self._dispatcher = Dispatcher(self._setup, state)
+            self._publish()
+        self._dispatcher.allow(limit)
+        self._wake()
+        return self._incarnation
+
+    async def allow(self, limit: int) -> None:
+        """Steps below the limit may be computed."""
+        if self._dispatcher is not None:
+            self._dispatcher.allow(limit)
+            self._last = time.perf_counter()
+            self._wake()
+
+    async def stop(self) -> None:
+        """Tell every worker to end."""
+        self._stopped = True
+        self._wake()
+
+    async def leave(self, name: str) -> None:
+        """A worker is gone."""
+        if self._dispatcher is not None:
+            self._dispatcher.leave(name)
+        self._arenas.pop(name, None)
+        self._wake()
+
+    async def loosen(self) -> None:
+        """The current step takes too long: hand its missing slots out again."""
+        if self._dispatcher is not None:
+            self._dispatcher.loosen()
+            self._wake()
+
+    async def join(
+        self, name: str, node: str, environment: dict[str, str], arena: Handle | None
+    ) -> tuple[Order, Handle | None, bool]:
+        """A worker introduces itself: its first order, the arena of the weights (None: on another node), and whether its
+        own arena can be read here. UsageError where its environment gives other bits."""
+        different = differences(environment, self._fingerprint)
+        if different and not self._mixed:
+            raise UsageError(
+                f"worker {name} has another environment than the run, so its bits would differ",
+                expected=self._fingerprint,
+                got=environment,
+                do=f"use machines of one kind, or pass --mixed-cpus ({'; '.join(different)})",
+            )
+        opened = Arena.open(arena, self._node) if arena is not None else None
+        near = node == self._node and self._arena is not None
+        if self._dispatcher is not None:
+            self._arenas[name] = opened
+            self._dispatcher.join(name)
+        order = await self._order(name, near)
+        return order, self._arena.handle if near and self._arena else None, opened is not None
+
+    async def contribute(
+        self,
+        name: str,
+        incarnation: str,
+        step: int,
+        near: bool,
+        contributions: list[Contribution],
+        report: Report,
+        *gradients: Any,
+    ) -> Order:
+        """Take a worker's partial sums of a step and answer with its next work; none to just ask for work."""
+        dispatcher = self._dispatcher
+        if incarnation != self._incarnation or dispatcher is None or name not in self._arenas:
+            return Order(JOIN)
+        self._reports[name] = self._reports.get(name, 0.0) + report.waited
+        self._gauges.in_flight(name, report.in_flight)
+        self._copied += report.received
+        arrays = iter(gradients)
+        for block, row, loss, correct, samples, digests in contributions:
+            gradient = self._row(name, row) if row is not None else next(arrays)
+            self._copied += 0 if row is not None else gradient.nbytes
+            partial = Partial(gradient, loss, correct, samples, digests)
+            update = dispatcher.contribute(step, block, partial)
+            if update is not None:
+                self._advance(update)
+        return await self._order(name, near)
+
+    async def status(self, seen: int, patience: float) -> Status:
+        """What happened since the trainer saw step `seen` − 1; up to `patience` seconds later, sooner at the limit."""
+        until = time.monotonic() + patience
+        while (left := until - time.monotonic()) > 0:
+            # At the limit the trainer has work to do: it is told at once, if it does not know yet.
+            if self._halted.is_set() and self._dispatcher is not None and self._dispatcher.version > seen:
+                break
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), min(left, 0.05))
+        while self._records and self._records[0].update.step < seen:
+            self._records.popleft()
+        dispatcher = self._dispatcher
+        if dispatcher is None:
+            return Status(self._incarnation, -1, [], 0.0, [], (), 0, 0)
+        idle = dispatcher.ended or dispatcher.version >= dispatcher.limit
+        age = 0.0 if idle else time.perf_counter() - self._last
+        return Status(
+            self._incarnation,
+            dispatcher.version,
+            list(self._records),
+            age,
+            dispatcher.server.missing(),
+            dispatcher.leases.members,
+            dispatcher.retries,
+            self._copied,
+        )
+
+    async def snapshot(self, at_least: int) -> ServerState | None:
+        """Copies of the state; None while fewer than `at_least` steps are in it."""
+        if self._dispatcher is None or self._dispatcher.version < at_least:
+            return None
+        return self._dispatcher.server.snapshot()
+
+    def _row(self, name: str, row: int) -> Any:
+        arena = self._arenas.get(name)
+        if arena is None:
+            raise UsageError(f"worker {name} names shared memory that is not open here", got=row)
+        return arena.array[row]
+
+    def _advance(self, update: Update) -> None:
+        now = time.perf_counter()
+        seconds = max(now - self._last, 1e-9)
+        self._last = now
+        members = max(1, len(self._reports))
+        waiting = min(sum(self._reports.values()) / (members * seconds), 1.0)
+        self._reports.clear()
+        self._records.append(Finished(update, seconds, waiting))
+        self._publish()
+        if self._dispatcher is not None:
+            self._gauges.step(update, seconds, waiting, self._dispatcher.retries)
+        self._wake()
+
+    def _publish(self) -> None:
+        """Put this version's weights where workers of this node read them; two rows, so that the last one stays whole."""
+        if self._dispatcher is not None and self._arena is not None:
+            np.copyto(self._arena.array[self._dispatcher.version % 2], self._dispatcher.server.view)
+            self._copied += self._arena.array[0].nbytes
+
+    def _weights(self, near: bool) -> object:
+        dispatcher = self._dispatcher
+        if dispatcher is None:
+            return None
+        if near:
+            return dispatcher.version % 2
+        if self._published[0] != dispatcher.version:
+            view = dispatcher.server.view
+            self._published = dispatcher.version, ray.put(view)
+            self._copied += view.nbytes
+        return [self._published[1]]
+
+    def _wake(self) -> None:
+        if self._dispatcher is not None and self._dispatcher.version >= self._dispatcher.limit:
+            self._halted.set()
+        else:
+            self._halted.clear()
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _order(self, name: str, near: bool) -> Order:
+        """The worker's next work, as soon as there is any."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            if self._stopped or (self._dispatcher is not None and self._dispatcher.ended):
+                return Order(STOP)
+            changed = self._changed
+            if self._dispatcher is None or name not in self._arenas:
+                if time.monotonic() > until or self._dispatcher is not None:
+                    return Order(JOIN)
+            elif (task := self._dispatcher.task(name)) is not None:
+                weights = self._weights(near)
+                return Order(WORK, self._incarnation, task.step, task.slots, tuple(task.blocks), weights)
+            left = until - time.monotonic()
+            if left <= 0:
+                return Order(WAIT, self._incarnation)
+            try:
+                await asyncio.wait_for(changed.wait(), left)
+            except TimeoutError:
+                continue

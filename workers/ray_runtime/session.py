@@ -1,0 +1,94 @@
+"""A run's time on Ray: connect, fetch, train, leave nothing behind."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from datasets import Dataset
+from model import Checkpoint, differences, fingerprint
+from workers.blas import one_blas_thread
+from workers.events import Notice, Observer, RunDone
+from workers.job import Job, Place
+from workers.local_runtime import cores
+from workers.parameter_server import ServerState
+from workers.ray_runtime.actors import Actors
+from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected
+from workers.ray_runtime.runtime import Incident, RayRuntime, Staff
+from workers.run_folder import RunFolder
+from workers.setup import Setup
+from workers.trainer import Trainer, server_state
+
+CHECKPOINT_EVERY = 10.0  # seconds at most: what is lost with a server is computed again
+OWN_STORE = 1024 * MIB  # shared memory of an own Ray; it is taken only as it is used
+LEAVE = 10.0
+
+
+class Session:
+    """A connection to Ray with the run's data in its shared memory; `dataset` is read there without a copy."""
+
+    def __init__(self, job: Job, place: Place, actors: Actors, staff: Staff) -> None:
+        self._job, self._place, self._actors, self._staff = job, place, actors, staff
+        self.dataset: Dataset = actors.dataset()
+
+    def train(
+        self, folder: RunFolder, observer: Observer, stop: threading.Event, checkpoint: Checkpoint | None = None
+    ) -> RunDone:
+        """As `workers.local_training.train`, with actors; ends in the same bytes."""
+        setup = Setup(self._job, self.dataset)
+        if checkpoint is not None:
+            folder.drop_after(checkpoint.step)
+            for difference in differences(fingerprint(), checkpoint.fingerprint):
+                observer(Notice(f"another environment than the checkpoint's: {difference}; bits may differ"))
+
+        def latest() -> ServerState | None:
+            newest = folder.latest(dataset_digest=self.dataset.digest, model=setup.network.text)
+            return server_state(newest) if newest is not None else None
+
+        self._actors.begin_server()
+        state = server_state(checkpoint) if checkpoint else None
+        runtime = RayRuntime(self._actors, self._staff, latest, _incidents(folder, observer), state)
+        every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
+        place = Place(workers=self._place.workers, checkpoint_every=every)
+        try:
+            return Trainer(setup, place, runtime, folder, observer, stop, checkpoint, cores()).run()
+        finally:
+            runtime.close()
+
+
+def _incidents(folder: RunFolder, observer: Observer) -> Incident:
+    """What went wrong and was survived: a line in the run's folder and a notice."""
+
+    def incident(kind: str, who: str, node: str, cause: str, step: int) -> None:
+        line = {"time": time.time(), "step": step, "kind": kind, "who": who, "node": node, "cause": cause}
+        with folder.incidents.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        observer(Notice(f"{kind}: {who}{f' on node {node[:8]}' if node else ''} ({cause})"))
+
+    return incident
+
+
+@contextmanager
+def session(job: Job, place: Place) -> Iterator[Session]:
+    """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after."""
+    least = place.least_workers or cores()
+    staff = Staff(least, max(least, place.most_workers), place.augmenters)
+    extra = 1 if staff.augmenters is None else staff.augmenters
+    need = Need(staff.most + extra + 1, OWN_STORE)
+    with connected(place.address, need) as own, one_blas_thread():
+        if not own:
+            makers = len(alive_nodes()) if staff.augmenters is None else staff.augmenters
+            check_capacity(staff.least + makers + 1)
+        actors = Actors(
+            job,
+            mirror=place.mirror,
+            offline=place.offline,
+            bound=max(1, place.read_ahead) * MIB,
+            mixed=place.mixed_cpus,
+        )
+        try:
+            actors.begin(staff.augmenters)
+            yield Session(job, place, actors, staff)
+        finally:
+            actors.close(LEAVE)

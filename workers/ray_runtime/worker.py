@@ -1,0 +1,146 @@
+"""The gradient-worker actor: asks the server for work, computes it, contributes it, until it is told to stop."""
+
+import time
+from typing import Any
+
+import numpy as np
+import ray
+
+from errors import DeadlineError
+from model import fingerprint
+from workers.blas import one_blas_thread
+from workers.gradient_worker import GradientWorker
+from workers.job import Job
+from workers.ray_runtime.messages import JOIN, STOP, WORK, Contribution, Order, Report
+from workers.ray_runtime.shared import Arena
+from workers.ray_runtime.supply import Supply
+from workers.setup import Setup
+from workers.tree import Block, Partial
+
+DEADLINE = 300.0  # seconds without an answer of any server after which the worker gives up
+PAUSE = 0.2  # seconds between two tries to reach a server that restarts
+
+
+class WorkerActor:
+    """One gradient worker. Its arrays lie in shared memory, so contributions on one node are not copied."""
+
+    def __init__(self, name: str, job: Job, data: list[Any], server: Any, augmenter: Any, bound: int) -> None:
+        self._name, self._server = name, server
+        self._setup = Setup(job, ray.get(data[0], timeout=DEADLINE))
+        self._node = str(ray.get_runtime_context().get_node_id())
+        setup = self._setup
+        self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps)
+        self._worker = GradientWorker(setup.network, setup.inputs, setup.order.slot)
+        self._fresh_arena()
+        self._weights: Arena | None = None
+        self._readable = False
+        self._given: list[Any] = []  # gradients that the server may still read
+        self._step = -1
+
+    def node(self) -> str:
+        """The node that this actor runs on."""
+        return self._node
+
+    def run(self) -> int:
+        """Work until the server says stop; the number of blocks computed."""
+        computed = 0
+        with one_blas_thread():
+            order = self._join()
+            while order.kind != STOP:
+                if order.kind == WORK:
+                    order, done = self._work(order)
+                    computed += done
+                elif order.kind == JOIN:
+                    order = self._join()
+                else:
+                    order = self._ask(order, [], [])
+        return computed
+
+    def _fresh_arena(self) -> None:
+        """New shared memory: what a server may still read of the old one stays as it is."""
+        setup = self._setup
+        self._worker = GradientWorker(setup.network, setup.inputs, setup.order.slot)
+        self._arena = Arena.create(self._node, self._rows(), setup.network.parameters)
+        self._place: dict[int, int] = {}  # address of a gradient array → row of the arena
+        if self._arena is not None:
+            for row, array in enumerate(self._arena.array):
+                self._place[array.ctypes.data] = row
+                self._worker.recycle(array)
+
+    def _rows(self) -> int:
+        """Gradient arrays that one step may take: a block's path down the tree, for all blocks of a share."""
+        slots = -(-self._setup.order.batch // self._setup.order.slot)
+        return min(2 * slots.bit_length() + 1, slots + 1)
+
+    def _join(self) -> Order:
+        """Introduce this worker to the server, or to the next incarnation of it."""
+        until = time.monotonic() + DEADLINE
+        if self._step >= 0:
+            self._given.clear()
+            self._fresh_arena()
+        self._step = -1
+        handle = self._arena.handle if self._arena else None
+        while True:
+            try:
+                reply = self._server.join.remote(self._name, self._node, fingerprint(), handle)
+                order, weights, self._readable = ray.get(reply, timeout=60)
+                break
+            except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError) as error:
+                if time.monotonic() > until:
+                    raise DeadlineError(
+                        f"worker {self._name} cannot reach the parameter server",
+                        expected=f"an answer within {DEADLINE:g} s",
+                        got=str(error).splitlines()[0],
+                    ) from error
+                time.sleep(PAUSE)
+        self._weights = Arena.open(weights, self._node) if weights is not None else None
+        return order  # type: ignore[no-any-return]
+
+    def _work(self, order: Order) -> tuple[Order, int]:
+        weights = self._at(order)
+        slots = tuple(slot for block in order.blocks for slot in range(block.start, min(block.end, order.slots)))
+        if order.step != self._step:
+            self._recycle()
+            self._step = order.step
+            self._supply.expect(order.step, slots)
+        contributions: list[Contribution] = []
+        gradients: list[Any] = []
+        for block in order.blocks:
+            partial = self._worker.compute(weights, order.step, block, order.slots, self._supply.take)
+            self._given.append(partial.gradient)
+            contributions.append(self._contribution(block, partial, gradients))
+        return self._ask(order, contributions, gradients), len(order.blocks)
+
+    def _contribution(self, block: Block, partial: Partial, gradients: list[Any]) -> Contribution:
+        row = self._place.get(partial.gradient.ctypes.data) if self._readable else None
+        if row is None:
+            gradients.append(partial.gradient)
+        return block, row, partial.loss, partial.correct, partial.samples, partial.digests
+
+    def _ask(self, order: Order, contributions: list[Contribution], gradients: list[Any]) -> Order:
+        """Contribute, and make batches until the answer is there."""
+        report = Report(self._worker.waited, self._supply.in_flight, self._supply.received)
+        self._worker.waited, self._supply.received = 0.0, 0
+        near = self._weights is not None
+        reply = self._server.contribute.remote(
+            self._name, order.incarnation, order.step, near, contributions, report, *gradients
+        )
+        try:
+            while not ray.wait([reply], timeout=0)[0]:
+                if not self._supply.help():
+                    break
+            return ray.get(reply, timeout=60)  # type: ignore[no-any-return]
+        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+            return Order(JOIN)
+
+    def _at(self, order: Order) -> np.ndarray[Any, np.dtype[np.float32]]:
+        if isinstance(order.weights, int) and self._weights is not None:
+            return self._weights.array[order.weights]
+        reference = order.weights[0]  # type: ignore[index]
+        return ray.get(reference, timeout=60)  # type: ignore[no-any-return]
+
+    def _recycle(self) -> None:
+        """The step is over: nobody reads its gradients any more."""
+        for gradient in self._given:
+            self._worker.recycle(gradient)
+        self._given.clear()
