@@ -1,8 +1,11 @@
 """Training: what `train` and `resume` have in common, from the dataset to the last line."""
 
+import contextlib
 import dataclasses
+import functools
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import datasets
 from commands.downloads import Downloads
@@ -11,8 +14,10 @@ from commands.screen import Screen
 from commands.stopping import Stopping
 from commands.words import accuracy_line, argument, duration, short
 from config import Config
+from datasets import Dataset
 from errors import TrainingError
-from workers.events import RunDone
+from model import Checkpoint
+from workers.events import Observer, RunDone
 from workers.local_training import train
 from workers.run_folder import RunFolder
 from workers.setup import Setup
@@ -25,26 +30,27 @@ FILES = (
 )
 
 
+Train = Callable[[RunFolder, Observer, threading.Event, Checkpoint | None], RunDone]
+
+
 def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> int:
     """Train from the newest checkpoint of the folder that `take` gives, or from the start, to the end or to a stop.
 
     The folder is taken last: what cannot be trained leaves none behind."""
-    with Downloads(screen) as progress:
-        spec = datasets.find(config.dataset)
-        dataset = datasets.load(spec, mirror=config.mirror, offline=config.offline, progress=progress)
-    setup = Setup(config.job(), dataset)
-    _ = setup.total_steps  # made here, so that sizes that do not fit are refused before there is a folder
-    model = setup.network.text
-    folder = take()
-    folder.own()
-    try:
-        checkpoint = folder.latest(dataset_digest=dataset.digest, model=model)
-        # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
-        warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
-        with Stopping() as stopping, RunDisplay(screen, config, spec.name, stopping) as display:
-            done = train(config.job(), config.place(), dataset, folder, display, stopping.event, checkpoint)
-    finally:
-        folder.release()
+    with _runtime(screen, config) as (dataset, train):
+        setup = Setup(config.job(), dataset)
+        _ = setup.total_steps  # made here, so that sizes that do not fit are refused before there is a folder
+        model = setup.network.text
+        folder = take()
+        folder.own()
+        try:
+            checkpoint = folder.latest(dataset_digest=dataset.digest, model=model)
+            # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
+            warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
+            with Stopping() as stopping, RunDisplay(screen, config, dataset.spec.name, stopping) as display:
+                done = train(folder, display, stopping.event, checkpoint)
+        finally:
+            folder.release()
     if done.stopped:
         return _stopped(screen, folder, done, stopping)
     if done.test_accuracy is None:
@@ -52,6 +58,32 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
     _results(screen, config, folder, done.seconds)
     screen.say(accuracy_line(done.test_accuracy), style="bold")
     return 0
+
+
+@contextlib.contextmanager
+def _runtime(screen: Screen, config: Config) -> Iterator[tuple[Dataset, Train]]:
+    """The data and the way to train on it: threads of this process, or actors on a Ray that is connected meanwhile."""
+    if config.runtime == "ray":
+        from workers.ray_runtime.session import session  # Ray takes half a second to import: only where it is asked for
+
+        with session(config.job(), config.place()) as ray:
+            yield ray.dataset, ray.train
+        return
+    with Downloads(screen) as progress:
+        spec = datasets.find(config.dataset)
+        dataset = datasets.load(spec, mirror=config.mirror, offline=config.offline, progress=progress)
+    yield dataset, functools.partial(_train_here, config, dataset)
+
+
+def _train_here(
+    config: Config,
+    dataset: Dataset,
+    folder: RunFolder,
+    observer: Observer,
+    stop: threading.Event,
+    checkpoint: Checkpoint | None,
+) -> RunDone:
+    return train(config.job(), config.place(), dataset, folder, observer, stop, checkpoint)
 
 
 def already_done(screen: Screen, config: Config, folder: RunFolder) -> int:
