@@ -36,15 +36,17 @@ class RunFolder:
     def create(cls, path: Path, config_yaml: str) -> "RunFolder":
         """Make the folder of a new run; UsageError where something else lies there."""
         folder = cls(path)
-        if folder.path.exists() and (not folder.path.is_dir() or any(folder.path.iterdir())):
+        if folder.path.exists() and (not folder.path.is_dir() or any(map(_is_strange, folder.path.iterdir()))):
             raise UsageError(
                 f"{folder.path} is not empty",
                 expected="a new or an empty folder",
                 do="choose another --out, or `millrace resume` if a run lies there",
             )
         try:
-            (folder.path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+            folder.path.mkdir(parents=True, exist_ok=True)
+            # It makes the folder a run, so what is killed before leaves room for another try.
             write_whole(folder.path / CONFIG, config_yaml.encode())
+            (folder.path / CHECKPOINTS).mkdir(exist_ok=True)
         except OSError as error:
             raise CheckpointError(
                 f"the run's folder {folder.path} cannot be made",
@@ -151,6 +153,11 @@ class RunFolder:
     def finish(self, result: Mapping[str, object]) -> None:
         """Write the result: the run needs no more steps."""
         write_whole(self.path / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+
+
+def _is_strange(path: Path) -> bool:
+    """Whether this is something else than what a killed `create` leaves."""
+    return not (path.name.startswith(f".{CONFIG}.") and path.name.endswith(".partial"))
 
 
 def write_whole(path: Path, data: bytes) -> None:

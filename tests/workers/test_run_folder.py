@@ -50,6 +50,19 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["letter.txt"]
 
 
+def test_a_folder_whose_making_was_killed_can_be_made_again(tmp_path: Path) -> None:
+    (tmp_path / ".config.yaml.4711.partial").write_text("epo")
+    assert RunFolder.create(tmp_path, "epochs: 3\n").config_text() == "epochs: 3\n"
+
+
+def test_a_run_without_any_checkpoint_yet_can_be_owned(folder: RunFolder) -> None:
+    (folder.path / "checkpoints").rmdir()  # killed before it was made
+    folder.own()
+    assert folder.latest() is None
+    assert folder.write(checkpoint(1)).exists()
+    folder.release()
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="cannot be made"):

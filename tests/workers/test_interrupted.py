@@ -1,0 +1,67 @@
+"""Runs as programs of their own, stopped by signals and killed at any moment: they end in the same bits."""
+
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.workers.programs import end, run, start
+from tests.workers.runs import lines, optimizer, weights
+from workers.run_folder import RunFolder
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+TRAIN = ["train", "--network.hidden", "256", "64", "--epochs", "120", "--batch", "64", "--slot-size", "16"]
+TRAIN += ["--validation", "137", "--seed", "5"]
+OFTEN = ("--checkpoint-every", "0.02")
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    run(*TRAIN, "--out", str(folder), "--workers", "1")
+    return folder
+
+
+def check(folder: Path, unbroken: Path) -> None:
+    """Weights and optimizer to the bit; each step and each epoch stands once, with the same measures."""
+    assert weights(folder) == weights(unbroken)
+    assert optimizer(folder) == optimizer(unbroken)
+    for name, keys in (
+        ("metrics.jsonl", ("step", "epoch", "loss", "accuracy", "rate")),
+        ("epochs.jsonl", ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "ledger")),
+    ):
+        ours, theirs = lines(folder / name), lines(unbroken / name)
+        assert [[line[key] for key in keys] for line in ours] == [[line[key] for key in keys] for line in theirs]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_by_a_signal_twice(tmp_path: Path, unbroken: Path, number: signal.Signals, code: int) -> None:
+    folder, seconds = tmp_path / "run", 3.0
+    command = [*TRAIN, "--out", str(folder)]
+    for _ in range(2):
+        found, output = end(start(*command), seconds, number)
+        if found == 0:
+            pytest.skip("this machine trains faster than the signal comes")
+        assert found == code, output
+        assert "millrace resume" in output
+        assert not RunFolder.open(folder).finished
+        command = ["resume", str(folder)]
+    run(*command)
+    check(folder, unbroken)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_any_moment(tmp_path: Path, unbroken: Path, seed: int) -> None:
+    folder, moments = tmp_path / "run", random.Random(seed)
+    kills = 0
+    for _ in range(6):
+        # Again by `train` itself, since a process that is killed early has not made its folder yet.
+        command = [*TRAIN, "--out", str(folder), *OFTEN, "--workers", str(moments.randint(1, 4))]
+        code, output = end(start(*command), moments.uniform(0.5, 3.0), signal.SIGKILL)
+        assert code in (0, -signal.SIGKILL), output
+        kills += code != 0
+    run("resume", str(folder), *OFTEN)
+    assert kills
+    check(folder, unbroken)
