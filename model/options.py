@@ -7,8 +7,8 @@ from errors import UsageError, unknown_name
 
 ACTIVATIONS = ("relu",)
 INITIALIZERS = ("gaussian", "uniform", "glorot", "he")
-OPTIMIZERS = ("sgd", "momentum", "adam")
-SCHEDULES = ("constant", "linear", "cosine")
+OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
+SCHEDULES = ("constant", "linear", "step", "exponential", "cosine", "one-cycle", "plateau")
 
 WIDEST = 1 << 20  # units of one layer
 DEEPEST = 256  # layers
@@ -57,17 +57,21 @@ class NetworkOptions:
 class OptimizerOptions:
     """How the weights follow the gradient. An optimizer reads the options it knows and ignores the rest.
 
-    name: sgd, momentum, adam.
+    name: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw.
     rate: the learning rate η, above 0; the schedule starts from it.
-    momentum: α of momentum, in [0, 1).
-    rho1, rho2: decay of Adam's first and second moment, in [0, 1).
-    delta: the small number that keeps a divisor from 0; None for the optimizer's own (Adam: 1e-8).
-    decay: L2 penalty: decay · w is added to the gradient of each weight; biases are spared.
+    momentum: α of momentum and nesterov, in [0, 1).
+    rho: decay of RMSProp's mean of squares, in [0, 1).
+    rho1, rho2: decay of Adam's and AdamW's first and second moment, in [0, 1).
+    delta: the small number that keeps a divisor from 0; by default the optimizer's own (Adam 1e-8, AdaGrad 1e-7,
+        RMSProp 1e-6).
+    decay: L2 penalty: decay · w is added to the gradient of each weight, biases are spared; AdamW takes the rate times
+        decay · w off the weights themselves.
     """
 
     name: str = "adam"
     rate: float = 1e-3
     momentum: float = 0.9
+    rho: float = 0.9
     rho1: float = 0.9
     rho2: float = 0.999
     delta: float | None = None
@@ -78,6 +82,7 @@ class OptimizerOptions:
             raise unknown_name("optimizer", self.name, OPTIMIZERS)
         _check_number("the learning rate", self.rate, 0, math.inf, open_low=True)
         _check_number("the momentum", self.momentum, 0, 1)
+        _check_number("rho", self.rho, 0, 1)
         _check_number("rho1", self.rho1, 0, 1)
         _check_number("rho2", self.rho2, 0, 1)
         if self.delta is not None:
@@ -89,16 +94,24 @@ class OptimizerOptions:
 class ScheduleOptions:
     """How the learning rate changes over the run. Lengths are in epochs, so they hold for any batch size.
 
-    name: constant, linear (Deep Learning, 8.3.1), cosine.
+    name: constant, linear (Deep Learning, 8.3.1), step, exponential, cosine, one-cycle, plateau.
     warmup: epochs over which the rate first rises in equal steps from near 0 to the full rate; may be a fraction.
     length: epochs from the end of the warm-up until the final rate is reached and kept; 0 for the rest of the run.
-    final: the final rate as a fraction of the full rate, in [0, 1].
+    final: the final rate as a fraction of the full rate, in [0, 1]; above 0 for exponential.
+    factor: what step and plateau multiply the rate by, in (0, 1).
+    every: epochs between two cuts of step.
+    patience: epochs without a lower validation loss after which plateau cuts the rate.
+    rise: the part of one-cycle's length in which the rate rises, from 1/25 of the full rate, in (0, 1).
     """
 
     name: str = "cosine"
     warmup: float = 0.0
     length: float = 0.0
     final: float = 0.01
+    factor: float = 0.1
+    every: float = 10.0
+    patience: int = 5
+    rise: float = 0.3
 
     def __post_init__(self) -> None:
         if self.name not in SCHEDULES:
@@ -106,4 +119,9 @@ class ScheduleOptions:
         _check_number("the warm-up", self.warmup, 0, math.inf)
         _check_number("the length of the schedule", self.length, 0, math.inf)
         if self.final != 1:
-            _check_number("the final fraction of the learning rate", self.final, 0, 1)
+            zero = self.name == "exponential"
+            _check_number("the final fraction of the learning rate", self.final, 0, 1, open_low=zero)
+        _check_number("the factor of the schedule", self.factor, 0, 1, open_low=True)
+        _check_number("the epochs between two cuts", self.every, 0, math.inf, open_low=True)
+        check_size("the patience of the schedule", self.patience)
+        _check_number("the part in which the rate rises", self.rise, 0, 1, open_low=True)

@@ -80,9 +80,12 @@ class Adam(Optimizer):
         rate: float,
         t: int,
     ) -> None:
+        _step(weights, state["s"], state["r"], *sums, *average, decay, *self._numbers(rate, t))
+
+    def _numbers(self, rate: float, t: int) -> list[np.float32]:
+        """What the kernel is told of a step: decays and their complements, corrected rate, correction, δ."""
         rho1, rho2 = self.options.rho1, self.options.rho2
         delta = DELTA if self.options.delta is None else self.options.delta
         step = rate / (1.0 - power(rho1, t))
         correct = 1.0 / math.sqrt(1.0 - power(rho2, t))
-        numbers = [np.float32(x) for x in (rho1, 1.0 - rho1, rho2, 1.0 - rho2, step, correct, delta)]
-        _step(weights, state["s"], state["r"], *sums, *average, decay, *numbers)
+        return [np.float32(x) for x in (rho1, 1.0 - rho1, rho2, 1.0 - rho2, step, correct, delta)]

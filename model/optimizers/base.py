@@ -72,8 +72,11 @@ class Optimizer(ABC):
                 t,
             )
 
-    def view(self, weights: Floats, state: State) -> Floats:
-        """The weights to publish, where gradients are taken: here the weights themselves."""
+    def view(self, weights: Floats, state: State, out: Floats | None = None) -> Floats:
+        """The weights to publish, where gradients are taken: here the weights themselves.
+
+        A rule whose view is another array writes it to `out`, float32 (parameters,), or to a new one.
+        """
         return weights
 
     @abstractmethod

@@ -29,7 +29,9 @@ def test_the_names_are_those_that_exist() -> None:
         (NetworkOptions, {"activation": "rellu"}, "did you mean 'relu'"),
         (NetworkOptions, {"initializer": "glorott"}, "did you mean 'glorot'"),
         (OptimizerOptions, {"name": "adamm"}, "did you mean 'adam'"),
+        (OptimizerOptions, {"name": "nestorov"}, "did you mean 'nesterov'"),
         (ScheduleOptions, {"name": "cosin"}, "did you mean 'cosine'"),
+        (ScheduleOptions, {"name": "onecycle"}, "did you mean 'one-cycle'"),
     ],
 )
 def test_unknown_names_get_a_suggestion(kind: Any, arguments: dict[str, Any], hint: str) -> None:
@@ -53,6 +55,7 @@ def test_unknown_names_get_a_suggestion(kind: Any, arguments: dict[str, Any], hi
         (OptimizerOptions, {"rate": math.inf}),
         (OptimizerOptions, {"rate": "fast"}),
         (OptimizerOptions, {"momentum": 1.0}),
+        (OptimizerOptions, {"rho": 1.0}),
         (OptimizerOptions, {"rho1": -0.1}),
         (OptimizerOptions, {"rho2": 1.0}),
         (OptimizerOptions, {"delta": 0.0}),
@@ -61,6 +64,12 @@ def test_unknown_names_get_a_suggestion(kind: Any, arguments: dict[str, Any], hi
         (ScheduleOptions, {"length": math.nan}),
         (ScheduleOptions, {"final": 1.5}),
         (ScheduleOptions, {"final": -0.1}),
+        (ScheduleOptions, {"name": "exponential", "final": 0.0}),
+        (ScheduleOptions, {"factor": 0.0}),
+        (ScheduleOptions, {"factor": 1.0}),
+        (ScheduleOptions, {"every": 0.0}),
+        (ScheduleOptions, {"patience": 0}),
+        (ScheduleOptions, {"rise": 1.0}),
     ],
 )
 def test_impossible_values_are_refused(kind: Any, arguments: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """Learning rates against numbers computed by hand."""
 
 import math
+from itertools import pairwise
 
 import pytest
 
 from errors import UsageError
 from model.options import ScheduleOptions
-from model.schedules import schedule
+from model.patience import Patience
+from model.schedules import cut, schedule
 
 
 def _rates(options: ScheduleOptions, steps: list[int], total: int = 100, base: float = 2.0) -> list[float]:
@@ -37,9 +39,49 @@ def test_cosine() -> None:
     assert third == pytest.approx([0.5 + 1.5 * 0.75], rel=1e-14)  # cos 60° = ½
 
 
-@pytest.mark.parametrize("name", ["constant", "linear", "cosine"])
+def test_step_cuts_every_so_many_epochs_after_the_warm_up() -> None:
+    got = _rates(ScheduleOptions("step", every=3.0, factor=0.5, warmup=1.0), [9, 10, 39, 40, 69, 70, 99])
+    assert got == [2.0, 2.0, 2.0, 1.0, 1.0, 0.5, 0.5]
+
+
+def test_exponential_has_the_same_factor_everywhere() -> None:
+    got = _rates(ScheduleOptions("exponential", final=0.01), [0, 50, 75, 100])
+    assert got == pytest.approx([2.0, 0.2, 2 * 10**-1.5, 0.02], rel=1e-13)
+    rates = _rates(ScheduleOptions("exponential", final=0.3), list(range(90)))
+    assert all(b / a == pytest.approx(0.3**0.01, rel=1e-12) for a, b in pairwise(rates))
+
+
+def test_one_cycle_rises_from_a_25th_and_falls_to_the_final_rate() -> None:
+    got = _rates(ScheduleOptions("one-cycle", rise=0.4, final=0.0), [0, 20, 40, 70, 100])
+    assert got == pytest.approx([0.08, 1.04, 2.0, 1.0, 0.0], abs=1e-15)
+
+
+def test_one_cycle_is_that_of_pytorch() -> None:
+    # torch.optim.lr_scheduler.OneCycleLR(max_lr=2, total_steps=101, pct_start=0.3, div_factor=25, final_div_factor=4)
+    # of PyTorch 2.13: its peak lies at step 0.3 · 101 − 1 = 29.3, its end at 2/25/4 = 0.01 · 2.
+    got = _rates(ScheduleOptions("one-cycle", rise=0.293), [0, 20, 29, 30, 60, 100])
+    expected = [0.08, 1.5609816536407362, 1.9995033953237225, 1.9995211194690683, 1.213106537225035, 0.02]
+    assert got == pytest.approx(expected, rel=1e-12)
+
+
+def test_plateau_is_even_and_cut_from_given_epochs_on() -> None:
+    options = ScheduleOptions("plateau", factor=0.5)
+    assert _rates(options, [0, 99]) == [2.0, 2.0]
+    assert [cut(options, (3, 5), epoch) for epoch in (0, 2, 3, 4, 5, 9)] == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_patience_waits_for_a_lower_loss_alone() -> None:
+    seen = Patience()
+    for epoch, loss in enumerate([1.0, 0.5, 0.5, math.nan, 0.6]):
+        seen = seen.after(epoch, loss)
+    assert seen == Patience(0.5, 1, 3)
+    assert seen.anew() == Patience(0.5, 1, 0)
+    assert seen.after(5, 0.4) == Patience(0.4, 5, 0)
+
+
+@pytest.mark.parametrize("name", ["constant", "linear", "step", "exponential", "cosine", "plateau"])
 def test_warm_up_rises_in_equal_steps_and_meets_the_full_rate(name: str) -> None:
-    got = _rates(ScheduleOptions(name, warmup=0.5), [0, 1, 2, 3, 4, 5])
+    got = _rates(ScheduleOptions(name, warmup=0.5, every=5.0), [0, 1, 2, 3, 4, 5])
     assert got == pytest.approx([0.4, 0.8, 1.2, 1.6, 2.0, 2.0], rel=1e-14)
 
 
@@ -63,6 +105,9 @@ def test_rates_fall_and_stay_between_the_ends() -> None:
         ScheduleOptions("constant", warmup=11.0),
         ScheduleOptions("linear", length=10.1),
         ScheduleOptions("cosine", warmup=5.0, length=5.1),
+        ScheduleOptions("one-cycle", length=11.0),
+        ScheduleOptions("step", every=10.0),
+        ScheduleOptions("step", every=6.0, warmup=4.0),
     ],
 )
 def test_a_schedule_longer_than_the_run_is_refused(options: ScheduleOptions) -> None:

@@ -1,0 +1,31 @@
+"""Stochastic gradient descent with Nesterov's momentum."""
+
+from typing import Any
+
+import numpy as np
+
+from compiled import F32, array, kernel, readonly
+from model.layout import Floats
+from model.optimizers.base import State
+from model.optimizers.momentum import Momentum
+
+
+@kernel(readonly(F32), readonly(F32), F32, array(F32))
+def _ahead(w: Any, v: Any, momentum: Any, out: Any) -> None:
+    for i in range(w.shape[0]):
+        out[i] = w[i] + momentum * v[i]
+
+
+class Nesterov(Momentum):
+    """v ← αv − ηg, θ ← θ + v, with the gradient g taken at θ + αv (Deep Learning, algorithm 8.3).
+
+    θ + αv is the published view; θ itself is what checkpoints keep and what is evaluated. PyTorch (nesterov=True)
+    and optax (nesterov=True) keep only the view, φ = θ + αv, and move it in one step: φ ← φ − η(g + αv), v ← αv + g,
+    with v free of the rate. While rate and α are constant and nothing decays, their φ is the view here.
+    """
+
+    def view(self, weights: Floats, state: State, out: Floats | None = None) -> Floats:
+        """θ + αv, into `out` where given."""
+        out = np.empty_like(weights) if out is None else out
+        _ahead(weights, state["v"], np.float32(self.options.momentum), out)
+        return out

@@ -1,0 +1,60 @@
+"""RMSProp: a rate for each weight, from a running mean of the squares of its gradients."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from compiled import BOOL, F32, array, kernel, readonly
+from model.layout import Floats
+from model.optimizers.base import Optimizer, State
+from model.optimizers.gradient import averaged, settled
+
+DELTA = 1e-6
+SQUARE_FLOOR = np.float32(1e-36)
+
+
+@kernel(array(F32), array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32, F32, F32, F32)
+def _step(
+    w: Any,
+    r: Any,
+    left: Any,
+    right: Any,
+    paired: Any,
+    divisor: Any,
+    scale: Any,
+    decay: Any,
+    rho: Any,
+    new: Any,
+    rate: Any,
+    delta: Any,
+) -> None:
+    for i in range(w.shape[0]):
+        g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
+        squares = settled(rho * r[i] + new * (g * g), SQUARE_FLOOR)
+        r[i] = squares
+        w[i] -= rate * g / np.sqrt(delta + squares)
+
+
+class RMSProp(Optimizer):
+    """r ← ρr + (1−ρ)g², θ ← θ − ηg / √(δ + r), with δ = 1e-6 under the root (Deep Learning, algorithm 8.5).
+
+    optax has δ under the root as well, 1e-8 by default, and ρ = 0.9 as here. PyTorch has it outside,
+    η g / (√r + δ), with δ = 1e-8 and ρ = 0.99 by default: there r starts slower, so first steps are larger.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ("r",)
+
+    def _piece(
+        self,
+        weights: Floats,
+        state: State,
+        sums: tuple[Floats, Floats],
+        average: tuple[bool, np.float32, np.float32],
+        decay: np.float32,
+        rate: float,
+        t: int,
+    ) -> None:
+        rho = self.options.rho
+        delta = DELTA if self.options.delta is None else self.options.delta
+        numbers = [np.float32(x) for x in (rho, 1.0 - rho, rate, delta)]
+        _step(weights, state["r"], *sums, *average, decay, *numbers)

@@ -1,0 +1,23 @@
+"""Patience: how long a measure has not become better. Plateau and early stopping decide by it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Patience:
+    """best: the least loss seen (None: none yet), in `epoch`; waited: epochs since then without a lower one, counted
+    anew after a cut of plateau."""
+
+    best: float | None = None
+    epoch: int = -1
+    waited: int = 0
+
+    def after(self, epoch: int, loss: float) -> "Patience":
+        """The state after an epoch with this validation loss. Only a lower loss is better; not-a-number never is."""
+        if self.best is None or loss < self.best:
+            return Patience(loss, epoch, 0)
+        return Patience(self.best, self.epoch, self.waited + 1)
+
+    def anew(self) -> "Patience":
+        """The same best, waited for from now on."""
+        return Patience(self.best, self.epoch, 0)
