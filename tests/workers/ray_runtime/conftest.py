@@ -1,0 +1,73 @@
+"""One Ray for all its tests, started with a temporary home and ended after them; nothing of it stays."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Ray of this test session alone, with more logical CPUs than the machine has."""
+    ray = pytest.importorskip("ray")
+    home, cache = os.environ.get("HOME"), os.environ.get("MILLRACE_CACHE")
+    from user_cache import user_cache
+
+    os.environ["MILLRACE_CACHE"] = str(user_cache())  # compiled kernels are shared with the other tests
+    os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))  # Ray writes its token there
+    from workers.ray_runtime.cluster import Need, _environment
+
+    ray.init(
+        address="local",
+        num_cpus=16,
+        object_store_memory=512 << 20,
+        include_dashboard=False,
+        configure_logging=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": _environment()},
+    )
+    assert Need(1, 1)
+    yield
+    ray.shutdown()
+    for name, value in (("HOME", home), ("MILLRACE_CACHE", cache)):
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def descendants(kind: str) -> list[int]:
+    """The processes below this one whose command line begins so, oldest first."""
+    parents: dict[int, int] = {}
+    commands: dict[int, str] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                commands[int(entry.name)] = (entry / "cmdline").read_text()
+            except (OSError, IndexError):
+                continue
+
+    def ours(process: int) -> bool:
+        while process in parents:
+            process = parents[process]
+            if process == os.getpid():
+                return True
+        return False
+
+    return sorted(p for p, command in commands.items() if command.startswith(kind) and ours(p))
+
+
+@pytest.fixture
+def kill() -> Callable[[str], bool]:
+    """Kill one actor process of a kind with SIGKILL; whether there was one."""
+
+    def kill_one(kind: str) -> bool:
+        found = descendants(f"ray::{kind}")
+        if found:
+            os.kill(found[0], signal.SIGKILL)
+        return bool(found)
+
+    return kill_one

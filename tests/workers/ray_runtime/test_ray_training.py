@@ -1,0 +1,112 @@
+"""Training on a real Ray ends in the bytes of local mode: any number of actors, any kill."""
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import datasets
+from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
+from pipeline import preset
+from workers.events import Event, Observer, StepDone
+from workers.job import Job, Place
+from workers.local_training import train
+from workers.run_folder import RunFolder
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+Kill = Callable[[str], bool]
+
+
+def job(epochs: int = 2, batch: int = 500, validation: int = 100, hidden: tuple[int, ...] = (64, 32)) -> Job:
+    return Job(
+        "digits",
+        epochs,
+        batch,
+        7,
+        preset("digits"),
+        NetworkOptions(hidden=hidden),
+        OptimizerOptions(),
+        ScheduleOptions(),
+        slot_size=70,
+        validation=validation,
+    )
+
+
+def ignore(event: Event) -> None:
+    return None
+
+
+def new_folder(path: Path) -> RunFolder:
+    folder = RunFolder.create(path, "seed: 7\n")
+    folder.own()
+    return folder
+
+
+def local_bytes(path: Path, work: Job) -> bytes:
+    folder = new_folder(path)
+    data = datasets.load(datasets.find("digits"))
+    train(work, Place(workers=1), data, folder, ignore, threading.Event())
+    folder.release()
+    return final_bytes(folder)
+
+
+def final_bytes(folder: RunFolder) -> bytes:
+    checkpoint = folder.latest()
+    assert checkpoint is not None
+    return checkpoint.weights.tobytes() + b"".join(checkpoint.optimizer[name].tobytes() for name in ("s", "r"))
+
+
+def on_ray(path: Path, work: Job, observer: Observer = ignore, **place: object) -> RunFolder:
+    from workers.ray_runtime.session import session
+
+    folder = RunFolder(path) if RunFolder.is_run(path) else RunFolder.create(path, "seed: 7\n")
+    folder.own()
+    where = Place(runtime="ray", checkpoint_every=0.5, **place)  # type: ignore[arg-type]
+    with session(work, where) as ray:
+        ray.train(folder, observer, threading.Event(), folder.latest())
+    folder.release()
+    return folder
+
+
+@pytest.mark.usefixtures("shared_ray")
+@pytest.mark.parametrize(("workers", "augmenters"), [(1, 1), (2, 1), (3, 2), (4, 0)])
+def test_the_same_bytes_as_local_mode(tmp_path: Path, workers: int, augmenters: int) -> None:
+    work = job()
+    expected = local_bytes(tmp_path / "local", work)
+    folder = on_ray(tmp_path / "ray", work, workers=workers, augmenters=augmenters)
+    assert final_bytes(folder) == expected
+    steps = [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()]
+    assert steps == list(range(len(steps)))
+
+
+class Killer:
+    """Kills one actor of each kind in turn whenever some steps were made since the last kill."""
+
+    def __init__(self, kill: Kill, kinds: list[str], every: int) -> None:
+        self._kill, self._kinds, self._every, self._next = kill, kinds, every, every
+        self.killed: list[str] = []
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, StepDone) and event.step >= self._next and self._kinds:
+            self._next = event.step + self._every
+            if self._kill(self._kinds[0]):
+                self.killed.append(self._kinds.pop(0))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shared_ray")
+@pytest.mark.parametrize("kind", ["WorkerActor", "AugmenterActor", "ServerActor"])
+def test_a_killed_actor_changes_no_byte(tmp_path: Path, kill: Kill, kind: str) -> None:
+    work = job(epochs=150)
+    expected = local_bytes(tmp_path / "local", work)
+    killer = Killer(kill, [kind], every=60)
+    folder = on_ray(tmp_path / "ray", work, killer, workers=2, augmenters=1)
+    assert killer.killed == [kind]
+    assert final_bytes(folder) == expected
+    if kind != "AugmenterActor":
+        incidents = [json.loads(line) for line in folder.incidents.read_text().splitlines()]
+        assert any("lost" in incident["kind"] for incident in incidents)
+    steps = [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()]
+    assert steps == list(range(work.epochs * 3))
