@@ -1,0 +1,408 @@
+"""Read-ahead: a bound that holds, items that do not depend on who made them, errors that arrive, waits that end."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from errors import DeadlineError, UsageError
+from pipeline import ReadAhead
+
+Key = tuple[int, int]
+Made = tuple[str, int, int]
+
+
+def make(step: int, slot: int) -> Made:
+    return ("item", step, slot)
+
+
+def keys(steps: int = 1000, slots: int = 2) -> Iterator[Key]:
+    return ((step, slot) for step in range(steps) for slot in range(slots))
+
+
+def ahead(made: Callable[[int, int], Any] = make, **changed: Any) -> ReadAhead[Any]:
+    options = {"keys": keys(), "item_bytes": 10, "bound": 40, "deadline": 10.0, **changed}
+    return ReadAhead(made, options.pop("keys"), **options)
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait until something in another thread has come true."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+class Gate:
+    """A `make` that tells who entered and lets them go on when it is told to."""
+
+    def __init__(self) -> None:
+        self.entered: list[Key] = []
+        self.open = threading.Event()
+
+    def __call__(self, step: int, slot: int) -> Made:
+        self.entered.append((step, slot))
+        assert self.open.wait(10)
+        return make(step, slot)
+
+
+def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[Any]]:
+    """Begin some work; its result, or its exception, is in the list when the thread has ended."""
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:
+            results.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, results
+
+
+def test_without_help_items_are_made_when_they_are_taken() -> None:
+    made: list[Key] = []
+
+    def noted(step: int, slot: int) -> Made:
+        made.append((step, slot))
+        return make(step, slot)
+
+    reading = ahead(noted)
+    for key in [(0, 0), (0, 1), (1, 0)]:
+        item, seconds = reading.take(*key)
+        assert item == make(*key)
+        assert seconds > 0
+    assert made == [(0, 0), (0, 1), (1, 0)]
+    assert reading.waiting == 0
+
+
+def test_help_makes_the_next_item_and_taking_it_takes_no_time() -> None:
+    reading = ahead()
+    assert reading.help()
+    assert reading.help()
+    assert reading.waiting == 2
+    assert reading.take(0, 1) == (make(0, 1), 0.0)
+    assert reading.take(0, 0) == (make(0, 0), 0.0)
+    assert reading.waiting == 0
+
+
+@pytest.mark.parametrize(("bound", "room"), [(0, 0), (1, 1), (9, 1), (10, 1), (19, 1), (20, 2), (45, 4)])
+def test_the_bound_is_in_bytes(bound: int, room: int) -> None:
+    reading = ahead(bound=bound)
+    assert [reading.help() for _ in range(room + 2)] == [True] * room + [False] * 2
+    assert reading.waiting == room
+    if room:
+        reading.take(0, 0)
+        assert reading.help()
+        assert not reading.help()
+
+
+def test_a_bound_of_nothing_leaves_its_threads_idle() -> None:
+    reading = ahead(bound=0, threads=2)
+    assert [reading.take(*key)[0] for key in keys(5)] == [make(*key) for key in keys(5)]
+    assert reading.waiting == 0
+    reading.close()
+
+
+def test_what_was_taken_before_its_turn_is_not_made_again() -> None:
+    made: list[Key] = []
+
+    def noted(step: int, slot: int) -> Made:
+        made.append((step, slot))
+        return make(step, slot)
+
+    reading = ahead(noted, bound=1000)
+    for key in [(1, 0), (0, 1), (1, 1)]:
+        reading.take(*key)
+    assert reading.help()
+    assert reading.help()
+    assert made == [(1, 0), (0, 1), (1, 1), (0, 0), (2, 0)]
+
+
+def test_nothing_is_remembered_of_what_was_taken() -> None:
+    """Also where nobody ever helps: memory stays flat over any number of steps."""
+    reading = ahead(keys=keys(10_000))
+    for step in range(10_000):
+        for slot in (1, 0):
+            reading.take(step, slot)
+    assert len(reading._early) == 0
+    assert len(reading._claims) == 0
+    assert not reading.help()
+
+
+def test_the_end_of_the_keys_is_the_end_of_the_work() -> None:
+    reading = ahead(keys=keys(1), bound=1000, threads=1)
+    reading._threads[0].join(10)
+    assert not reading._threads[0].is_alive()
+    assert not reading.help()
+    assert reading.take(0, 1)[0] == make(0, 1)
+    assert reading.take(5, 0)[0] == make(5, 0)
+    reading.close()
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2, 5])
+@pytest.mark.parametrize("bound", [0, 10, 50, 100_000])
+def test_items_are_the_same_for_any_threads_and_bound(threads: int, bound: int) -> None:
+    reading = ahead(bound=bound, threads=threads)
+    order = list(keys(60))
+    # Nearly in order, as workers take them.
+    rng = random.Random(threads)
+    order.sort(key=lambda key: key[0] * 2 + key[1] + rng.uniform(0, 5))
+    for index, key in enumerate(order):
+        assert reading.take(*key)[0] == make(*key)
+        if index % 3 == 0:
+            reading.help()
+    reading.close()
+
+
+def test_threads_keep_the_bound_full_and_never_pass_it() -> None:
+    lock, counts = threading.Lock(), {"untaken": 0, "most": 0}
+
+    def counted(step: int, slot: int) -> Made:
+        with lock:
+            counts["untaken"] += 1
+            counts["most"] = max(counts["most"], counts["untaken"])
+        time.sleep(0.0002)
+        return make(step, slot)
+
+    reading = ahead(counted, bound=50, threads=3)
+    for key in keys(100):
+        until(lambda: reading.waiting == 5 or reading._head is None)
+        reading.take(*key)
+        with lock:
+            counts["untaken"] -= 1
+    assert counts["most"] == 5
+    reading.close()
+
+
+def test_a_taker_waits_for_what_a_helper_has_begun() -> None:
+    gate = Gate()
+    reading = ahead(gate, bound=10, threads=1)
+    until(lambda: gate.entered)
+    thread, results = in_thread(lambda: reading.take(0, 0))
+    time.sleep(0.05)
+    assert not results
+    gate.open.set()
+    thread.join(10)
+    item, seconds = results[0]
+    assert item == make(0, 0)
+    assert 0.04 < seconds < 10
+    assert gate.entered.count((0, 0)) == 1
+    reading.close()
+
+
+def test_a_helper_waits_for_no_one() -> None:
+    """While one makes the first item, another makes the second: `make` runs outside of the lock."""
+    gate = Gate()
+    reading = ahead(gate, threads=2)
+    until(lambda: set(gate.entered) == {(0, 0), (0, 1)})
+    gate.open.set()
+    assert reading.take(0, 0)[0] == make(0, 0)
+    reading.close()
+
+
+class Broken(Exception):
+    pass
+
+
+def broken(step: int, slot: int) -> Made:
+    if (step, slot) == (0, 1):
+        raise Broken("no such luck")
+    return make(step, slot)
+
+
+@pytest.mark.parametrize("way", ["on the spot", "help", "thread"])
+def test_an_error_reaches_the_taker_and_nobody_else(way: str) -> None:
+    reading = ahead(broken, threads=way == "thread")
+    if way == "help":
+        assert all(reading.help() for _ in range(4))
+    if way == "thread":
+        until(lambda: reading.waiting == 4)
+    assert reading.take(0, 0)[0] == make(0, 0)
+    with pytest.raises(Broken, match="no such luck"):
+        reading.take(0, 1)
+    # It goes on after that, and the room is free again.
+    assert [reading.take(*key)[0] for key in [(1, 0), (1, 1), (2, 0)]] == [make(1, 0), make(1, 1), make(2, 0)]
+    until(lambda: reading.waiting == 4 or not reading._threads)
+    with pytest.raises(Broken):
+        reading.take(0, 1)
+    reading.close()
+
+
+def test_an_error_reaches_a_taker_that_waits() -> None:
+    gate = Gate()
+
+    def late(step: int, slot: int) -> Made:
+        gate(step, slot)
+        raise Broken
+
+    reading = ahead(late, bound=10, threads=1)
+    until(lambda: gate.entered)
+    thread, results = in_thread(lambda: reading.take(0, 0))
+    time.sleep(0.02)
+    gate.open.set()
+    thread.join(10)
+    assert isinstance(results[0], Broken)
+    reading.close()
+
+
+def test_an_interrupted_helper_leaves_nobody_waiting() -> None:
+    def interrupted(step: int, slot: int) -> Made:
+        raise KeyboardInterrupt
+
+    reading = ahead(interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        reading.help()
+    with pytest.raises(KeyboardInterrupt):
+        reading.take(0, 0)
+    assert reading.waiting == 0
+
+
+def test_two_takers_of_one_item_both_get_it() -> None:
+    gate = Gate()
+    reading = ahead(gate, bound=10, threads=1)
+    until(lambda: gate.entered)
+    takers = [in_thread(lambda: reading.take(0, 0)) for _ in range(3)]
+    time.sleep(0.02)
+    gate.open.set()
+    for thread, results in takers:
+        thread.join(10)
+        assert results[0][0] == make(0, 0)
+    reading.close()
+
+
+def test_a_wait_has_a_deadline() -> None:
+    gate = Gate()
+    reading = ahead(gate, bound=10, threads=1, deadline=0.05)
+    until(lambda: gate.entered)
+    with pytest.raises(DeadlineError, match="step 0, slot 0 was not made") as caught:
+        reading.take(0, 0)
+    assert caught.value.expected == "within 0.05 s"
+    with pytest.raises(DeadlineError, match="did not end"):
+        reading.close()
+    gate.open.set()
+    reading.close()
+
+
+def test_close_ends_the_threads_and_drops_what_is_made() -> None:
+    reading = ahead(threads=3)
+    until(lambda: reading.waiting == 4)
+    reading.close()
+    assert not any(thread.is_alive() for thread in reading._threads)
+    assert reading.waiting == 0
+    assert not reading.help()
+    # Taking goes on, without reading ahead; closing again does no harm.
+    assert reading.take(0, 0)[0] == make(0, 0)
+    reading.close()
+
+
+def test_close_during_a_take_leaves_nobody_waiting() -> None:
+    gate = Gate()
+    reading = ahead(gate, threads=2)
+    until(lambda: len(gate.entered) == 2)
+    taker, results = in_thread(lambda: reading.take(0, 0))
+    closer, ended = in_thread(reading.close)
+    time.sleep(0.02)
+    gate.open.set()
+    for thread in (taker, closer):
+        thread.join(10)
+        assert not thread.is_alive()
+    assert results[0][0] == make(0, 0)
+    assert ended == [None]
+    assert reading.waiting == 0
+
+
+@pytest.mark.parametrize("wrong", [{"bound": -1}, {"item_bytes": 0}, {"threads": -1}])
+def test_numbers_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match="read-ahead is out of range"):
+        ahead(**wrong)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_many_takers_helpers_and_failures_at_once(seed: int) -> None:
+    """Each item arrives once, right or with its own error; nobody hangs; the bound holds at every moment."""
+    rng = random.Random(seed)
+    failing = {(rng.randrange(150), rng.randrange(2)) for _ in range(5)}
+    steps, bound = 150, 50
+
+    def sometimes(step: int, slot: int) -> Made:
+        if hash((step, slot, seed)) % 7 == 0:
+            time.sleep(0.0003)
+        if (step, slot) in failing:
+            raise Broken(step, slot)
+        return make(step, slot)
+
+    reading = ahead(sometimes, keys=keys(steps), bound=bound, threads=seed, deadline=20.0)
+
+    def take(slot: int) -> list[object]:
+        got: list[object] = []
+        for step in range(steps):
+            try:
+                got.append(reading.take(step, slot)[0])
+            except Broken as error:
+                got.append(error.args)
+            reading.help()
+            assert reading.waiting <= bound // 10
+        return got
+
+    workers = [in_thread(lambda slot=slot: take(slot)) for slot in (0, 1)]  # type: ignore[misc]
+    for slot, (thread, results) in enumerate(workers):
+        thread.join(20)
+        assert not thread.is_alive()
+        assert results[0] == [(s, slot) if (s, slot) in failing else make(s, slot) for s in range(steps)]
+    reading.close()
+    assert reading.waiting == 0
+    assert not reading._early
+
+
+class Model(RuleBasedStateMachine):
+    """Any sequence of takes and helps in one thread, against a list of what has been made and what has been taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Key] = []
+        self.order = list(keys(6))
+        self.reading = ahead(self.make, keys=iter(self.order), bound=30)
+        self.ready: list[Key] = []
+        self.taken: set[Key] = set()
+
+    def make(self, step: int, slot: int) -> Made:
+        self.calls.append((step, slot))
+        return make(step, slot)
+
+    def left(self) -> list[Key]:
+        return [key for key in self.order if key not in self.taken and key not in self.ready]
+
+    @rule()
+    def help(self) -> None:
+        expected = len(self.ready) < 3 and bool(self.left())
+        if expected:
+            self.ready.append(self.left()[0])
+        assert self.reading.help() == expected
+
+    @rule(place=st.integers(0, 11))
+    @precondition(lambda self: len(self.taken) < 12)
+    def take(self, place: int) -> None:
+        untaken = [key for key in self.order if key not in self.taken]
+        key = untaken[place % len(untaken)]
+        item, seconds = self.reading.take(*key)
+        assert item == make(*key)
+        assert (seconds == 0.0) == (key in self.ready)
+        self.taken.add(key)
+        self.ready = [other for other in self.ready if other != key]
+
+    @invariant()
+    def each_is_made_once(self) -> None:
+        assert sorted(self.calls) == sorted([*self.taken, *self.ready])
+        assert self.reading.waiting == len(self.ready)
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
