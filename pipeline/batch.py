@@ -1,6 +1,7 @@
 """A slot's samples as one Arrow record batch: image, label, sample id and the drawn parameters."""
 
 import json
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -34,12 +35,16 @@ def schema(shape: tuple[int, int, int]) -> pa.Schema:
     )
 
 
+def size(rows: int, shape: tuple[int, int, int]) -> int:
+    """The bytes of a batch: pixels, label, sample id, six float32 parameters, and one bit for the flip."""
+    return rows * (math.prod(shape) + 1 + 8 + 4 * (len(NAMES) - 1)) + -(-rows // 8)
+
+
 def image_array(images: U8Array) -> pa.Array:
     """Images, uint8 (n, C, H, W) and C-contiguous, as an Arrow array over the same memory."""
     kind = image_type((images.shape[1], images.shape[2], images.shape[3]))
-    flat = pa.array(images.reshape(-1))
-    size = images[0].size if len(images) else int(np.prod(images.shape[1:]))
-    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(flat, size))
+    pixels = math.prod(images.shape[1:])
+    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), pixels))
 
 
 def assemble(

@@ -38,12 +38,13 @@ def _draw(seed: Any, purpose: Any, samples: Any, epoch: Any, where: Any, ranges:
         sample = np.uint32(samples[row])
         a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(0), where)
         e, f, g, _ = philox(seed, purpose, sample, epoch, np.uint32(1), where)
-        out[row, 0] = ranges[0] * (2.0 * ((np.float64(a) + 0.5) * cell) - 1.0)
-        out[row, 1] = ranges[1] * (2.0 * ((np.float64(b) + 0.5) * cell) - 1.0)
-        out[row, 2] = ranges[2] * (2.0 * ((np.float64(c) + 0.5) * cell) - 1.0)
+        # Adding zero turns the −0 of a range without extent into 0.
+        out[row, 0] = ranges[0] * (2.0 * ((np.float64(a) + 0.5) * cell) - 1.0) + 0.0
+        out[row, 1] = ranges[1] * (2.0 * ((np.float64(b) + 0.5) * cell) - 1.0) + 0.0
+        out[row, 2] = ranges[2] * (2.0 * ((np.float64(c) + 0.5) * cell) - 1.0) + 0.0
         out[row, 3] = ranges[3] + (ranges[4] - ranges[3]) * ((np.float64(d) + 0.5) * cell)
         out[row, 4] = ranges[3] + (ranges[4] - ranges[3]) * ((np.float64(e) + 0.5) * cell)
-        out[row, 5] = ranges[5] * (2.0 * ((np.float64(f) + 0.5) * cell) - 1.0)
+        out[row, 5] = ranges[5] * (2.0 * ((np.float64(f) + 0.5) * cell) - 1.0) + 0.0
         out[row, 6] = 1.0 if (np.float64(g) + 0.5) * cell < ranges[6] else 0.0
 
 

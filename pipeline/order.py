@@ -1,7 +1,5 @@
 """The order of an epoch: which sample stands where, computed for any position, remembered for none."""
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
@@ -36,7 +34,7 @@ class Order:
             )
         self.samples, self.batch, self.seed = samples, batch, seed
         self.slot = slot_size(batch, slot)
-        self.steps_per_epoch = math.ceil(samples / batch)
+        self.steps_per_epoch = -(-samples // batch)
 
     def epoch(self, step: int) -> int:
         """The epoch that a step belongs to."""

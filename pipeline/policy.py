@@ -26,6 +26,8 @@ class Policy:
     flip: float = 0.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise UsageError("the name of a policy is no word", expected="a text", got=repr(self.name))
         _check(self, "translate", 0.0, 1.0)
         _check(self, "rotate", 0.0, 180.0)
         _check(self, "shear", 0.0, 2.0)

@@ -22,8 +22,9 @@ def warp_one(image: U8Array, matrix: npt.NDArray[np.float32]) -> U8Array:
     # One is added because the image stands in a frame of zeros, one pixel wide at the left and top, two elsewhere.
     source_x = matrix[0] * x + ((matrix[1] * y + matrix[2]) + one)
     source_y = matrix[3] * x + ((matrix[4] * y + matrix[5]) + one)
-    source_x = np.minimum(np.maximum(source_x, np.float32(0)), np.float32(width + 1))
-    source_y = np.minimum(np.maximum(source_y, np.float32(0)), np.float32(height + 1))
+    # Where a matrix is so extreme that infinities meet, not-a-number compares false and counts as outside.
+    source_x = np.minimum(np.where(source_x > 0, source_x, np.float32(0)), np.float32(width + 1))
+    source_y = np.minimum(np.where(source_y > 0, source_y, np.float32(0)), np.float32(height + 1))
     left, top = source_x.astype(np.int32), source_y.astype(np.int32)
     across, down = source_x - left.astype(np.float32), source_y - top.astype(np.float32)
     framed = np.zeros((channels, height + 3, width + 3), np.float32)

@@ -14,7 +14,7 @@ from pipeline import batch as batches
 from pipeline.draw import draw
 from pipeline.order import Order
 from pipeline.policy import Policy
-from pipeline.warp import U8Array, check_images, warp
+from pipeline.warp import U8Array, check_images, check_rows, warp
 
 
 class Visited(NamedTuple):
@@ -32,6 +32,7 @@ class Stream:
 
     images: uint8 (N, C, H, W), the table's images, only read. labels: uint8 (N,). ids: int64 (n,), the rows that are
     trained on (all rows where None). digest: the dataset's, written into each batch.
+    Raises a UsageError where these do not fit together.
     """
 
     def __init__(
@@ -50,14 +51,15 @@ class Stream:
         if labels.shape != (len(images),):
             raise UsageError("labels do not fit the images", expected=(len(images),), got=labels.shape)
         self.images, self.labels, self.policy, self.seed = images, labels, policy, check_seed(seed)
-        self.ids = np.arange(len(images), dtype=np.int64) if ids is None else ids
+        self.ids = np.arange(len(images), dtype=np.int64) if ids is None else check_rows(ids, len(images))
         self.order = Order(len(self.ids), batch=batch, slot=slot_size, seed=seed)
         self.digest = digest
 
     @cached_property
     def slot_bytes(self) -> int:
-        """The pixel bytes of a full slot: what read-ahead counts."""
-        return self.order.slot * int(np.prod(self.images.shape[1:]))
+        """The bytes of a full slot's batch: what read-ahead counts."""
+        shape = (self.images.shape[1], self.images.shape[2], self.images.shape[3])
+        return batches.size(self.order.slot, shape)
 
     @cached_property
     def _policy(self) -> dict[str, object]:

@@ -113,6 +113,17 @@ def check_images(images: U8Array) -> None:
         )
 
 
+def check_rows(rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
+    """The rows as a contiguous int64 array, if they are whole numbers in [0, count); else a UsageError."""
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        got = f"{rows.dtype} of shape {rows.shape}"
+        raise UsageError("rows are not a list of numbers", expected="int64 of shape (n,)", got=got)
+    if len(rows) and (rows.min() < 0 or rows.max() >= count):
+        got = f"{rows.min()} to {rows.max()}"
+        raise UsageError("a row is outside of the images", expected=f"0 to {count - 1}", got=got)
+    return np.ascontiguousarray(rows, np.int64)
+
+
 def warp(images: U8Array, rows: npt.NDArray[np.int64], matrices: npt.NDArray[np.float32]) -> U8Array:
     """The images at `rows`, each seen through its matrix: uint8 (len(rows), C, H, W).
 
@@ -121,10 +132,10 @@ def warp(images: U8Array, rows: npt.NDArray[np.int64], matrices: npt.NDArray[np.
     """
     check_images(images)
     _, channels, height, width = images.shape
-    if matrices.shape != (len(rows), 6):
-        raise UsageError("matrices do not fit", expected=f"shape ({len(rows)}, 6)", got=matrices.shape)
-    if len(rows) and (rows.min() < 0 or rows.max() >= len(images)):
-        raise UsageError("a row is outside of the images", expected=f"0 to {len(images) - 1}", got=int(rows.max()))
+    if matrices.shape != (len(rows), 6) or matrices.dtype != np.float32:
+        expected, got = f"float32 of shape ({len(rows)}, 6)", f"{matrices.dtype} of shape {matrices.shape}"
+        raise UsageError("matrices do not fit the rows", expected=expected, got=got)
+    rows = check_rows(rows, len(images))
     out = np.empty((len(rows), channels, height, width), np.uint8)
-    _warp(images.reshape(-1), channels, height, width, rows, matrices, out.reshape(-1))
+    _warp(images.reshape(-1), channels, height, width, rows, np.ascontiguousarray(matrices), out.reshape(-1))
     return out
