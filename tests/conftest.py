@@ -1,0 +1,43 @@
+"""A home of their own for all tests: nothing is read from the user's folders or written to them but machine code."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from user_cache import user_cache
+
+FOLDERS = {"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state", "XDG_CACHE_HOME": "cache"}
+
+
+def share_kernels(cache: Path, kernels: Path) -> None:
+    """Make the kernels' folder of a cache a link to one that lives on, where links can be made."""
+    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        kernels.mkdir(parents=True, exist_ok=True)
+        (cache / "kernels").symlink_to(kernels, target_is_directory=True)
+    except OSError:
+        return  # a cache that cannot be shared: the programs that tests start compile anew
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """HOME, the XDG folders and MILLRACE_CACHE in a temporary folder, for this process and the ones it starts.
+
+    Compiling all kernels takes longer than all fast tests: their folder stays the user's, whose names are digests
+    of the sources, so what lies there cannot be wrong. So do matplotlib's lists of fonts.
+    """
+    home, kernels = tmp_path_factory.mktemp("home"), user_cache() / "kernels"
+    fonts = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "matplotlib"
+    share_kernels(home / "millrace", kernels)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("MILLRACE_") and name != "MILLRACE_TEST_MIRROR"]:
+            patch.delenv(name)
+        if "MPLCONFIGDIR" not in os.environ:
+            patch.setenv("MPLCONFIGDIR", str(fonts))
+        for name, folder in FOLDERS.items():
+            patch.setenv(name, str(home / folder))
+        patch.setenv("HOME", str(home))
+        patch.setenv("MILLRACE_CACHE", str(home / "millrace"))
+        yield home
