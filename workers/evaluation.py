@@ -81,7 +81,7 @@ class _Part:
         x = self._inputs.into(images, self._x[: len(images)])
         logits = self._network.logits(self._weights, x, self._workspace)
         predicted = logits.argmax(axis=1)
-        softmax_cross_entropy(logits, self._none, labels, False, self._none, self._scratch, self._measures)
+        softmax_cross_entropy(logits, self._none, labels, False, self._none, self._scratch, self._measures, 0.0)
         classes = self._network.classes
         pairs = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes * classes)
         return float(self._measures[0]), pairs.reshape(classes, classes)

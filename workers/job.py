@@ -62,10 +62,10 @@ class Place:
     """Where a run is computed; no field changes a bit.
 
     runtime: "local" (threads of this process) or "ray" (actors). address: of a Ray cluster that runs ("auto",
-    HOST:PORT), None for an own Ray on this machine. workers: gradient workers, a number (0: one per core) or "MIN:MAX", of
-    which the most are there as long as the cluster has CPUs for them. augmenters: threads or actors that only make
-    batches; 0: the workers make them while they wait for weights; None: 0 locally, one per node on Ray. read_ahead: MiB of
-    batches made ahead of need (on Ray: for each worker). checkpoint_every: seconds. mixed_cpus: admit workers whose
+    HOST:PORT), None for an own Ray on this machine. workers: gradient workers, a number (0: one per core) or "MIN:MAX",
+    of which the most are there as long as the cluster has CPUs for them. augmenters: threads or actors that only make
+    batches; 0: the workers make them while they wait for weights; None: 0 locally, one per node on Ray. read_ahead: MiB
+    of batches made ahead of need (on Ray: for each worker). checkpoint_every: seconds. mixed_cpus: admit workers whose
     environment gives other bits. mirror, offline: how a fetcher gets the data.
     """
 

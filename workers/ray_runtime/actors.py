@@ -31,8 +31,8 @@ class Actors:
         self._augmenters: list[tuple[Any, str]] = []
         self.server: Any = None
         self.server_node = ""
-        fetcher = ray.remote(FetcherActor).options(num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER)
-        self._fetcher = fetcher.remote()
+        fetcher: Any = ray.remote(FetcherActor)
+        self._fetcher = fetcher.options(num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER).remote()
         self._data = self._fetcher.fetch.remote(job.dataset, mirror, offline)
         self._mixed = mixed
 
@@ -87,7 +87,7 @@ class Actors:
         name = f"worker-{number}"
         augmenter = self._augmenters[number % len(self._augmenters)][0] if self._augmenters else None
         maker = ray.remote(WorkerActor).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
-        actor = maker.remote(name, self._job, [self._data], self.server, augmenter, self._bound)
+        actor: Any = maker.remote(name, self._job, [self._data], self.server, augmenter, self._bound)
         self._workers[name] = actor, actor.run.remote(), ""
         return name
 

@@ -32,8 +32,8 @@ class AugmenterActor:
         return str(ray.get_runtime_context().get_node_id())
 
     def make(self, begin: int, end: int, slots: tuple[int, ...]) -> pa.Buffer:
-        """The batches of these slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which is read
-        from shared memory without a copy. What each schema says of its batch travels beside the batch."""
+        """The batches of these slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which is
+        read from shared memory without a copy. What each schema says of its batch travels beside the batch."""
         sink = pa.BufferOutputStream()
         writer = None
         for step, slot in keys(self._stream.order, begin, end, slots):

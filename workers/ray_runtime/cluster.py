@@ -1,12 +1,14 @@
 """The Ray that a run uses: its own on this machine, or a cluster that runs already. Every wait has a deadline."""
 
+import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 
@@ -48,10 +50,10 @@ def connected(address: str | None, need: Need) -> Iterator[bool]:
         ray.shutdown()
 
 
-def _restore(handlers: dict[signal.Signals, object]) -> None:
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
     try:
         for number, handler in handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            signal.signal(number, handler)
     except ValueError:
         return  # not the main thread: there Ray puts no handlers in place either
 
@@ -61,7 +63,14 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
 
 
+def _quiet() -> None:
+    """Ray's own lines on the terminal tell of its inner life; what concerns the user is said by this project."""
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    logging.getLogger("ray").setLevel(logging.ERROR)
+
+
 def _start(need: Need) -> None:
+    _quiet()
     ray.init(
         address="local",
         num_cpus=need.cpus,
@@ -74,6 +83,7 @@ def _start(need: Need) -> None:
 
 
 def _join(address: str) -> None:
+    _quiet()
     inside_job = bool(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"))
     environment = None if inside_job else {"working_dir": str(ROOT), "excludes": EXCLUDES}
     try:
@@ -122,7 +132,7 @@ def _deadline(seconds: float, what: str) -> Iterator[None]:
 def check_capacity(cpus: int, deadline: float = CAPACITY) -> None:
     """Wait until the cluster has the CPUs that the run needs; DeadlineError says how many are missing."""
     until = time.monotonic() + deadline
-    while (have := int(ray.cluster_resources().get("CPU", 0))) < cpus:
+    while (have := int(resources("cluster").get("CPU", 0))) < cpus:
         if time.monotonic() > until:
             raise DeadlineError(
                 "the cluster has too few CPUs",
@@ -135,7 +145,7 @@ def check_capacity(cpus: int, deadline: float = CAPACITY) -> None:
 
 def check_memory(size: int) -> None:
     """UsageError where a node's shared memory cannot hold so many bytes: it would spill to disk."""
-    for node in ray.nodes():
+    for node in nodes():
         memory = int(node["Resources"].get("object_store_memory", 0))
         if node["Alive"] and memory < size:
             raise UsageError(
@@ -146,6 +156,17 @@ def check_memory(size: int) -> None:
             )
 
 
+def nodes() -> list[dict[str, Any]]:
+    """All nodes that the cluster has or had, as Ray describes them."""
+    return list(ray.nodes())  # type: ignore[no-untyped-call]
+
+
+def resources(which: str) -> dict[str, float]:
+    """Resources by name: "cluster" for all of them, "available" for what nobody holds."""
+    known = ray.cluster_resources() if which == "cluster" else ray.available_resources()  # type: ignore[no-untyped-call]
+    return dict(known)
+
+
 def alive_nodes() -> list[str]:
     """The ids of the nodes that are alive, in a fixed order."""
-    return sorted(str(node["NodeID"]) for node in ray.nodes() if node["Alive"])
+    return sorted(str(node["NodeID"]) for node in nodes() if node["Alive"])

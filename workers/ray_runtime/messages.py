@@ -36,8 +36,8 @@ class Report(NamedTuple):
 
 
 class Status(NamedTuple):
-    """What the trainer sees of the server: finished steps it has not seen yet, the age of the current step in seconds, the
-    slots it lacks, the members, and counts since the server started."""
+    """What the trainer sees of the server: finished steps it has not seen yet, the age of the current step in seconds,
+    the slots it lacks, the members, and counts since the server started."""
 
     incarnation: str
     version: int

@@ -11,6 +11,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 from errors import DeadlineError, MillraceError, TrainingError
 from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
+from workers.ray_runtime.cluster import resources
 from workers.ray_runtime.messages import Status
 from workers.runtime import Finished
 
@@ -165,7 +166,7 @@ class RayRuntime:
         if time.monotonic() < self._grow_at:
             return
         self._grow_at = time.monotonic() + 1.0
-        if self._actors.worker_count < self._staff.most and ray.available_resources().get("CPU", 0) >= 1:
+        if self._actors.worker_count < self._staff.most and resources("available").get("CPU", 0) >= 1:
             name = self._actors.add_worker()
             if self._actors.worker_count > self._staff.least:
                 self._incident("worker joined", name, "", "a CPU is free", self._next)

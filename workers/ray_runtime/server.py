@@ -106,8 +106,8 @@ class ServerActor:
     async def join(
         self, name: str, node: str, environment: dict[str, str], arena: Handle | None
     ) -> tuple[Order, Handle | None, bool]:
-        """A worker introduces itself: its first order, the arena of the weights (None: on another node), and whether its
-        own arena can be read here. UsageError where its environment gives other bits."""
+        """A worker introduces itself: its first order, the arena of the weights (None: on another node), and whether
+        its own arena can be read here. UsageError where its environment gives other bits."""
         different = differences(environment, self._fingerprint)
         if different and not self._mixed:
             raise UsageError(
@@ -204,7 +204,7 @@ class ServerActor:
         self._wake()
 
     def _publish(self) -> None:
-        """Put this version's weights where workers of this node read them; two rows, so that the last one stays whole."""
+        """Put this version's weights where workers of this node read them: two rows, so the last one stays whole."""
         if self._dispatcher is not None and self._arena is not None:
             np.copyto(self._arena.array[self._dispatcher.version % 2], self._dispatcher.server.view)
             self._copied += self._arena.array[0].nbytes

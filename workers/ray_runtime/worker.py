@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-import numpy as np
 import ray
 
 from errors import DeadlineError
@@ -133,11 +132,12 @@ class WorkerActor:
         except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
             return Order(JOIN)
 
-    def _at(self, order: Order) -> np.ndarray[Any, np.dtype[np.float32]]:
+    def _at(self, order: Order) -> Any:
+        """The weights of an order: a view of the server's shared memory, or of this node's object store."""
         if isinstance(order.weights, int) and self._weights is not None:
             return self._weights.array[order.weights]
         reference = order.weights[0]  # type: ignore[index]
-        return ray.get(reference, timeout=60)  # type: ignore[no-any-return]
+        return ray.get(reference, timeout=60)
 
     def _recycle(self) -> None:
         """The step is over: nobody reads its gradients any more."""

@@ -71,7 +71,9 @@ def on_ray(path: Path, work: Job, observer: Observer = ignore, **place: object) 
 
 
 @pytest.mark.usefixtures("shared_ray")
-@pytest.mark.parametrize(("workers", "augmenters"), [(1, 1), (2, 1), (3, 2), (4, 0)])
+@pytest.mark.parametrize(
+    ("workers", "augmenters"), [pytest.param(2, 1, marks=pytest.mark.ray_smoke), (1, 1), (3, 2), (4, 0)]
+)
 def test_the_same_bytes_as_local_mode(tmp_path: Path, workers: int, augmenters: int) -> None:
     work = job()
     expected = local_bytes(tmp_path / "local", work)
