@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from model.layout import Block, Layer, Layout
     from model.network import Draws, Network, SlotResult, Workspace
     from model.optimizers import Optimizer, optimizer
-    from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
+    from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
     from model.schedules import schedule
 
 _HOMES = {
@@ -38,6 +38,7 @@ _HOMES = {
     "optimizer": "model.optimizers",
     "NetworkOptions": "model.options",
     "OptimizerOptions": "model.options",
+    "RegularizationOptions": "model.options",
     "ScheduleOptions": "model.options",
     "schedule": "model.schedules",
 }
@@ -53,6 +54,7 @@ __all__ = [
     "NetworkOptions",
     "Optimizer",
     "OptimizerOptions",
+    "RegularizationOptions",
     "ScheduleOptions",
     "SlotResult",
     "Workspace",

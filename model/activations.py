@@ -10,6 +10,12 @@ from typing import Any
 import numpy as np
 
 from compiled import F32, array, kernel, readonly
+from model.curves import erf, exp_below, tanh
+
+ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+LEAK = np.float32(0.01)  # the slope of leaky ReLU below 0
+SQRT_HALF = np.float32(0.70710678)
+NORMAL = np.float32(0.39894228)  # 1/√(2π)
 
 
 @kernel(array(F32, 2), readonly(F32), array(F32, 2))
@@ -34,12 +40,85 @@ def _relu_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
             bias[unit] += delta
 
 
+@kernel(array(F32, 2), readonly(F32), array(F32, 2))
+def _leaky_forward(sums: Any, bias: Any, outputs: Any) -> None:
+    for row in range(sums.shape[0]):
+        for unit in range(sums.shape[1]):
+            value = outputs[row, unit] + bias[unit]
+            outputs[row, unit] = value * LEAK if value < ZERO else value
+
+
+@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
+def _leaky_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+    bias[:] = ZERO
+    for row in range(deltas.shape[0]):
+        for unit in range(deltas.shape[1]):
+            # The output has the sign of the argument.
+            delta = deltas[row, unit] if outputs[row, unit] > ZERO else deltas[row, unit] * LEAK
+            deltas[row, unit] = delta
+            bias[unit] += delta
+
+
+@kernel(array(F32, 2), readonly(F32), array(F32, 2))
+def _tanh_forward(sums: Any, bias: Any, outputs: Any) -> None:
+    for row in range(sums.shape[0]):
+        for unit in range(sums.shape[1]):
+            outputs[row, unit] = tanh(outputs[row, unit] + bias[unit])
+
+
+@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
+def _tanh_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+    bias[:] = ZERO
+    for row in range(deltas.shape[0]):
+        for unit in range(deltas.shape[1]):
+            value = outputs[row, unit]
+            delta = deltas[row, unit] * (ONE - value * value)
+            deltas[row, unit] = delta
+            bias[unit] += delta
+
+
+@kernel(array(F32, 2), readonly(F32), array(F32, 2))
+def _gelu_forward(sums: Any, bias: Any, outputs: Any) -> None:
+    """x Φ(x) with the true Φ (Hendrycks and Gimpel 2016), not its tanh likeness; `sums` is left with the slopes."""
+    for row in range(sums.shape[0]):
+        for unit in range(sums.shape[1]):
+            value = sums[row, unit] + bias[unit]
+            below = HALF + HALF * erf(value * SQRT_HALF)
+            outputs[row, unit] = value * below
+            sums[row, unit] = below + value * (NORMAL * exp_below(-HALF * (value * value)))
+
+
+@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
+def _times_slope(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+    bias[:] = ZERO
+    for row in range(deltas.shape[0]):
+        for unit in range(deltas.shape[1]):
+            delta = deltas[row, unit] * sums[row, unit]
+            deltas[row, unit] = delta
+            bias[unit] += delta
+
+
+@kernel(array(F32, 2), readonly(F32), array(F32, 2))
+def _linear_forward(sums: Any, bias: Any, outputs: Any) -> None:
+    for row in range(sums.shape[0]):
+        for unit in range(sums.shape[1]):
+            outputs[row, unit] += bias[unit]
+
+
+@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
+def _linear_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+    bias[:] = ZERO
+    for row in range(deltas.shape[0]):
+        for unit in range(deltas.shape[1]):
+            bias[unit] += deltas[row, unit]
+
+
 @dataclass(frozen=True)
 class Activation:
     """An activation function g as two kernels on float32 arrays of shape (rows, units).
 
     forward(sums, bias, outputs): outputs = g(sums + bias); with `in_place`, `sums` is `outputs`, and only
-    the outputs are kept. An activation whose slope needs its argument adds the bias to `sums` as well.
+    the outputs are kept. An activation whose slope needs its argument leaves the slopes in `sums`.
     backward(deltas, sums, outputs, bias): deltas ← deltas · g′, in place, and bias ← their sum over
     the rows, added in row order.
     """
@@ -50,4 +129,10 @@ class Activation:
     backward: Callable[..., None]
 
 
-ACTIVATIONS = {"relu": Activation("relu", True, _relu_forward, _relu_backward)}
+ACTIVATIONS = {
+    "relu": Activation("relu", True, _relu_forward, _relu_backward),
+    "leaky-relu": Activation("leaky-relu", True, _leaky_forward, _leaky_backward),
+    "gelu": Activation("gelu", False, _gelu_forward, _times_slope),
+    "tanh": Activation("tanh", True, _tanh_forward, _tanh_backward),
+}
+LINEAR = Activation("linear", True, _linear_forward, _linear_backward)  # where a layer has none

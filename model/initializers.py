@@ -39,7 +39,7 @@ INITIALIZERS: dict[str, tuple[bool, Callable[[int, int], float]]] = {
 
 
 def initial(name: str, layout: Layout, seed: int) -> Floats:
-    """The first weights of a network: flat float32; biases are zero.
+    """The first weights of a network: flat float32; biases and shifts are zero, gains one.
 
     With m inputs and k units of a layer: gaussian N(0, 1/m); uniform U(−1/√m, 1/√m); glorot
     U(−√(6/(m+k)), √(6/(m+k))) (Deep Learning, equation 8.23); he N(0, 2/m) (He et al. 2015).
@@ -52,4 +52,6 @@ def initial(name: str, layout: Layout, seed: int) -> Floats:
     for layer in layout.layers:
         span = slice(layer.weight.begin, layer.weight.end)
         flat[span] = units[span] * width(layer.inputs, layer.units)
+    for norm in layout.norms:
+        flat[norm.gain.begin : norm.gain.end] = 1
     return flat

@@ -20,7 +20,7 @@ LARGEST = 1 << 31  # parameters: 8 GiB of float32
 class Block:
     """One array of parameters inside the flat vector: elements [begin, end), row-major.
 
-    decays: whether the L2 penalty applies (weights: yes, biases: no).
+    decays: whether the L2 penalty applies (weights: yes; biases, gains, shifts: no).
     """
 
     name: str
@@ -51,14 +51,25 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Norm:
+    """A layer normalisation: `gain` and `shift`, both of shape (units,)."""
+
+    gain: Block
+    shift: Block
+
+
+@dataclass(frozen=True)
 class Layout:
-    """The layers of a network in order; `blocks` tile the flat vector without gaps."""
+    """The dense layers of a network in order, and its normalisations; `blocks` tile the flat vector without gaps."""
 
     layers: tuple[Layer, ...]
+    norms: tuple[Norm, ...] = ()
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
-        return tuple(block for layer in self.layers for block in (layer.weight, layer.bias))
+        dense = [block for layer in self.layers for block in (layer.weight, layer.bias)]
+        norms = [block for norm in self.norms for block in (norm.gain, norm.shift)]
+        return tuple(sorted([*dense, *norms], key=lambda block: block.begin))
 
     @property
     def parameters(self) -> int:
@@ -77,24 +88,53 @@ class Layout:
                 yield low, high, block.decays
 
 
+class Plan:
+    """Lays a network out, block after block."""
+
+    def __init__(self) -> None:
+        self._layers: list[Layer] = []
+        self._norms: list[Norm] = []
+        self._at = 0
+
+    def _block(self, name: str, *shape: int, decays: bool = False) -> Block:
+        block = Block(name, self._at, shape, decays)
+        self._at = block.end
+        return block
+
+    def dense(self, inputs: int, units: int) -> Layer:
+        """The next dense layer."""
+        for size in (inputs, units):
+            check_size("a layer", size)
+        number = len(self._layers)
+        weight = self._block(f"{number}.weight", inputs, units, decays=True)
+        self._layers.append(Layer(inputs, units, weight, self._block(f"{number}.bias", units)))
+        return self._layers[-1]
+
+    def norm(self, units: int) -> Norm:
+        """The next layer normalisation."""
+        number = len(self._norms)
+        gain = self._block(f"norm {number}.gain", units)
+        self._norms.append(Norm(gain, self._block(f"norm {number}.shift", units)))
+        return self._norms[-1]
+
+    def layout(self) -> Layout:
+        """What was laid out; UsageError where it is too large."""
+        if self._at > LARGEST:
+            raise UsageError(
+                "the network is too large",
+                expected=f"at most {LARGEST} parameters",
+                got=self._at,
+                do="make the hidden layers smaller",
+            )
+        return Layout(tuple(self._layers), tuple(self._norms))
+
+
 def dense(sizes: tuple[int, ...]) -> Layout:
     """The layout of a perceptron with these numbers of inputs, hidden units and outputs.
 
     (784, 999, 299, 10) has 1,086,215 parameters. UsageError where a size does not fit.
     """
-    for size in sizes:
-        check_size("a layer", size)
-    layers, at = [], 0
-    for number, (inputs, units) in enumerate(pairwise(sizes)):
-        weight = Block(f"{number}.weight", at, (inputs, units), decays=True)
-        bias = Block(f"{number}.bias", weight.end, (units,), decays=False)
-        layers.append(Layer(inputs, units, weight, bias))
-        at = bias.end
-    if at > LARGEST:
-        raise UsageError(
-            "the network is too large",
-            expected=f"at most {LARGEST} parameters",
-            got=at,
-            do="make the hidden layers smaller",
-        )
-    return Layout(tuple(layers))
+    plan = Plan()
+    for inputs, units in pairwise(sizes):
+        plan.dense(inputs, units)
+    return plan.layout()

@@ -8,21 +8,24 @@ from compiled import BOOL, F32, F64, U8, array, kernel, readonly
 from elementary import exp, log
 
 
-@kernel(array(F32, 2), readonly(F32), readonly(U8), BOOL, array(F32), array(F64), array(F64))
+@kernel(array(F32, 2), readonly(F32), readonly(U8), BOOL, array(F32), array(F64), array(F64), F64)
 def softmax_cross_entropy(
-    logits: Any, bias: Any, labels: Any, backward: Any, bias_gradient: Any, scratch: Any, measures: Any
+    logits: Any, bias: Any, labels: Any, backward: Any, bias_gradient: Any, scratch: Any, measures: Any, smoothing: Any
 ) -> None:
     """The loss −log softmax(logits + bias)[label], summed over the rows (Deep Learning, 6.2.2.3).
 
     logits: float32 (rows, classes), overwritten: with logits + bias, and with `backward` then with the
     delta softmax − one-hot. bias_gradient: the sum of the deltas over the rows, in row order (untouched
     without `backward`). scratch: float64 (classes,). measures: float64 (2,): the summed loss, and how many rows have
-    their largest logit (the first of equals) at the label.
+    their largest logit (the first of equals) at the label. smoothing: ε; the target is 1 − ε at the label plus
+    ε/classes everywhere (Szegedy et al. 2016; Deep Learning, 7.5.1), and the loss that target's cross-entropy.
 
     The largest logit is taken off before exp, so nothing overflows. Inside, numbers are float64, and exp
     and log are the project's own, so only the matrix products depend on the machine.
     """
     classes = logits.shape[1]
+    spread = smoothing / classes
+    hit = 1.0 - smoothing
     if backward:
         bias_gradient[:] = np.float32(0.0)
     loss, right = 0.0, 0.0
@@ -38,11 +41,16 @@ def softmax_cross_entropy(
             scratch[unit] = exp(np.float64(logits[row, unit]) - top)
             total += scratch[unit]
         label = labels[row]
-        loss += log(total) - (np.float64(logits[row, label]) - top)
+        miss = log(total) - hit * (np.float64(logits[row, label]) - top)
+        if smoothing > 0.0:
+            for unit in range(classes):
+                miss -= spread * (np.float64(logits[row, unit]) - top)
+        loss += miss
         right += 1.0 if best == label else 0.0
         if backward:
             for unit in range(classes):
-                delta = np.float32(scratch[unit] / total - (1.0 if unit == label else 0.0))
+                target = hit + spread if unit == label else spread
+                delta = np.float32(scratch[unit] / total - target)
                 logits[row, unit] = delta
                 bias_gradient[unit] += delta
     measures[0] = loss

@@ -1,17 +1,20 @@
 """The multilayer perceptron: forward, loss and backpropagation by hand, on one flat vector of weights."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from errors import UsageError
-from model.activations import ACTIVATIONS
+from model.architecture import build, text
 from model.initializers import initial
-from model.layout import Floats, Layer, dense
+from model.layout import Floats, Layer
 from model.losses import softmax_cross_entropy
-from model.options import NetworkOptions
+from model.noise import Draws
+from model.options import NetworkOptions, RegularizationOptions
+from model.parts import Memory
+
+__all__ = ["Draws", "Labels", "Network", "SlotResult", "Workspace"]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -23,28 +26,12 @@ class SlotResult(NamedTuple):
     correct: int
 
 
-@dataclass(frozen=True)
-class Draws:
-    """What the random layers of a network draw from: the seed, the epoch and the sample id of each row.
-
-    samples: int64 (m,). With these in a counter, a row's draws do not depend on the slot it lies in.
-    """
-
-    seed: int
-    epoch: int
-    samples: npt.NDArray[np.int64]
-
-
 class Workspace:
     """The arrays that forward and backward passes of up to `rows` rows write to; one per thread."""
 
-    def __init__(self, widths: tuple[int, ...], rows: int, *, in_place: bool) -> None:
-        self.rows = rows
-        self.outputs = [np.empty((rows, units), np.float32) for units in widths]
-        # Activations whose slope needs their argument keep it in arrays of its own.
-        self.sums = self.outputs if in_place else [np.empty_like(output) for output in self.outputs]
-        self.deltas = [np.empty((rows, units), np.float32) for units in widths[:-1]]
-        self.scratch = np.empty(widths[-1])
+    def __init__(self, memory: Memory, classes: int, rows: int) -> None:
+        self.memory, self.rows = memory, rows
+        self.scratch = np.empty(classes)
         self.measures = np.empty(2)
 
 
@@ -52,18 +39,26 @@ class Network:
     """A perceptron of any depth with softmax output: x → g(x W₁ + b₁) → … → x W + b.
 
     options: hidden layers, activation, first weights. inputs, classes: the width of x and of the output
-    (classes at most 256, as labels are uint8). UsageError where a size does not fit.
+    (classes at most 256, as labels are uint8). regularization: what `gradient` draws and smooths; nothing else heeds
+    it. UsageError where a size does not fit.
 
-    The weights live outside, in one flat float32 vector: per layer W (inputs, units) row-major, then b.
-    All methods may run in several threads at once, each with its own workspace and `out`.
+    The weights live outside, in one flat float32 vector: per layer W (inputs, units) row-major, then b, and the gains
+    and shifts of normalisations where they act. All methods may run in several threads at once, each with its own
+    workspace and `out`.
     """
 
-    def __init__(self, options: NetworkOptions, inputs: int, classes: int) -> None:
+    def __init__(
+        self,
+        options: NetworkOptions,
+        inputs: int,
+        classes: int,
+        regularization: RegularizationOptions | None = None,
+    ) -> None:
         if classes > 256:
             raise UsageError("too many classes", expected="at most 256", got=classes)
         self.options, self.inputs, self.classes = options, inputs, classes
-        self.layout = dense((inputs, *options.hidden, classes))
-        self.activation = ACTIVATIONS[options.activation]
+        self.regularization = regularization or RegularizationOptions()
+        self.layout, self._chain, self._output = build(options, self.regularization, inputs, classes)
 
     @property
     def parameters(self) -> int:
@@ -72,17 +67,22 @@ class Network:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Offsets and shapes of the layers in the flat vector."""
+        """Offsets and shapes of the dense layers in the flat vector."""
         return self.layout.layers
 
     @property
     def text(self) -> str:
         """The model in words, as checkpoints compare it: sizes and activation, "784-999-299-10 relu"."""
-        sizes = [self.inputs, *(layer.units for layer in self.layers)]
-        return "-".join(map(str, sizes)) + f" {self.options.activation}"
+        return text(self.options, self.inputs, self.classes)
+
+    @property
+    def draws(self) -> bool:
+        """Whether `gradient` has random layers, which want to be told what to draw from."""
+        r = self.regularization
+        return bool(r.dropout or r.input_dropout or r.input_noise)
 
     def views(self, flat: Floats) -> list[tuple[Floats, Floats]]:
-        """(W, b) of each layer as views of the flat vector."""
+        """(W, b) of each dense layer as views of the flat vector."""
         self._check_flat("the weights", flat)
         return self.layout.views(flat)
 
@@ -92,71 +92,52 @@ class Network:
 
     def workspace(self, rows: int) -> Workspace:
         """Arrays for passes of up to `rows` rows."""
-        widths = tuple(layer.units for layer in self.layers)
-        return Workspace(widths, rows, in_place=self.activation.in_place)
+        return Workspace(self._chain.memory(rows), self.classes, rows)
 
     def gradient(
         self, flat: Floats, x: Floats, y: Labels, out: Floats, workspace: Workspace, draws: Draws | None = None
     ) -> SlotResult:
         """The summed gradient of the rows' losses with respect to every parameter.
 
-        flat: float32 (parameters,), only read. x: float32 (m, inputs), C-contiguous, m up to the workspace's rows.
-        y: uint8 (m,), below classes. out: float32 (parameters,), overwritten with the *sum* over the rows of
-        ∂loss/∂parameter, laid out as the weights are. draws: for random layers; this network has none.
+        flat: float32 (parameters,), only read. x: float32 (m, inputs), C-contiguous, m up to the workspace's rows, only
+        read. y: uint8 (m,), below classes. out: float32 (parameters,), overwritten with the *sum* over the rows of
+        ∂loss/∂parameter, laid out as the weights are. draws: what random layers draw from; without it
+        they do nothing. Label smoothing counts in the loss and its gradient.
 
-        Back-propagation as in Deep Learning, algorithm 6.4. The bits depend on flat, x, y, the build
+        Back-propagation as in Deep Learning, algorithm 6.4. The bits depend on flat, x, y, draws, the build
         of BLAS and on its number of threads: run it under one BLAS thread.
         """
+        self._check_flat("the weights", flat)
         self._check_flat("the gradient", out)
-        rows = self._check_rows(x, y, workspace)
-        weights, gradients = self.views(flat), self.layout.views(out)
-        inputs = self._forward(weights, x, workspace)
-        delta = workspace.outputs[-1][:rows]
-        result = self._loss(delta, weights[-1][1], y, workspace, gradients[-1][1])
-        for number in reversed(range(len(weights))):
-            np.matmul(inputs[number].T, delta, out=gradients[number][0])
-            if number:
-                below = number - 1
-                behind = workspace.deltas[below][:rows]
-                np.matmul(delta, weights[number][0].T, out=behind)
-                sums, outputs = workspace.sums[below][:rows], workspace.outputs[below][:rows]
-                self.activation.backward(behind, sums, outputs, gradients[below][1])
-                delta = behind
+        self._check_rows(x, y, workspace)
+        product = self._chain.forward(flat, x, workspace.memory, draws)
+        result = self._loss(product, flat, y, workspace, self._output.bias.view(out))
+        self._chain.backward(flat, x, product, workspace.memory, out)
         return result
 
     def measure(self, flat: Floats, x: Floats, y: Labels, workspace: Workspace) -> SlotResult:
-        """Loss and right answers of the rows, without a gradient; arguments as for `gradient`."""
-        rows = self._check_rows(x, y, workspace)
-        weights = self.views(flat)
-        self._forward(weights, x, workspace)
-        return self._loss(workspace.outputs[-1][:rows], weights[-1][1], y, workspace, None)
+        """Loss and right answers of the rows, without gradient, draws and smoothing; arguments as for `gradient`."""
+        self._check_flat("the weights", flat)
+        self._check_rows(x, y, workspace)
+        product = self._chain.forward(flat, x, workspace.memory, None)
+        return self._loss(product, flat, y, workspace, None)
 
     def logits(self, flat: Floats, x: Floats, workspace: Workspace | None = None) -> Floats:
         """The network's outputs before the softmax: float32 (m, classes), an array of the caller's own."""
         workspace = workspace or self.workspace(len(x))
-        rows = self._check_rows(x, None, workspace)
-        weights = self.views(flat)
-        self._forward(weights, x, workspace)
-        return workspace.outputs[-1][:rows] + weights[-1][1]
-
-    def _forward(self, weights: list[tuple[Floats, Floats]], x: Floats, workspace: Workspace) -> list[Floats]:
-        """The inputs of each layer; the last layer's product, without bias, is left in the workspace."""
-        rows, inputs = len(x), [x]
-        for (matrix, bias), sums, outputs in zip(weights[:-1], workspace.sums, workspace.outputs, strict=False):
-            np.matmul(inputs[-1], matrix, out=sums[:rows])
-            self.activation.forward(sums[:rows], bias, outputs[:rows])
-            inputs.append(outputs[:rows])
-        np.matmul(inputs[-1], weights[-1][0], out=workspace.outputs[-1][:rows])
-        return inputs
+        self._check_flat("the weights", flat)
+        self._check_rows(x, None, workspace)
+        return self._chain.forward(flat, x, workspace.memory, None) + self._output.bias.view(flat)
 
     def _loss(
-        self, product: Floats, bias: Floats, y: Labels, workspace: Workspace, gradient: Floats | None
+        self, product: Floats, flat: Floats, y: Labels, workspace: Workspace, gradient: Floats | None
     ) -> SlotResult:
         """Loss of the last layer's product, which is overwritten with its delta where a gradient is wanted."""
         backward = gradient is not None
         target = gradient if gradient is not None else product[0]
-        measures = workspace.measures
-        softmax_cross_entropy(product, bias, y, backward, target, workspace.scratch, measures)
+        smoothing = self.regularization.label_smoothing if backward else 0.0
+        bias, measures = self._output.bias.view(flat), workspace.measures
+        softmax_cross_entropy(product, bias, y, backward, target, workspace.scratch, measures, smoothing)
         return SlotResult(float(measures[0]), int(measures[1]))
 
     def _check_flat(self, what: str, flat: Floats) -> None:
@@ -167,7 +148,7 @@ class Network:
                 got=f"{flat.dtype} of shape {flat.shape}",
             )
 
-    def _check_rows(self, x: Floats, y: Labels | None, workspace: Workspace) -> int:
+    def _check_rows(self, x: Floats, y: Labels | None, workspace: Workspace) -> None:
         rows = len(x)
         # Other orders and types would be computed without BLAS, with other bits.
         if x.shape != (rows, self.inputs) or x.dtype != np.float32 or not x.flags.c_contiguous:
@@ -184,4 +165,3 @@ class Network:
                 expected=f"uint8 of shape ({rows},), below {self.classes}",
                 got=f"{y.dtype} of shape {y.shape}, up to {y.max(initial=0)}",
             )
-        return rows

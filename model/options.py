@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from errors import UsageError, unknown_name
 
-ACTIVATIONS = ("relu",)
+ACTIVATIONS = ("relu", "leaky-relu", "gelu", "tanh")
+NORMS = ("none", "layer")
 INITIALIZERS = ("gaussian", "uniform", "glorot", "he")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "step", "exponential", "cosine", "one-cycle", "plateau")
@@ -29,28 +30,63 @@ def check_size(what: str, value: object, limit: int = WIDEST) -> None:
         raise UsageError(f"{what} does not fit", expected=f"a whole number from 1 to {limit}", got=repr(value))
 
 
+# The networks of the lecture's slides, by their hidden layers: 784-999-299-10 has 1,086,215 parameters, 2-4-2 has 22.
+NETWORKS: dict[str, tuple[int, ...]] = {"lecture-mnist": (999, 299), "points": (4,)}
+NO_PRESET = "none"
+
+
 @dataclass(frozen=True)
 class NetworkOptions:
     """A multilayer perceptron: hidden layers, activation, first weights.
 
+    preset: a network of the lecture, lecture-mnist (999 and 299 hidden units) or points (4), instead of hidden.
     hidden: units of each hidden layer, from the input to the output; empty for softmax regression.
-    activation: relu.
+    activation: relu, leaky-relu, gelu, tanh.
     initializer: gaussian N(0, 1/m), uniform in ±1/√m, glorot, he; m is the number of a layer's inputs.
+    norm: none, or layer (layer normalisation) before each activation, with skip before each block.
+    skip: after the first hidden layer, which is linear, each one is a block x + W₂ g(W₁ x) with a skip connection.
+    expansion: how many times wider a block is inside, between W₁ and W₂ (an inverted bottleneck).
     """
 
+    preset: str = NO_PRESET
     hidden: tuple[int, ...] = (999, 299)
     activation: str = "relu"
     initializer: str = "he"
+    norm: str = "none"
+    skip: bool = False
+    expansion: int = 4
 
     def __post_init__(self) -> None:
         if not isinstance(self.hidden, tuple) or len(self.hidden) > DEEPEST:
             raise UsageError("hidden layers", expected=f"at most {DEEPEST} sizes", got=repr(self.hidden))
         for number, units in enumerate(self.hidden, start=1):
             check_size(f"the size of hidden layer {number}", units)
-        if self.activation not in ACTIVATIONS:
-            raise unknown_name("activation", self.activation, ACTIVATIONS)
-        if self.initializer not in INITIALIZERS:
-            raise unknown_name("initializer", self.initializer, INITIALIZERS)
+        for kind, value, known in (
+            ("network preset", self.preset, (NO_PRESET, *NETWORKS)),
+            ("activation", self.activation, ACTIVATIONS),
+            ("initializer", self.initializer, INITIALIZERS),
+            ("norm", self.norm, NORMS),
+        ):
+            if value not in known:
+                raise unknown_name(kind, value, known)
+        if self.preset != NO_PRESET:
+            self._take_preset(NETWORKS[self.preset])
+        check_size("the expansion", self.expansion, 64)
+        if self.skip and (not self.hidden or len(set(self.hidden)) > 1):
+            raise UsageError(
+                "skip connections do not fit the hidden layers",
+                expected="at least one hidden layer, all of one size",
+                got=list(self.hidden),
+            )
+
+    def _take_preset(self, hidden: tuple[int, ...]) -> None:
+        if self.hidden not in (hidden, NetworkOptions.hidden):
+            raise UsageError(
+                f"network preset {self.preset!r} and other hidden layers",
+                expected=f"hidden layers {list(hidden)}, or no preset",
+                got=list(self.hidden),
+            )
+        object.__setattr__(self, "hidden", hidden)
 
 
 @dataclass(frozen=True)
@@ -125,3 +161,41 @@ class ScheduleOptions:
         _check_number("the epochs between two cuts", self.every, 0, math.inf, open_low=True)
         check_size("the patience of the schedule", self.patience)
         _check_number("the part in which the rate rises", self.rise, 0, 1, open_low=True)
+
+
+@dataclass(frozen=True)
+class RegularizationOptions:
+    """What keeps a network from learning its samples by heart. 0 turns each of them off.
+
+    dropout: probability that a hidden unit is left out for a sample, in [0, 1).
+    input_dropout: the same for the inputs, in [0, 1).
+    input_noise: standard deviation of the normal noise that is added to each normalised input.
+    weight_noise: standard deviation of the normal noise that is added to each weight, once per step.
+    label_smoothing: part of the target that is spread over all classes, in [0, 1).
+    clip: largest norm of the averaged gradient; a longer one is shortened to it.
+    max_norm: largest norm of the weights that enter one unit.
+    average: decay of the running average of the weights that is evaluated in their place, in [0, 1).
+    early_stopping: epochs without a lower validation loss after which the run ends with its best weights.
+    """
+
+    dropout: float = 0.0
+    input_dropout: float = 0.0
+    input_noise: float = 0.0
+    weight_noise: float = 0.0
+    label_smoothing: float = 0.0
+    clip: float = 0.0
+    max_norm: float = 0.0
+    average: float = 0.0
+    early_stopping: int = 0
+
+    def __post_init__(self) -> None:
+        _check_number("dropout", self.dropout, 0, 1)
+        _check_number("dropout of the inputs", self.input_dropout, 0, 1)
+        _check_number("label smoothing", self.label_smoothing, 0, 1)
+        _check_number("the decay of the average", self.average, 0, 1)
+        _check_number("the noise of the inputs", self.input_noise, 0, math.inf)
+        _check_number("the noise of the weights", self.weight_noise, 0, math.inf)
+        _check_number("the largest norm of the gradient", self.clip, 0, math.inf)
+        _check_number("the largest norm of a unit's weights", self.max_norm, 0, math.inf)
+        if self.early_stopping != 0:
+            check_size("the patience of early stopping", self.early_stopping)

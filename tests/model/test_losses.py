@@ -11,13 +11,15 @@ from model.losses import softmax_cross_entropy
 Result = tuple[float, int, npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
-def _loss(logits: npt.ArrayLike, labels: list[int], bias: npt.ArrayLike | None = None) -> Result:
+def _loss(
+    logits: npt.ArrayLike, labels: list[int], bias: npt.ArrayLike | None = None, smoothing: float = 0.0
+) -> Result:
     z = np.array(logits, np.float32)
     classes = z.shape[1]
     b = np.zeros(classes, np.float32) if bias is None else np.array(bias, np.float32)
     gradient, measures = np.full(classes, np.nan, np.float32), np.empty(2)
     y = np.array(labels, np.uint8)
-    softmax_cross_entropy(z, b, y, True, gradient, np.empty(classes), measures)
+    softmax_cross_entropy(z, b, y, True, gradient, np.empty(classes), measures, smoothing)
     return float(measures[0]), int(measures[1]), z, gradient
 
 
@@ -59,7 +61,23 @@ def test_without_backward_the_gradient_is_untouched() -> None:
     z = np.array([[1.0, 2.0]], np.float32)
     gradient, measures = np.full(2, 7, np.float32), np.empty(2)
     args = np.zeros(2, np.float32), np.array([1], np.uint8)
-    softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures)
+    softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures, 0.0)
     assert gradient.tolist() == [7, 7]
     assert z.tolist() == [[1.0, 2.0]]
     assert measures.tolist() == [pytest.approx(math.log(1 + math.exp(-1))), 1.0]
+
+
+def test_label_smoothing_by_hand() -> None:
+    # softmax of (log 1, log 2, log 5) is (1, 2, 5) / 8; the target of label 1 with ε = 0.3 is (0.1, 0.8, 0.1)
+    loss, correct, delta, gradient = _loss([np.log([1, 2, 5])], [1], smoothing=0.3)
+    assert loss == pytest.approx(-(0.1 * math.log(1 / 8) + 0.8 * math.log(1 / 4) + 0.1 * math.log(5 / 8)), abs=1e-6)
+    assert correct == 0
+    assert delta[0] == pytest.approx([0.125 - 0.1, 0.25 - 0.8, 0.625 - 0.1], abs=1e-6)
+    assert np.array_equal(gradient, delta[0])
+
+
+def test_smoothing_of_zero_changes_no_bit() -> None:
+    logits = np.random.default_rng(0).standard_normal((5, 4))
+    z = logits.astype(np.float64)
+    expected = sum(math.log(np.exp(row - row.max()).sum()) - (row[1] - row.max()) for row in z.astype(np.float32))
+    assert _loss(logits, [1] * 5)[0] == pytest.approx(expected, rel=1e-6)

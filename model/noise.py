@@ -1,0 +1,119 @@
+"""Random layers: dropout and noise, drawn by counter from (sample, epoch): no slot, no worker changes them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled import F32, F64, I64, U8, U32, array, kernel, readonly
+from counters import Purpose, lane, philox
+from elementary import normal_pair
+from model.layout import Floats, Layout
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What the random layers of a network draw from: the seed, the epoch and the sample id of each row.
+
+    samples: int64 (m,). With these in a counter, a row's draws do not depend on the slot it lies in.
+    """
+
+    seed: int
+    epoch: int
+    samples: npt.NDArray[np.int64]
+
+
+@kernel(U32, U32, readonly(I64), U32, U32, U32, F32, readonly(F32, 2), array(U8, 2), array(F32, 2))
+def _drop(
+    seed: Any, purpose: Any, samples: Any, epoch: Any, where: Any, cut: Any, by: Any, x: Any, kept: Any, out: Any
+) -> None:
+    n = x.shape[1]
+    for row in range(x.shape[0]):
+        sample = np.uint32(samples[row])
+        for block in range(n // 4):
+            at = block * 4
+            a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(block), where)
+            kept[row, at], kept[row, at + 1] = np.uint8(a >= cut), np.uint8(b >= cut)
+            kept[row, at + 2], kept[row, at + 3] = np.uint8(c >= cut), np.uint8(d >= cut)
+        if n % 4:
+            at = n // 4 * 4
+            a, b, c, _ = philox(seed, purpose, sample, epoch, np.uint32(n // 4), where)
+            kept[row, at] = np.uint8(a >= cut)
+            if n % 4 > 1:
+                kept[row, at + 1] = np.uint8(b >= cut)
+            if n % 4 > 2:
+                kept[row, at + 2] = np.uint8(c >= cut)
+        for at in range(n):
+            out[row, at] = x[row, at] * by if kept[row, at] else np.float32(0.0)
+
+
+@kernel(array(F32, 2), readonly(U8, 2), F32)
+def drop_back(deltas: Any, kept: Any, by: Any) -> None:
+    """deltas ← 0 where a unit was left out, else times `by`; in place."""
+    for row in range(deltas.shape[0]):
+        for at in range(deltas.shape[1]):
+            deltas[row, at] = deltas[row, at] * by if kept[row, at] else np.float32(0.0)
+
+
+def drop(
+    x: Floats, probability: float, layer: int, draws: Draws, kept: npt.NDArray[np.uint8], out: Floats
+) -> np.float32:
+    """Dropout (Srivastava et al. 2014; Deep Learning, 7.12), inverted: what stays is divided by 1 − p.
+
+    x, out: float32 (m, n). kept: uint8 (m, n), 1 where a unit stays. layer: 0 for the inputs, k for hidden layer k.
+    Returns the factor 1/(1 − p). Unit u of a row is drawn from word u % 4 of block u // 4.
+    """
+    by = np.float32(1.0 / (1.0 - probability))
+    cut = np.uint32(probability * 2.0**32)
+    key = np.uint32(draws.seed), np.uint32(Purpose.DROPOUT)
+    _drop(*key, draws.samples, np.uint32(draws.epoch), np.uint32(lane(layer=layer)), cut, by, x, kept, out)
+    return by
+
+
+@kernel(U32, U32, readonly(I64), U32, F32, readonly(F32, 2), array(F64), array(F32, 2))
+def _add_noise(seed: Any, purpose: Any, samples: Any, epoch: Any, deviation: Any, x: Any, drawn: Any, out: Any) -> None:
+    n = x.shape[1]
+    for row in range(x.shape[0]):
+        sample = np.uint32(samples[row])
+        for block in range((n + 3) // 4):
+            a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(block), np.uint32(0))
+            drawn[block * 4], drawn[block * 4 + 1] = normal_pair(a, b)
+            drawn[block * 4 + 2], drawn[block * 4 + 3] = normal_pair(c, d)
+        for at in range(n):
+            out[row, at] = x[row, at] + deviation * np.float32(drawn[at])
+
+
+def add_noise(x: Floats, deviation: float, draws: Draws, out: Floats) -> None:
+    """out = x + normal noise of this standard deviation; float32 (m, n). Deep Learning, 7.5."""
+    key = np.uint32(draws.seed), np.uint32(Purpose.INPUT_NOISE)
+    room = np.empty((x.shape[1] + 3) // 4 * 4)
+    _add_noise(*key, draws.samples, np.uint32(draws.epoch), np.float32(deviation), x, room, out)
+
+
+@kernel(U32, U32, U32, F32, I64, readonly(F32), array(F32))
+def _shake(seed: Any, purpose: Any, step: Any, deviation: Any, first: Any, view: Any, out: Any) -> None:
+    zero = np.uint32(0)
+    block, a, b, c, d = np.int64(-1), 0.0, 0.0, 0.0, 0.0
+    for at in range(view.shape[0]):
+        parameter = first + at
+        if parameter // 4 != block:
+            block = parameter // 4
+            words = philox(seed, purpose, np.uint32(block), step, zero, zero)
+            a, b = normal_pair(words[0], words[1])
+            c, d = normal_pair(words[2], words[3])
+        place = parameter % 4
+        drawn = a if place == 0 else b if place == 1 else c if place == 2 else d
+        out[at] = view[at] + deviation * np.float32(drawn)
+
+
+def shake(view: Floats, deviation: float, seed: int, step: int, layout: Layout, out: Floats) -> Floats:
+    """The view plus normal noise on each weight, biases spared, drawn once per step; `out` may be the view."""
+    key = np.uint32(seed), np.uint32(Purpose.WEIGHT_NOISE)
+    for begin, end, decays in layout.runs(0, layout.parameters):
+        deviations = np.float32(deviation if decays else 0.0)
+        if decays:
+            _shake(*key, np.uint32(step), deviations, begin, view[begin:end], out[begin:end])
+        elif out is not view:
+            out[begin:end] = view[begin:end]
+    return out
