@@ -9,11 +9,13 @@ from workers.tree import Block, Partial
 
 
 class Task(NamedTuple):
-    """What a member computes now: blocks of a step, of which `slots` exist, at the weights of that version."""
+    """What a member computes now: blocks of a step, of which `slots` exist, at the weights of that version; and the
+    lease that it holds of the steps after, (rank, members)."""
 
     step: int
     slots: int
     blocks: list[Block]
+    lease: tuple[int, int]
 
 
 class Dispatcher:
@@ -67,7 +69,7 @@ class Dispatcher:
         if not blocks:
             return None
         self.retries += 0 if fresh else len(blocks)
-        return Task(self.version, self._setup.order.slots(self.version), blocks)
+        return Task(self.version, self._setup.order.slots(self.version), blocks, self.leases.standing(name))
 
     def contribute(self, step: int, block: Block, partial: Partial) -> Update | None:
         """Take a contribution; the update, if it was the step's last."""

@@ -23,6 +23,10 @@ class Leases:
     def members(self) -> tuple[str, ...]:
         return tuple(self._members)
 
+    def standing(self, name: str) -> tuple[int, int]:
+        """(rank, members): the member's share of every step from the next one on, see `workers.tree.share`."""
+        return self._members.index(name), len(self._members)
+
     def begin(self, slots: int) -> None:
         """A new step: every member holds its share, nothing is loose."""
         self._slots = slots

@@ -9,6 +9,7 @@ from datasets import Dataset, find, load
 from pipeline import Order
 from workers.job import Job
 from workers.setup import Setup
+from workers.tree import share
 
 DEADLINE = 300.0
 
@@ -31,12 +32,12 @@ class AugmenterActor:
         """The node that this actor runs on."""
         return str(ray.get_runtime_context().get_node_id())
 
-    def make(self, begin: int, end: int, slots: tuple[int, ...]) -> pa.Buffer:
-        """The batches of these slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which is
-        read from shared memory without a copy. What each schema says of its batch travels beside the batch."""
+    def make(self, begin: int, end: int, lease: tuple[int, int]) -> pa.Buffer:
+        """The batches of a lease's slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which
+        is read from shared memory without a copy. What each schema says of its batch travels beside the batch."""
         sink = pa.BufferOutputStream()
         writer = None
-        for step, slot in keys(self._stream.order, begin, end, slots):
+        for step, slot in keys(self._stream.order, begin, end, lease):
             batch = self._stream.batch(step, slot)
             bare = batch.replace_schema_metadata(None)
             if writer is None:
@@ -47,6 +48,12 @@ class AugmenterActor:
         return sink.getvalue()
 
 
-def keys(order: Order, begin: int, end: int, slots: tuple[int, ...]) -> list[tuple[int, int]]:
-    """(step, slot) of these slots of the steps [begin, end), step after step; slots that a step lacks are skipped."""
-    return [(step, slot) for step in range(begin, end) for slot in slots if slot < order.slots(step)]
+def keys(order: Order, begin: int, end: int, lease: tuple[int, int]) -> list[tuple[int, int]]:
+    """(step, slot) of the slots that a lease (rank, members) has of the steps [begin, end), step after step."""
+    rank, members = lease
+    found = []
+    for step in range(begin, end):
+        slots = order.slots(step)
+        for block in share(slots, members, rank):
+            found += [(step, slot) for slot in range(block.start, min(block.end, slots))]
+    return found

@@ -14,7 +14,8 @@ WORK, WAIT, STOP, JOIN = "work", "wait", "stop", "join"
 class Order(NamedTuple):
     """What a worker does next.
 
-    kind: work, wait (ask again), stop, join (this server does not know you). weights: the row of the server's arena, or
+    kind: work, wait (ask again), stop, join (this server does not know you). lease: (rank, members), the worker's share
+    of the steps to come. weights: the row of the server's arena, or
     a list of one object reference for a worker on another node.
     """
 
@@ -23,6 +24,7 @@ class Order(NamedTuple):
     step: int = 0
     slots: int = 0
     blocks: tuple[Block, ...] = ()
+    lease: tuple[int, int] = (0, 1)
     weights: object = None
 
 

@@ -241,7 +241,8 @@ class ServerActor:
                     return Order(JOIN)
             elif (task := self._dispatcher.task(name)) is not None:
                 weights = self._weights(near)
-                return Order(WORK, self._incarnation, task.step, task.slots, tuple(task.blocks), weights)
+                blocks = tuple(task.blocks)
+                return Order(WORK, self._incarnation, task.step, task.slots, blocks, task.lease, weights)
             left = until - time.monotonic()
             if left <= 0:
                 return Order(WAIT, self._incarnation)

@@ -11,6 +11,8 @@ from pipeline import Stream
 from workers.ray_runtime.augmenter import keys
 
 CHUNK = 2 << 20  # bytes of batches that one call asks for
+RUN = 16  # steps at most that one call asks for: what a changed lease throws away
+AHEAD = 2  # steps for which a worker without an augmenter makes batches ahead
 WAIT = 20.0  # seconds to wait for an augmenter that is alive but late, before the batch is made here
 REST = 3.0  # seconds without calls to an augmenter that failed
 
@@ -20,7 +22,7 @@ Key = tuple[int, int]
 class _Asked(NamedTuple):
     begin: int
     end: int
-    slots: tuple[int, ...]
+    keys: list[Key]
     reference: Any
 
 
@@ -34,28 +36,27 @@ class Supply:
         self._stream, self._augmenter, self._bound, self._last = stream, augmenter, bound, last
         self._ready: dict[Key, pa.RecordBatch] = {}
         self._asked: deque[_Asked] = deque()
-        self._expected: tuple[int, tuple[int, ...]] = (0, ())
+        self._step, self._lease = -1, (0, 1)
         self._rest_until = 0.0
         self.received = 0
 
     @property
     def in_flight(self) -> int:
         """Bytes asked for or made, and not used."""
-        asked = sum((a.end - a.begin) * len(a.slots) for a in self._asked)
-        return (asked + len(self._ready)) * self._stream.slot_bytes
+        return (sum(len(asked.keys) for asked in self._asked) + len(self._ready)) * self._stream.slot_bytes
 
-    def expect(self, step: int, slots: tuple[int, ...]) -> None:
-        """From this step on the worker computes these slots: forget the rest, and ask ahead."""
-        if slots != self._expected[1]:
+    def expect(self, step: int, lease: tuple[int, int]) -> None:
+        """From this step on the worker holds this lease: forget what another one had in store, and ask ahead."""
+        if lease != self._lease:
             self._asked.clear()
-            self._ready = {key: batch for key, batch in self._ready.items() if key[0] >= step}
-        self._expected = (step, slots)
+            self._ready.clear()
+        self._step, self._lease = step, lease
         for key in [key for key in self._ready if key[0] < step]:
             del self._ready[key]
         while self._asked and self._asked[0].end <= step:
             self._asked.popleft()
-        if self._augmenter is not None and slots and time.monotonic() >= self._rest_until:
-            self._ask(step, slots)
+        if self._augmenter is not None and time.monotonic() >= self._rest_until:
+            self._ask()
 
     def take(self, step: int, slot: int) -> tuple[pa.RecordBatch, float]:
         """The batch, and the seconds that the worker waited for it or made it."""
@@ -63,7 +64,7 @@ class Supply:
             return self._ready.pop((step, slot)), 0.0
         began = time.perf_counter()
         for asked in list(self._asked):
-            if asked.begin <= step < asked.end and slot in asked.slots:
+            if (step, slot) in asked.keys:
                 self._receive(asked)
                 break
         batch = self._ready.pop((step, slot), None)
@@ -74,28 +75,32 @@ class Supply:
     def help(self) -> bool:
         """Make the next expected batch that is not there yet; False where nothing is to be made."""
         resting = time.monotonic() < self._rest_until
-        step, slots = self._expected
-        if (self._augmenter is not None and not resting) or not slots:
+        if (self._augmenter is not None and not resting) or self._step < 0:
             return False
-        most = max(len(slots), self._bound // self._stream.slot_bytes)
-        ahead = step + 1
-        while len(self._ready) < most and ahead < min(self._last, step + 3):
-            for slot in slots:
-                if slot < self._stream.order.slots(ahead) and (ahead, slot) not in self._ready:
-                    self._ready[ahead, slot] = self._stream.batch(ahead, slot)
-                    return True
-            ahead += 1
+        room = max(1, self._bound // self._stream.slot_bytes)
+        until = min(self._step + 1 + AHEAD, self._last)
+        for key in keys(self._stream.order, self._step + 1, until, self._lease):
+            if len(self._ready) >= room:
+                return False
+            if key not in self._ready:
+                self._ready[key] = self._stream.batch(*key)
+                return True
         return False
 
-    def _ask(self, step: int, slots: tuple[int, ...]) -> None:
-        """Keep calls in flight: whole runs of steps each, so that a call costs little per step."""
-        size = self._stream.slot_bytes * len(slots)
-        run = max(1, min(CHUNK, self._bound // 2) // size)
-        begin = max(step + 1, self._asked[-1].end if self._asked else 0)
-        while begin < self._last and len(self._asked) < 2 and (self.in_flight + run * size <= self._bound or run == 1):
+    def _ask(self) -> None:
+        """Keep two calls in flight: each for several steps, so that a call costs little per step."""
+        share = max(1, len(keys(self._stream.order, self._step, self._step + 1, self._lease)))
+        run = max(1, min(RUN, min(CHUNK, self._bound // 2) // (self._stream.slot_bytes * share)))
+        begin = max(self._step + 1, self._asked[-1].end if self._asked else 0)
+        while begin < self._last and len(self._asked) < 2:
             end = min(begin + run, self._last)
-            self._asked.append(_Asked(begin, end, slots, self._augmenter.make.remote(begin, end, slots)))
+            wanted = keys(self._stream.order, begin, end, self._lease)
+            reference = self._augmenter.make.remote(begin, end, self._lease) if wanted else None
+            if reference is not None:
+                self._asked.append(_Asked(begin, end, wanted, reference))
             begin = end
+            if not wanted:
+                break
 
     def _receive(self, asked: _Asked) -> None:
         self._asked.remove(asked)
@@ -107,7 +112,7 @@ class Supply:
             self._rest_until = time.monotonic() + REST
             return
         with pa.ipc.open_stream(buffer) as reader:
-            for key in keys(self._stream.order, *asked[:3]):
+            for key in asked.keys:
                 batch, metadata = reader.read_next_batch_with_custom_metadata()
                 self._ready[key] = batch.replace_schema_metadata(dict(metadata))
         self.received += buffer.size

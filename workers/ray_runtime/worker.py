@@ -97,11 +97,10 @@ class WorkerActor:
 
     def _work(self, order: Order) -> tuple[Order, int]:
         weights = self._at(order)
-        slots = tuple(slot for block in order.blocks for slot in range(block.start, min(block.end, order.slots)))
         if order.step != self._step:
             self._recycle()
             self._step = order.step
-            self._supply.expect(order.step, slots)
+            self._supply.expect(order.step, order.lease)
         contributions: list[Contribution] = []
         gradients: list[Any] = []
         for block in order.blocks:
