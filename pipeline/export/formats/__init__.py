@@ -3,7 +3,7 @@
 An encoder is a pure function: the same rows give the same bytes, whoever encodes them and when.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,3 @@ def assemble(plan: "Plan", split: str) -> tuple[str, bytes] | None:
         return None
     module = import_module("pipeline.export.formats.imagefolder")
     return f"{split}/metadata.csv", module.heading(plan)
-
-
-__all__ = ["Files", "Iterable", "assemble", "encode"]
