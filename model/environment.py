@@ -2,7 +2,7 @@
 
 import platform
 
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
+import llvmlite.binding as llvm
 import numba
 import numpy as np
 import threadpoolctl

@@ -53,7 +53,13 @@ def test_values_out_of_range_are_refused_by_name(field: str, value: object) -> N
 
 def test_recipe_is_json_holds_no_place_and_reads_back() -> None:
     made = Config(
-        seed=7, policy="photos", network=NetworkOptions((5,)), workers=3, out="x", mirror="http://m", offline=True
+        seed=7,
+        policy="photos",
+        network=NetworkOptions(hidden=(5,)),
+        workers=3,
+        out="x",
+        mirror="http://m",
+        offline=True,
     )
     recipe = json.loads(json.dumps(made.recipe()))
     assert not {key for key, known in config.known_keys().items() if known.place} & set(recipe)
