@@ -8,6 +8,8 @@ own cache looks at one file and misses edits to callees in others, and it is key
 differs in every copy of the code that Ray unpacks.
 """
 
+import contextlib
+import glob
 import hashlib
 import os
 import tempfile
@@ -45,10 +47,12 @@ def readonly(kind: Any, dimensions: int = 1) -> Any:
     return types.Array(kind, dimensions, "C", readonly=True)
 
 
-def sources() -> list[Path]:
+@cache
+def sources() -> tuple[Path, ...]:
     """The files that define kernels or functions called by kernels, in a fixed order."""
     files = [path for folder in FOLDERS for path in (ROOT / folder).glob("**/*.py" if folder != "." else "*.py")]
-    return sorted(path for path in set(files) if b"from compiled import" in path.read_bytes())
+    own = ROOT / "compiled.py"
+    return tuple(sorted(path for path in set(files) if path != own and b"from compiled import" in path.read_bytes()))
 
 
 @cache
@@ -100,11 +104,36 @@ if not any(locator.__name__ == "_Locator" for locator in caching.CacheImpl._loca
     caching.CacheImpl._locator_classes.insert(0, _Locator)
 
 
+def _discard(function: Callable[..., Any]) -> None:
+    """Remove what is kept of a function; numba's file names begin with the names of the file and the function."""
+    folder, module = kernel_folder(), Path(function.__code__.co_filename).stem
+    if folder is not None:
+        for path in folder.glob(glob.escape(f"{module}.{function.__qualname__}-") + "*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
 def kernel(*signature: Any, returns: Any = VOID) -> Callable[[Function], Function]:
     """Compile a function for one signature; it runs without the GIL and is cached between processes."""
-    kept = kernel_folder() is not None
-    compiler = numba.njit(returns(*signature), nogil=True, cache=kept, error_model="numpy")
-    return cast(Callable[[Function], Function], compiler)
+
+    def compiler(kept: bool) -> Callable[[Function], Function]:
+        compile_for = numba.njit(returns(*signature), cache=kept, nogil=True, error_model="numpy")
+        return cast(Callable[[Function], Function], compile_for)
+
+    def compile_kernel(function: Function) -> Function:
+        if kernel_folder() is None:
+            return compiler(kept=False)(function)
+        try:
+            return compiler(kept=True)(function)
+        except Exception:
+            # Files cut short by a power cut, or a full disk. A fault of the kernel itself comes again below.
+            _discard(function)
+        try:
+            return compiler(kept=True)(function)
+        except OSError:
+            return compiler(kept=False)(function)
+
+    return compile_kernel
 
 
 def device(function: Function) -> Function:
