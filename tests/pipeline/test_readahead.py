@@ -3,68 +3,12 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from errors import DeadlineError, UsageError
-from pipeline import ReadAhead
-
-Key = tuple[int, int]
-Made = tuple[str, int, int]
-
-
-def make(step: int, slot: int) -> Made:
-    return ("item", step, slot)
-
-
-def keys(steps: int = 1000, slots: int = 2) -> Iterator[Key]:
-    return ((step, slot) for step in range(steps) for slot in range(slots))
-
-
-def ahead(made: Callable[[int, int], Any] = make, **changed: Any) -> ReadAhead[Any]:
-    options = {"keys": keys(), "item_bytes": 10, "bound": 40, "deadline": 10.0, **changed}
-    return ReadAhead(made, options.pop("keys"), **options)
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait until something in another thread has come true."""
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-
-
-class Gate:
-    """A `make` that tells who entered and lets them go on when it is told to."""
-
-    def __init__(self) -> None:
-        self.entered: list[Key] = []
-        self.open = threading.Event()
-
-    def __call__(self, step: int, slot: int) -> Made:
-        self.entered.append((step, slot))
-        assert self.open.wait(10)
-        return make(step, slot)
-
-
-def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[Any]]:
-    """Begin some work; its result, or its exception, is in the list when the thread has ended."""
-    results: list[Any] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            results.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread, results
+from tests.pipeline.ahead import Broken, Gate, Key, Made, ahead, in_thread, keys, make, until
 
 
 def test_without_help_items_are_made_when_they_are_taken() -> None:
@@ -208,10 +152,6 @@ def test_a_helper_waits_for_no_one() -> None:
     reading.close()
 
 
-class Broken(Exception):
-    pass
-
-
 def broken(step: int, slot: int) -> Made:
     if (step, slot) == (0, 1):
         raise Broken("no such luck")
@@ -323,86 +263,3 @@ def test_close_during_a_take_leaves_nobody_waiting() -> None:
 def test_numbers_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="read-ahead is out of range"):
         ahead(**wrong)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_many_takers_helpers_and_failures_at_once(seed: int) -> None:
-    """Each item arrives once, right or with its own error; nobody hangs; the bound holds at every moment."""
-    rng = random.Random(seed)
-    failing = {(rng.randrange(150), rng.randrange(2)) for _ in range(5)}
-    steps, bound = 150, 50
-
-    def sometimes(step: int, slot: int) -> Made:
-        if hash((step, slot, seed)) % 7 == 0:
-            time.sleep(0.0003)
-        if (step, slot) in failing:
-            raise Broken(step, slot)
-        return make(step, slot)
-
-    reading = ahead(sometimes, keys=keys(steps), bound=bound, threads=seed, deadline=20.0)
-
-    def take(slot: int) -> list[object]:
-        got: list[object] = []
-        for step in range(steps):
-            try:
-                got.append(reading.take(step, slot)[0])
-            except Broken as error:
-                got.append(error.args)
-            reading.help()
-            assert reading.waiting <= bound // 10
-        return got
-
-    workers = [in_thread(lambda slot=slot: take(slot)) for slot in (0, 1)]  # type: ignore[misc]
-    for slot, (thread, results) in enumerate(workers):
-        thread.join(20)
-        assert not thread.is_alive()
-        assert results[0] == [(s, slot) if (s, slot) in failing else make(s, slot) for s in range(steps)]
-    reading.close()
-    assert reading.waiting == 0
-    assert not reading._early
-
-
-class Model(RuleBasedStateMachine):
-    """Any sequence of takes and helps in one thread, against a list of what has been made and what has been taken."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Key] = []
-        self.order = list(keys(6))
-        self.reading = ahead(self.make, keys=iter(self.order), bound=30)
-        self.ready: list[Key] = []
-        self.taken: set[Key] = set()
-
-    def make(self, step: int, slot: int) -> Made:
-        self.calls.append((step, slot))
-        return make(step, slot)
-
-    def left(self) -> list[Key]:
-        return [key for key in self.order if key not in self.taken and key not in self.ready]
-
-    @rule()
-    def help(self) -> None:
-        expected = len(self.ready) < 3 and bool(self.left())
-        if expected:
-            self.ready.append(self.left()[0])
-        assert self.reading.help() == expected
-
-    @rule(place=st.integers(0, 11))
-    @precondition(lambda self: len(self.taken) < 12)
-    def take(self, place: int) -> None:
-        untaken = [key for key in self.order if key not in self.taken]
-        key = untaken[place % len(untaken)]
-        item, seconds = self.reading.take(*key)
-        assert item == make(*key)
-        assert (seconds == 0.0) == (key in self.ready)
-        self.taken.add(key)
-        self.ready = [other for other in self.ready if other != key]
-
-    @invariant()
-    def each_is_made_once(self) -> None:
-        assert sorted(self.calls) == sorted([*self.taken, *self.ready])
-        assert self.reading.waiting == len(self.ready)
-
-
-TestModel = Model.TestCase
-TestModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
