@@ -27,9 +27,11 @@ configs = st.builds(
     epochs=st.integers(1, 2**40),
     slot_size=st.none() | st.integers(1, 9),
     seed=st.integers(0, 2**32 - 1),
-    policy=st.builds(Policy, name=texts, translate=fractions, flip=fractions),
+    policy=st.builds(Policy, name=texts.filter(bool), translate=fractions, flip=fractions),
     network=st.builds(
-        NetworkOptions, st.lists(st.integers(1, 99), max_size=4).map(tuple), initializer=st.sampled_from(INITIALIZERS)
+        NetworkOptions,
+        hidden=st.lists(st.integers(1, 99), max_size=4).map(tuple),
+        initializer=st.sampled_from(INITIALIZERS),
     ),
     optimizer=st.builds(OptimizerOptions, st.sampled_from(OPTIMIZERS), st.floats(1e-300, 1e300)),
     out=st.none() | texts,
