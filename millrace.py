@@ -35,6 +35,7 @@ COMMANDS = (
     Command("training", "train", "train a network on augmented images"),
     Command("training", "resume", "go on with a run that was stopped"),
     Command("training", "evaluate", "test accuracy, error per class, confusion matrix"),
+    Command("training", "audit", "prove what a run was trained on, and what it survived"),
     Command("exports", "export", "write what training sees as files that other tools read"),
     Command("exports", "verify", "check an export: counts, digests, decoding"),
     Command("exports", "explain", "draw one row of an export anew: parameters, pictures"),

@@ -1,0 +1,75 @@
+"""`millrace audit`: proof of what a run was trained on."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import datasets
+from commands import flags, layers, runs
+from commands.downloads import Downloads
+from commands.screen import Screen, table
+from commands.words import counted, short
+from errors import IntegrityError
+from workers.ledger import expected
+from workers.run_folder import RunFolder
+from workers.setup import Setup
+
+KEYS = ("mirror", "offline")
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """Make every epoch of a run's data once more and compare it with the run's ledger: which samples, which pixels,
+    none missing, none twice; and which failures the run survived."""
+
+    run: str = flags.positional("RUN", "folder of the run, its name in the data folder, or latest", required=True)
+    json: bool = flags.as_json()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Compare every finished epoch. Errors: IntegrityError (exit code 1) where one is not what it must be."""
+    options, given = flags.parse("audit", AuditOptions, arguments, KEYS)
+    screen = Screen(as_json=options.json)
+    folder = RunFolder.open(runs.locate(options.run))
+    settings = layers.merge(layers.from_file(str(folder.path / "config.yaml")), layers.from_flags(given)).config
+    with Downloads(screen) as progress:
+        spec = datasets.find(settings.dataset)
+        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+    setup = Setup(settings.job(), dataset)
+    shown = table(
+        "epoch", "samples", "missing", "repeated", "ledger", right=("epoch", "samples", "missing", "repeated")
+    )
+    wrong, audited, samples = [], 0, 0
+    for line in _lines(folder.epochs):
+        ledger, count = expected(setup.stream, line["epoch"])
+        missing, repeated = max(0, count - line["samples"]), max(0, line["samples"] - count)
+        same = ledger == line["ledger"]
+        audited, samples = audited + 1, samples + line["samples"]
+        if missing or repeated or not same:
+            wrong.append(line["epoch"])
+        verdict = "as it must be" if same else "other data"
+        row = {"epoch": line["epoch"], "samples": line["samples"], "missing": missing, "repeated": repeated}
+        screen.record(**row, ledger=line["ledger"], expected=ledger, same=same)
+        shown.add_row(*(f"{value:,}" for value in row.values()), verdict)
+    screen.show(shown)
+    survived = Counter(str(line["kind"]) for line in _lines(folder.incidents))
+    screen.record(epochs=audited, samples=samples, wrong=wrong, survived=dict(survived))
+    screen.say()
+    screen.facts(("survived", ", ".join(f"{kind}: {count}" for kind, count in survived.items()) or "no failure"))
+    if wrong:
+        raise IntegrityError(
+            f"the run in {short(folder.path)} was trained on other data than its configuration says",
+            expected=f"the ledger of {counted(audited, 'epoch')}",
+            got=f"another one in epoch {', '.join(map(str, wrong))}",
+        )
+    screen.say(f"{counted(audited, 'epoch')}, {samples:,} samples: missing 0, repeated 0")
+    return 0
+
+
+def _lines(path: Any) -> Iterator[dict[str, Any]]:
+    """The JSON lines of a file, none where it is not there."""
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            yield json.loads(line)

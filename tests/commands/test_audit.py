@@ -1,0 +1,37 @@
+"""`millrace audit`: a run's ledger holds against its configuration, and a false one does not."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+import millrace
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    flags = ["--epochs", "2", "--network.hidden", "8", "--subset", "300", "--batch", "64", "--out", str(folder)]
+    assert millrace.main(["train", *flags]) == 0
+    return folder
+
+
+def test_a_run_is_what_its_configuration_says(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert millrace.main(["audit", str(trained)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 epochs, 600 samples: missing 0, repeated 0"
+
+
+@pytest.mark.parametrize(("field", "value"), [("ledger", "0" * 64), ("samples", 299)])
+def test_a_false_ledger_is_found(trained: Path, capsys: pytest.CaptureFixture[str], field: str, value: object) -> None:
+    path = trained / "epochs.jsonl"
+    first, second = path.read_text().splitlines()
+    path.write_text(first + "\n" + json.dumps({**json.loads(second), field: value}) + "\n")
+    assert millrace.main(["audit", str(trained), "--json"]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[-1]["wrong"] == [1]
+
+
+def test_failures_that_were_survived_are_told(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (trained / "incidents.jsonl").write_text(json.dumps({"kind": "worker lost", "step": 3}) + "\n")
+    assert millrace.main(["audit", str(trained)]) == 0
+    assert "worker lost: 1" in capsys.readouterr().out
