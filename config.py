@@ -18,10 +18,10 @@ from typing import Any
 
 import datasets
 from errors import UsageError, unknown_name
-from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
+from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 from pipeline.policy import PRESETS, Policy, preset
 from values import convert
-from workers.job import NORMALIZATIONS, Job, Place
+from workers.job import BATCHES, NORMALIZATIONS, Job, Place
 
 AUTO, SEEDS = "auto", 2**32
 
@@ -36,7 +36,7 @@ class Config:
 
     dataset: str = _key("digits", "name of a dataset, or the YAML file of your own")
     epochs: int = _key(30, "passes over the training samples")
-    batch: int = _key(128, "samples in one update of the weights")
+    batch: int | str = _key(128, "samples in one update: N, stochastic (1), minibatch (128) or full (all)")
     slot_size: int | None = _key(None, "samples in one unit of gradient work; by default min(128, half a batch)")
     seed: int = _key(0, "number that every random draw depends on, 0 to 4294967295")
     policy: str | Policy = _key("auto", "augmentation: none, digits, photos, or auto (the dataset's own)")  # noqa: RUF009
@@ -46,6 +46,7 @@ class Config:
     network: NetworkOptions = field(default_factory=NetworkOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
+    regularization: RegularizationOptions = field(default_factory=RegularizationOptions)
     runtime: str = _key("local", "where it runs: local (threads) or ray (actors)", place=True)
     address: str | None = _key(None, "Ray cluster to run on: auto or HOST:PORT; by default an own Ray", place=True)
     workers: int | str = _key(0, "workers that compute gradients: N (0: one per core) or, on Ray, MIN:MAX", place=True)
@@ -56,10 +57,14 @@ class Config:
     out: str | None = _key(None, "folder of the run; by default a new one in your data folder", place=True)
     mirror: str | None = _key(None, "download from this http, https or file URL instead", place=True)
     offline: bool = _key(False, "use the cache alone, never the network", place=True)
+    no_test: bool = _key(False, "never look at the test set, as long as something is still being chosen", place=True)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch"):
-            _at_least(name, getattr(self, name), 1)
+        _at_least("epochs", self.epochs, 1)
+        if isinstance(self.batch, int):
+            _at_least("batch", self.batch, 1)
+        elif self.batch not in BATCHES:
+            raise unknown_name("batch", self.batch, BATCHES, do="give a number or one of these names")
         for name in ("validation", "read_ahead"):
             _at_least(name, getattr(self, name), 0)
         if self.slot_size is not None:
@@ -123,6 +128,7 @@ GROUPS: dict[str, Any] = {
     "network": NetworkOptions,
     "optimizer": OptimizerOptions,
     "schedule": ScheduleOptions,
+    "regularization": RegularizationOptions,
 }
 
 

@@ -62,16 +62,17 @@ def run(arguments: Sequence[str]) -> int:
             "the checkpoint belongs to another model", expected=setup.network.text, got=checkpoint.model
         )
     images, labels = datasets.images(dataset.test), datasets.labels(dataset.test)
-    found = evaluate(setup.network, checkpoint.inputs, checkpoint.weights, images, labels, threads=cores())
+    found = evaluate(setup.network, checkpoint.inputs, checkpoint.served, images, labels, threads=cores())
     _report(screen, path, checkpoint, spec.name, spec.classes, found)
     return 0
 
 
 def _checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint in this folder, or the newest of the run in it."""
+    """The checkpoint in this folder, or of the run in it the best that early stopping keeps, else the newest."""
     if not RunFolder.is_run(path):
         return load(path)
-    latest = RunFolder.open(path).latest()
+    folder = RunFolder.open(path)
+    latest = folder.best() or folder.latest()
     if latest is None:
         raise CheckpointError(
             f"the run in {short(path)} has no checkpoint yet", do=f"millrace resume {argument(path)} trains it"

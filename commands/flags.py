@@ -25,6 +25,7 @@ Options = TypeVar("Options")
 
 METAVARS = {
     "dataset": "NAME|FILE",
+    "batch": "N|NAME",
     "slot_size": "R",
     "out": "DIR",
     "mirror": "URL",

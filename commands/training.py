@@ -15,7 +15,6 @@ from commands.stopping import Stopping
 from commands.words import accuracy_line, argument, duration, short
 from config import Config
 from datasets import Dataset
-from errors import TrainingError
 from model import Checkpoint
 from workers.events import Observer, RunDone
 from workers.local_training import train
@@ -39,7 +38,7 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
     The folder is taken last: what cannot be trained leaves none behind."""
     with _runtime(screen, config) as (dataset, train):
         setup = Setup(config.job(), dataset)
-        _ = setup.total_steps  # made here, so that sizes that do not fit are refused before there is a folder
+        setup.check()  # what does not fit is refused before there is a folder
         model = setup.network.text
         folder = take()
         folder.own()
@@ -53,10 +52,8 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
             folder.release()
     if done.stopped:
         return _stopped(screen, folder, done, stopping)
-    if done.test_accuracy is None:
-        raise TrainingError("the run ended without a test accuracy", got=f"step {done.step}")
     _results(screen, config, folder, done.seconds)
-    screen.say(accuracy_line(done.test_accuracy), style="bold")
+    screen.say(_last_line(done.test_accuracy), style="bold")
     return 0
 
 
@@ -92,8 +89,12 @@ def already_done(screen: Screen, config: Config, folder: RunFolder) -> int:
     screen.record(event="finished_before", folder=str(folder.path), **result)
     screen.say(f"this run is finished: {short(folder.path)}")
     screen.say("to train again, give another --out or change the configuration", style="dim")
-    screen.say(accuracy_line(float(result["test_accuracy"])), style="bold")
+    screen.say(_last_line(result["test_accuracy"]), style="bold")
     return 0
+
+
+def _last_line(accuracy: float | None) -> str:
+    return "the test set was not looked at" if accuracy is None else accuracy_line(accuracy)
 
 
 def _stopped(screen: Screen, folder: RunFolder, done: RunDone, stopping: Stopping) -> int:

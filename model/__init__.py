@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from model.optimizers import Optimizer, optimizer
     from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
     from model.schedules import schedule
+    from model.updates import Updates, served
 
 _HOMES = {
     "Checkpoint": "model.checkpoint",
@@ -41,6 +42,8 @@ _HOMES = {
     "RegularizationOptions": "model.options",
     "ScheduleOptions": "model.options",
     "schedule": "model.schedules",
+    "Updates": "model.updates",
+    "served": "model.updates",
 }
 
 __all__ = [
@@ -57,6 +60,7 @@ __all__ = [
     "RegularizationOptions",
     "ScheduleOptions",
     "SlotResult",
+    "Updates",
     "Workspace",
     "differences",
     "fingerprint",
@@ -65,6 +69,7 @@ __all__ = [
     "optimizer",
     "save",
     "schedule",
+    "served",
     "sweep",
     "to_files",
 ]

@@ -18,6 +18,7 @@ from safetensors.numpy import save as encode_tensors
 from errors import CheckpointError, UsageError
 from model.inputs import Inputs
 from model.layout import Floats
+from model.updates import served
 
 FORMAT = 1
 DOCUMENT = "checkpoint.json"
@@ -45,6 +46,11 @@ class Checkpoint:
     inputs: Inputs
     fingerprint: dict[str, str]
     state: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def served(self) -> Floats:
+        """The weights to evaluate, export and use: their running average where the run keeps one, else θ."""
+        return served(self.weights, self.optimizer)
 
 
 def _sha256(data: bytes) -> str:

@@ -14,7 +14,7 @@ class Patience:
 
     def after(self, epoch: int, loss: float) -> "Patience":
         """The state after an epoch with this validation loss. Only a lower loss is better; not-a-number never is."""
-        if self.best is None or loss < self.best:
+        if loss == loss and (self.best is None or loss < self.best):
             return Patience(loss, epoch, 0)
         return Patience(self.best, self.epoch, self.waited + 1)
 

@@ -7,9 +7,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from errors import UsageError
-from model import Inputs, Network
-from pipeline import images_of, labels_of
+from model import Draws, Inputs, Network
+from pipeline import images_of, labels_of, samples_of
 from workers.ledger import slot_digest
+from workers.setup import Setup
 from workers.tree import Block, Partial, join
 
 Take = Callable[[int, int], tuple[pa.RecordBatch, float]]  # (step, slot) → batch, seconds waited
@@ -18,11 +19,13 @@ Take = Callable[[int, int], tuple[pa.RecordBatch, float]]  # (step, slot) → ba
 class GradientWorker:
     """Computes partial sums, one thread at a time; holds the arrays that this needs.
 
-    slot_rows: the most samples of a slot. `waited` counts the seconds spent waiting for batches.
+    slot_rows: the most samples of a slot. seed, steps_per_epoch: what random layers draw from. `waited` counts the
+    seconds spent waiting for batches.
     """
 
-    def __init__(self, network: Network, inputs: Inputs, slot_rows: int) -> None:
+    def __init__(self, network: Network, inputs: Inputs, slot_rows: int, *, seed: int, steps_per_epoch: int) -> None:
         self.network, self.inputs, self.waited = network, inputs, 0.0
+        self._seed, self._steps_per_epoch = seed, steps_per_epoch
         self._workspace = network.workspace(slot_rows)
         self._x = np.empty((slot_rows, network.inputs), np.float32)
         self._free: list[npt.NDArray[np.float32]] = []
@@ -55,5 +58,14 @@ class GradientWorker:
         self.waited += waited
         x = self.inputs.into(images_of(batch), self._x[: batch.num_rows])
         out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)
-        result = self.network.gradient(weights, x, labels_of(batch), out, self._workspace)
+        draws = Draws(self._seed, step // self._steps_per_epoch, samples_of(batch)) if self.network.draws else None
+        result = self.network.gradient(weights, x, labels_of(batch), out, self._workspace, draws)
         return Partial(out, result.loss, result.correct, batch.num_rows, (slot_digest(batch),))
+
+
+def gradient_worker(setup: Setup) -> GradientWorker:
+    """The gradient worker of a run."""
+    order = setup.order
+    return GradientWorker(
+        setup.network, setup.inputs, order.slot, seed=setup.job.seed, steps_per_epoch=order.steps_per_epoch
+    )

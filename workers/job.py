@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from errors import UsageError, unknown_name
-from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
+from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 from pipeline.policy import Policy
 
 NORMALIZATIONS = ("standard", "unit")
+
+# The batch by name, as Deep Learning, 8.1.3, has it: one sample, a few, all training samples (None).
+BATCHES: dict[str, int | None] = {"stochastic": 1, "minibatch": 128, "full": None}
 
 
 def _whole(what: str, value: object, low: int, high: float = float("inf")) -> None:
@@ -23,18 +26,20 @@ class Job:
 
     dataset: name or file, as given. batch, slot_size: samples of a step and of a slot (None: see `pipeline.order`).
     subset: rows kept of the training table (None: all); validation: rows of these held out. normalize: "standard"
-    (mean and deviation of the training pixels) or "unit" (0 to 1). recipe: the resolved configuration as plain
+    (mean and deviation of the training pixels) or "unit" (0 to 1). batch may be a name of BATCHES. recipe: the resolved
+    configuration as plain
     values, kept in checkpoints and compared when a run goes on.
     """
 
     dataset: str
     epochs: int
-    batch: int
+    batch: int | str
     seed: int
     policy: Policy
     network: NetworkOptions
     optimizer: OptimizerOptions
     schedule: ScheduleOptions
+    regularization: RegularizationOptions = field(default_factory=RegularizationOptions)
     slot_size: int | None = None
     subset: int | None = None
     validation: int = 0
@@ -43,11 +48,15 @@ class Job:
 
     def __post_init__(self) -> None:
         _whole("the number of epochs", self.epochs, 1)
-        _whole("the batch", self.batch, 1)
+        if isinstance(self.batch, str) and self.batch not in BATCHES:
+            raise unknown_name("batch", self.batch, BATCHES)
+        size = BATCHES[self.batch] if isinstance(self.batch, str) else self.batch
+        if not isinstance(self.batch, str):
+            _whole("the batch", self.batch, 1)
         _whole("the seed", self.seed, 0, 2**32 - 1)
         _whole("the validation split", self.validation, 0)
         if self.slot_size is not None:
-            _whole("the slot size", self.slot_size, 1, self.batch)
+            _whole("the slot size", self.slot_size, 1, size or float("inf"))
         if self.subset is not None:
             _whole("the subset", self.subset, 1)
         if self.normalize not in NORMALIZATIONS:
@@ -66,7 +75,7 @@ class Place:
     of which the most are there as long as the cluster has CPUs for them. augmenters: threads or actors that only make
     batches; 0: the workers make them while they wait for weights; None: 0 locally, one per node on Ray. read_ahead: MiB
     of batches made ahead of need (on Ray: for each worker). checkpoint_every: seconds. mixed_cpus: admit workers whose
-    environment gives other bits. mirror, offline: how a fetcher gets the data.
+    environment gives other bits. mirror, offline: how a fetcher gets the data. no_test: never look at the test set.
     """
 
     runtime: str = "local"
@@ -78,6 +87,7 @@ class Place:
     mixed_cpus: bool = False
     mirror: str | None = None
     offline: bool = False
+    no_test: bool = False
 
     def __post_init__(self) -> None:
         if self.runtime not in RUNTIMES:

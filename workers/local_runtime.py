@@ -7,14 +7,14 @@ brings that one also updates the weights. A step costs no message and no copy of
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
 import pyarrow as pa
 
 from errors import TrainingError
 from pipeline import ReadAhead
-from workers.gradient_worker import GradientWorker
+from workers.gradient_worker import GradientWorker, gradient_worker
 from workers.job import Place
 from workers.parameter_server import ParameterServer, ServerState
 from workers.runtime import Finished
@@ -68,6 +68,9 @@ class LocalRuntime:
             self._last = time.perf_counter()
             self._moved.notify_all()
 
+    def cut(self, epochs: Sequence[int]) -> None:
+        self.server.cut(epochs)
+
     def finished(self, timeout: float) -> list[Finished]:
         records: list[Finished] = []
         try:
@@ -98,7 +101,7 @@ class LocalRuntime:
 
     def _run(self, index: int) -> None:
         try:
-            worker = GradientWorker(self._setup.network, self._setup.inputs, self._setup.order.slot)
+            worker = gradient_worker(self._setup)
             step = self.server.version
             while self._wait_for(step):
                 self._compute(worker, index, step)

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from errors import TrainingError
+from model import served
+from model.schedules import cut
 from workers.ledger import EMPTY, extend
 from workers.setup import Setup
 from workers.tree import Block, Partial, Reduction
@@ -43,6 +46,11 @@ class ServerState:
     epoch_samples: int = 0
     ledger: str = EMPTY
 
+    @property
+    def served(self) -> F32Array:
+        """The weights that are evaluated: their average where there is one."""
+        return served(self.weights, self.optimizer)
+
 
 class ParameterServer:
     """Takes contributions to one step at a time, each slot once; updates when all slots are covered.
@@ -54,8 +62,11 @@ class ParameterServer:
         self._setup = setup
         if state is None:
             weights = setup.network.initial(setup.job.seed)
-            state = ServerState(0, weights, setup.optimizer.initial_state(setup.network.parameters))
+            state = ServerState(0, weights, setup.updates.initial_state(weights))
         self._state = state
+        self._cuts: tuple[int, ...] = ()
+        self._room: F32Array | None = None
+        self._view = self._publish()
         self._lock = threading.Lock()
         self._updating = threading.Lock()
         self._reduction: Reduction | None = None
@@ -69,7 +80,11 @@ class ParameterServer:
     @property
     def view(self) -> F32Array:
         """The weights at which gradients are taken, float32 (parameters,); to be read until the step is complete."""
-        return self._setup.optimizer.view(self._state.weights, self._state.optimizer)
+        return self._view
+
+    def cut(self, epochs: Sequence[int]) -> None:
+        """The epochs from whose beginning on the plateau schedule cuts the rate; those to come included."""
+        self._cuts = tuple(epochs)
 
     def contribute(self, step: int, block: Block, partial: Partial) -> tuple[bool, bool]:
         """(taken, complete): whether the contribution counts, and whether the caller must now call `update`.
@@ -99,24 +114,19 @@ class ParameterServer:
             samples = left.samples + (right.samples if right else 0)
             if not math.isfinite(loss):
                 raise _not_finite(step, loss)
-            rate = self._setup.schedule(step)
-            self._setup.optimizer.update(
-                state.weights,
-                state.optimizer,
-                left.gradient,
-                right.gradient if right else None,
-                float(samples),
-                rate,
-                step + 1,
-                0,
-                len(state.weights),
-            )
+            sums_of = left.gradient, right.gradient if right else None
+            scale = self._setup.updates.scale(*sums_of, float(samples))
+            if not math.isfinite(scale):
+                raise _not_finite(step, "a gradient that is not finite")
+            rate = self._rate(step)
+            self._setup.updates.step(state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale)
             ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
             sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
             edge = (step + 1) % self._setup.order.steps_per_epoch == 0
             kept = (0.0, 0, 0, EMPTY) if edge else sums
             with self._lock:
                 self._state = ServerState(step + 1, state.weights, state.optimizer, *kept)
+                self._view = self._publish()
                 self._open()
             return Update(step, loss, correct, samples, rate, *sums)
 
@@ -129,6 +139,18 @@ class ParameterServer:
             optimizer = {name: array.copy() for name, array in state.optimizer.items()}
             sums = (state.epoch_loss, state.epoch_correct, state.epoch_samples, state.ledger)
             return ServerState(state.version, state.weights.copy(), optimizer, *sums)
+
+    def _rate(self, step: int) -> float:
+        """The learning rate of a step."""
+        rate, options = self._setup.schedule(step), self._setup.job.schedule
+        return rate * cut(options, self._cuts, self._setup.order.epoch(step)) if self._cuts else rate
+
+    def _publish(self) -> F32Array:
+        """The view at the current version; an array that is not θ itself is written over at each."""
+        state = self._state
+        view = self._setup.updates.view(state.weights, state.optimizer, state.version, self._room)
+        self._room = None if view is state.weights else view
+        return view
 
     def _open(self) -> None:
         """Make room for the next step's contributions."""

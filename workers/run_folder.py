@@ -4,6 +4,7 @@ config.yaml          the resolved configuration
 metrics.jsonl        one line a step
 epochs.jsonl         one line an epoch
 checkpoints/step-…   the newest checkpoints, each a folder
+best/                the checkpoint of the best epoch, where the run stops early
 result.json          written last: the run is finished
 lock                 held by the process that trains
 """
@@ -21,6 +22,7 @@ from model import Checkpoint, load, save, sweep
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
 CHECKPOINTS = "checkpoints"
+BEST = "best"
 INCIDENTS = "incidents.jsonl"
 KEPT = 2  # checkpoints kept: the newest, and one more in case the newest is damaged
 
@@ -135,6 +137,14 @@ class RunFolder:
         for old in self.checkpoints()[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
         return path
+
+    def write_best(self, checkpoint: Checkpoint) -> Path:
+        """Keep this checkpoint as the best so far."""
+        return save(self.path / BEST, checkpoint)
+
+    def best(self) -> Checkpoint | None:
+        """The checkpoint that early stopping holds for the best; None where the run keeps none."""
+        return load(self.path / BEST) if (self.path / BEST).is_dir() else None
 
     def drop_after(self, step: int) -> None:
         """Remove checkpoints of later steps: the run goes on from this one."""

@@ -1,5 +1,6 @@
 """What a place to run must offer the trainer; local threads and Ray actors are two of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +28,9 @@ class Runtime(Protocol):
 
     def allow(self, limit: int) -> None:
         """Steps below `limit` may be computed."""
+
+    def cut(self, epochs: Sequence[int]) -> None:
+        """The epochs from whose beginning on the plateau schedule cuts the rate; told before their steps."""
 
     def finished(self, timeout: float) -> list[Finished]:
         """The steps finished since the last call, in order, after waiting `timeout` seconds at most for the

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from datasets import Dataset, Split, images, labels, split
 from datasets.exported import ExportedDataset
 from errors import UsageError
-from model import Inputs, Network, Optimizer, optimizer, schedule
+from model import Inputs, Network, Optimizer, Updates, optimizer, schedule
 from model.schedules import Schedule
 from pipeline import Order, Stream
 from pipeline.export import StoredStream
-from workers.job import Job
+from workers.job import BATCHES, Job
 from workers.statistics import pixel_statistics
 
 
@@ -45,18 +45,24 @@ class Setup:
             return Split(train=rows[:held_from], validation=rows[held_from:])
         return split(self.labels, subset=self.job.subset, validation=self.job.validation, seed=self.job.seed)
 
+    @property
+    def batch(self) -> int:
+        """The samples of a step, where the job gives a name."""
+        named = BATCHES[self.job.batch] if isinstance(self.job.batch, str) else self.job.batch
+        return len(self.split.train) if named is None else named
+
     @cached_property
     def stream(self) -> Stream:
         if self.exported is not None:
             _check_export(self.job, self.exported)
-            return StoredStream(self.exported, batch=self.job.batch, slot_size=self.job.slot_size)
+            return StoredStream(self.exported, batch=self.batch, slot_size=self.job.slot_size)
         return Stream(
             self.images,
             self.labels,
             self.split.train,
             policy=self.job.policy,
             seed=self.job.seed,
-            batch=self.job.batch,
+            batch=self.batch,
             slot_size=self.job.slot_size,
             digest=self.dataset.digest,
         )
@@ -71,7 +77,8 @@ class Setup:
 
     @cached_property
     def network(self) -> Network:
-        return Network(self.job.network, int(np.prod(self.images.shape[1:])), len(self.dataset.spec.classes))
+        inputs, classes = int(np.prod(self.images.shape[1:])), len(self.dataset.spec.classes)
+        return Network(self.job.network, inputs, classes, self.job.regularization)
 
     @cached_property
     def inputs(self) -> Inputs:
@@ -86,8 +93,27 @@ class Setup:
         return optimizer(self.job.optimizer, self.network.layout)
 
     @cached_property
+    def updates(self) -> Updates:
+        return Updates(self.optimizer, self.job.regularization, self.job.seed)
+
+    @cached_property
     def schedule(self) -> Schedule:
         return schedule(self.job.schedule, self.job.optimizer.rate, self.total_steps, self.order.steps_per_epoch)
+
+    def check(self) -> None:
+        """Refuse, before anything is computed, what cannot work: UsageError."""
+        _ = self.network, self.schedule
+        wants = {
+            "the plateau schedule": self.job.schedule.name == "plateau",
+            "early stopping": self.job.regularization.early_stopping > 0,
+        }
+        for what in (name for name, wanted in wants.items() if wanted and not len(self.split.validation)):
+            raise UsageError(
+                f"{what} decides by the validation split, and there is none",
+                expected="samples to validate on",
+                got=0,
+                do="add --validation N",
+            )
 
 
 def _check_export(job: Job, dataset: ExportedDataset) -> None:

@@ -5,6 +5,9 @@ import time
 from collections import deque
 from dataclasses import asdict, dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from datasets import images, labels
 from errors import DeadlineError
 from model import Checkpoint, fingerprint
@@ -16,6 +19,7 @@ from workers.parameter_server import ServerState
 from workers.run_folder import RunFolder
 from workers.runtime import Finished, Runtime
 from workers.setup import Setup
+from workers.verdicts import Verdicts
 
 POLL = 0.1  # seconds between two looks at the runtime
 DEADLINE = 900.0  # seconds without a finished step after which the run is given up
@@ -50,6 +54,7 @@ class Trainer:
         self._step = checkpoint.step if checkpoint else 0
         kept = checkpoint.state.get("trainer", {}) if checkpoint else {}
         self._progress = Progress(**kept)
+        self._verdicts = Verdicts(setup.job, checkpoint.state.get("verdicts") if checkpoint else None)
         self._pending: deque[Finished] = deque()
         self._seen = time.monotonic()
         self._steps = Lines(folder.metrics, "step", self._step)
@@ -63,7 +68,7 @@ class Trainer:
         self._allow()
         last_checkpoint = time.monotonic()
         try:
-            while self._step < self._setup.total_steps and not self._stop.is_set():
+            while not self._ended and not self._stop.is_set():
                 self._next(POLL)
                 if time.monotonic() - last_checkpoint >= self._place.checkpoint_every:
                     self._checkpoint()
@@ -72,6 +77,10 @@ class Trainer:
         finally:
             self._steps.close()
             self._epochs.close()
+
+    @property
+    def _ended(self) -> bool:
+        return self._step >= self._setup.total_steps or self._verdicts.stop
 
     def _next(self, timeout: float, until: int | None = None) -> None:
         """Take in finished steps, waiting `timeout` for the first, but none from step `until` on."""
@@ -116,6 +125,10 @@ class Trainer:
 
     def _allow(self) -> None:
         """Up to the epoch's edge where there is something to do at it, else to the end."""
+        if self._ended:
+            return
+        if self._verdicts.cuts:
+            self._runtime.cut(self._verdicts.cuts)
         per_epoch = self._setup.order.steps_per_epoch
         edge = (self._step // per_epoch + 1) * per_epoch
         self._runtime.allow(edge if len(self._setup.split.validation) else self._setup.total_steps)
@@ -154,7 +167,8 @@ class Trainer:
 
     def _edge(self, last: Finished) -> None:
         """The end of an epoch: its means, and the validation split, before the next step is allowed."""
-        validation = self._validate()
+        state = self._runtime.snapshot() if len(self._setup.split.validation) else None
+        validation = self._validate(state) if state else None
         update, progress = last.update, self._progress
         seconds = max(progress.epoch_seconds, 1e-9)
         done = EpochDone(
@@ -173,15 +187,25 @@ class Trainer:
         self._epochs.flush()
         progress.epoch_seconds = progress.epoch_waiting = 0.0
         self._observer(done)
+        if state is not None and validation is not None and self._verdicts.wanted:
+            self._decide(done.epoch, validation.loss, state)
 
-    def _validate(self) -> Evaluation | None:
-        rows = self._setup.split.validation
-        if not len(rows):
-            return None
-        weights = self._runtime.snapshot().weights
-        setup = self._setup
+    def _decide(self, epoch: int, loss: float, state: ServerState) -> None:
+        """What follows from the validation loss of an epoch."""
+        cuts = self._verdicts.cuts
+        better = self._verdicts.see(epoch, loss)
+        if better and self._verdicts.keeps_best:
+            self._folder.write_best(self._composed(state))
+        if self._verdicts.cuts != cuts:
+            self._observer(Notice(f"epoch {epoch + 1}: the validation loss has stopped falling, the rate is cut"))
+        if self._verdicts.stop:
+            best = self._verdicts.best.epoch + 1
+            self._observer(Notice(f"stopped early after epoch {epoch + 1}; the best was epoch {best}"))
+
+    def _validate(self, state: ServerState) -> Evaluation:
+        setup, rows = self._setup, self._setup.split.validation
         held_out = setup.images[rows], setup.labels[rows]
-        return evaluate(setup.network, setup.inputs, weights, *held_out, threads=self._threads)
+        return evaluate(setup.network, setup.inputs, state.served, *held_out, threads=self._threads)
 
     def _checkpoint(self) -> ServerState:
         """Write a checkpoint of the server's state, and of the trainer's at the very same step."""
@@ -191,47 +215,53 @@ class Trainer:
             self._next(POLL, until=state.version)
             if time.monotonic() > until:
                 raise DeadlineError("a finished step was not reported", expected=state.version, got=self._step)
-        path = self._folder.write(
-            Checkpoint(
-                step=state.version,
-                weights=state.weights,
-                optimizer=state.optimizer,
-                config=dict(self._setup.job.recipe),
-                dataset_digest=self._setup.dataset.digest,
-                model=self._setup.network.text,
-                inputs=self._setup.inputs,
-                fingerprint=self._fingerprint,
-                state={
-                    "epoch_loss": state.epoch_loss,
-                    "epoch_correct": state.epoch_correct,
-                    "epoch_samples": state.epoch_samples,
-                    "ledger": state.ledger,
-                    "trainer": asdict(self._progress),
-                },
-            )
-        )
+        path = self._folder.write(self._composed(state))
         self._observer(CheckpointWritten(state.version, str(path)))
         return state
 
+    def _composed(self, state: ServerState) -> Checkpoint:
+        """The server's state and the trainer's as one checkpoint."""
+        return Checkpoint(
+            step=state.version,
+            weights=state.weights,
+            optimizer=state.optimizer,
+            config=dict(self._setup.job.recipe),
+            dataset_digest=self._setup.dataset.digest,
+            model=self._setup.network.text,
+            inputs=self._setup.inputs,
+            fingerprint=self._fingerprint,
+            state={
+                "epoch_loss": state.epoch_loss,
+                "epoch_correct": state.epoch_correct,
+                "epoch_samples": state.epoch_samples,
+                "ledger": state.ledger,
+                "trainer": asdict(self._progress),
+                "verdicts": self._verdicts.as_dict(),
+            },
+        )
+
     def _end(self) -> RunDone:
-        """The last checkpoint; after the last step also the test set, once, and the result."""
+        """The last checkpoint; after the last step also the result, and the test set, once, unless it is barred."""
         state = self._checkpoint()
-        if state.version < self._setup.total_steps:
-            done = RunDone(state.version, True, self._progress.seconds, None, None)
-        else:
-            test = self._setup.dataset.test
-            measured = evaluate(
-                self._setup.network,
-                self._setup.inputs,
-                state.weights,
-                images(test),
-                labels(test),
-                threads=self._threads,
-            )
-            done = RunDone(state.version, False, self._progress.seconds, measured.loss, measured.accuracy)
-            self._folder.finish({**vars(done), "correct": measured.correct, "count": measured.count})
+        seconds = self._progress.seconds
+        done = RunDone(state.version, not self._ended, seconds, None, None)
+        if self._ended:
+            measured = None if self._place.no_test else self._test(state.served)
+            found: dict[str, object] = {}
+            if measured is not None:
+                done = RunDone(state.version, False, seconds, measured.loss, measured.accuracy)
+                found = {"correct": measured.correct, "count": measured.count}
+            if self._verdicts.keeps_best:
+                found |= {"best_epoch": self._verdicts.best.epoch, "stopped_early": self._verdicts.stop}
+            self._folder.finish({**vars(done), **found})
         self._observer(done)
         return done
+
+    def _test(self, weights: npt.NDArray[np.float32]) -> Evaluation:
+        best = self._folder.best() if self._verdicts.keeps_best else None
+        setup, test = self._setup, self._setup.dataset.test
+        served = best.served if best else weights
+        return evaluate(setup.network, setup.inputs, served, images(test), labels(test), threads=self._threads)
 
 
 def server_state(checkpoint: Checkpoint) -> ServerState:

@@ -11,7 +11,7 @@ import pytest
 
 from errors import UsageError
 from model import activations, initializers, optimizers, options, schedules
-from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
+from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,6 +27,9 @@ def test_the_names_are_those_that_exist() -> None:
     ("kind", "arguments", "hint"),
     [
         (NetworkOptions, {"activation": "rellu"}, "did you mean 'relu'"),
+        (NetworkOptions, {"activation": "gelo"}, "did you mean 'gelu'"),
+        (NetworkOptions, {"norm": "layers"}, "did you mean 'layer'"),
+        (NetworkOptions, {"preset": "lecture"}, "did you mean 'lecture-mnist'"),
         (NetworkOptions, {"initializer": "glorott"}, "did you mean 'glorot'"),
         (OptimizerOptions, {"name": "adamm"}, "did you mean 'adam'"),
         (OptimizerOptions, {"name": "nestorov"}, "did you mean 'nesterov'"),
@@ -60,6 +63,18 @@ def test_unknown_names_get_a_suggestion(kind: Any, arguments: dict[str, Any], hi
         (OptimizerOptions, {"rho2": 1.0}),
         (OptimizerOptions, {"delta": 0.0}),
         (OptimizerOptions, {"decay": -1e-4}),
+        (NetworkOptions, {"expansion": 0}),
+        (RegularizationOptions, {"dropout": 1.0}),
+        (RegularizationOptions, {"dropout": -0.1}),
+        (RegularizationOptions, {"input_dropout": 1}),
+        (RegularizationOptions, {"input_noise": -1.0}),
+        (RegularizationOptions, {"weight_noise": math.inf}),
+        (RegularizationOptions, {"label_smoothing": 1.0}),
+        (RegularizationOptions, {"clip": -1.0}),
+        (RegularizationOptions, {"max_norm": math.nan}),
+        (RegularizationOptions, {"average": 1.0}),
+        (RegularizationOptions, {"early_stopping": -1}),
+        (RegularizationOptions, {"early_stopping": 1.5}),
         (ScheduleOptions, {"warmup": -1.0}),
         (ScheduleOptions, {"length": math.nan}),
         (ScheduleOptions, {"final": 1.5}),

@@ -11,7 +11,7 @@ from model import reference
 from pipeline import images_of, labels_of
 from tests.workers.runs import JOB, digits
 from workers.blas import one_blas_thread
-from workers.gradient_worker import GradientWorker
+from workers.gradient_worker import GradientWorker, gradient_worker
 from workers.ledger import slot_digest
 from workers.setup import Setup
 from workers.tree import Block, Partial, join, root
@@ -27,7 +27,7 @@ def take(step: int, slot: int) -> tuple[pa.RecordBatch, float]:
 
 
 def worker() -> GradientWorker:
-    return GradientWorker(setup().network, setup().inputs, setup().order.slot)
+    return gradient_worker(setup())
 
 
 def compute(block: Block, step: int = 0) -> Partial:

@@ -1,7 +1,7 @@
 """The trainer's side of a run on Ray: starts the actors, watches them, replaces the lost, and moves no arrays."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ class RayRuntime:
         self.workers, self.augmenters = staff.least, actors.augmenter_count
         self._state = state
         self._limit = self._next = state.version if state else 0
+        self._cuts: tuple[int, ...] = ()
         self._incarnation = ""
         self._usual: list[float] = []
         self._loosened = (-1, 0.0)
@@ -65,6 +66,10 @@ class RayRuntime:
     def allow(self, limit: int) -> None:
         self._limit = limit
         self._call(self._actors.server.allow, limit)
+
+    def cut(self, epochs: Sequence[int]) -> None:
+        self._cuts = tuple(epochs)
+        self._call(self._actors.server.cut, self._cuts)
 
     def finished(self, timeout: float) -> list[Finished]:
         self._watch_workers()
@@ -113,7 +118,7 @@ class RayRuntime:
                 incarnation, whole = ray.get(server.hello.remote(), timeout=ANSWER)
                 if not whole:
                     state = state or self._latest()
-                    ray.get(server.restore.remote(state, self._limit), timeout=ANSWER)
+                    ray.get(server.restore.remote(state, self._limit, self._cuts), timeout=ANSWER)
                 self._incarnation = incarnation
                 self._actors.find_server()
                 return

@@ -58,7 +58,7 @@ class ServerActor:
         """This incarnation, and whether it has its state."""
         return self._incarnation, self._dispatcher is not None
 
-    async def restore(self, state: ServerState | None, limit: int) -> str:
+    async def restore(self, state: ServerState | None, limit: int, cuts: tuple[int, ...] = ()) -> str:
         """Begin with a state (None: the first weights). Only the first call of an incarnation counts."""
         if self._dispatcher is None:
             if state is not None:
@@ -73,6 +73,7 @@ class ServerActor:
                     state.ledger,
                 )
             self._dispatcher = Dispatcher(self._setup, state)
+            self._dispatcher.server.cut(cuts)
             self._publish()
         self._dispatcher.allow(limit)
         self._wake()
@@ -84,6 +85,11 @@ class ServerActor:
             self._dispatcher.allow(limit)
             self._last = time.perf_counter()
             self._wake()
+
+    async def cut(self, epochs: tuple[int, ...]) -> None:
+        """The epochs from whose beginning on the plateau schedule cuts the rate."""
+        if self._dispatcher is not None:
+            self._dispatcher.server.cut(epochs)
 
     async def stop(self) -> None:
         """Tell every worker to end."""

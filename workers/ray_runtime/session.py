@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from datasets import Dataset
 from model import Checkpoint, differences, fingerprint
@@ -50,7 +51,7 @@ class Session:
         state = server_state(checkpoint) if checkpoint else None
         runtime = RayRuntime(self._actors, self._staff, latest, _incidents(folder, observer), state)
         every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
-        place = Place(workers=self._place.workers, checkpoint_every=every)
+        place = replace(self._place, checkpoint_every=every)
         try:
             return Trainer(setup, place, runtime, folder, observer, stop, checkpoint, cores()).run()
         finally:

@@ -8,7 +8,7 @@ import ray
 from errors import DeadlineError
 from model import fingerprint
 from workers.blas import one_blas_thread
-from workers.gradient_worker import GradientWorker
+from workers.gradient_worker import gradient_worker
 from workers.job import Job
 from workers.ray_runtime.messages import JOIN, STOP, WORK, Contribution, Order, Report
 from workers.ray_runtime.shared import Arena
@@ -29,7 +29,7 @@ class WorkerActor:
         self._node = str(ray.get_runtime_context().get_node_id())
         setup = self._setup
         self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps)
-        self._worker = GradientWorker(setup.network, setup.inputs, setup.order.slot)
+        self._worker = gradient_worker(setup)
         self._fresh_arena()
         self._weights: Arena | None = None
         self._readable = False
@@ -58,7 +58,7 @@ class WorkerActor:
     def _fresh_arena(self) -> None:
         """New shared memory: what a server may still read of the old one stays as it is."""
         setup = self._setup
-        self._worker = GradientWorker(setup.network, setup.inputs, setup.order.slot)
+        self._worker = gradient_worker(setup)
         self._arena = Arena.create(self._node, self._rows(), setup.network.parameters)
         self._place: dict[int, int] = {}  # address of a gradient array → row of the arena
         if self._arena is not None:

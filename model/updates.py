@@ -1,0 +1,70 @@
+"""One update of the weights with all that surrounds it: clipping, the optimizer, max-norm, averaging, the view."""
+
+import math
+
+import numpy as np
+
+from model.layout import Floats
+from model.noise import shake
+from model.norms import blend, gradient_norm, limit_units
+from model.optimizers.base import Optimizer, State
+from model.options import RegularizationOptions
+
+AVERAGE = "average"  # the name of the running average among the state's arrays
+
+
+def served(weights: Floats, state: State) -> Floats:
+    """The weights that are evaluated, exported and used: their average where there is one, never the view."""
+    return state.get(AVERAGE, weights)
+
+
+class Updates:
+    """Moves weights and state in place; holds neither. The state is the optimizer's, and the average beside it."""
+
+    def __init__(self, optimizer: Optimizer, regularization: RegularizationOptions, seed: int) -> None:
+        self._optimizer, self._regularization, self._seed = optimizer, regularization, seed
+
+    def initial_state(self, weights: Floats) -> State:
+        """The state before the first step: moments at zero, the average at the first weights."""
+        state = self._optimizer.initial_state(len(weights))
+        return {**state, AVERAGE: weights.copy()} if self._regularization.average else state
+
+    def scale(self, left: Floats, right: Floats | None, divisor: float) -> float:
+        """What clipping multiplies the averaged gradient by (Pascanu et al. 2013; Deep Learning, 10.11.1): 1 where it
+        is short enough or clipping is off; not-a-number where the gradient is not finite."""
+        most = self._regularization.clip
+        if not most:
+            return 1.0
+        norm = gradient_norm(left, right, divisor)
+        if not math.isfinite(norm):
+            return math.nan
+        return most / norm if norm > most else 1.0
+
+    def step(
+        self,
+        weights: Floats,
+        state: State,
+        left: Floats,
+        right: Floats | None,
+        divisor: float,
+        rate: float,
+        t: int,
+        scale: float,
+    ) -> None:
+        """Update t, from 1; see `Optimizer.update`."""
+        r = self._regularization
+        self._optimizer.update(weights, state, left, right, divisor, rate, t, 0, len(weights), scale=scale)
+        if r.max_norm:
+            limit_units(weights, self._optimizer.layout, r.max_norm)
+        if r.average:
+            blend(state[AVERAGE], weights, r.average, t)
+
+    def view(self, weights: Floats, state: State, step: int, room: Floats | None) -> Floats:
+        """Where the gradients of a step are taken: the optimizer's view plus weight noise; into `room` (float32
+        (parameters,), made where None) unless it is the weights themselves."""
+        deviation = self._regularization.weight_noise
+        view = self._optimizer.view(weights, state, room)
+        if not deviation:
+            return view
+        room = np.empty_like(weights) if room is None else room
+        return shake(view, deviation, self._seed, step, self._optimizer.layout, room)
