@@ -6,7 +6,8 @@ to even; `pipeline.reference` says the same in plain NumPy, and both agree in ev
 How it is quick: each source plane is packed once so that one 32-bit word holds the 2×2 neighbourhood of a place; one
 load then fetches all four pixels. Coordinates do not depend on the channel and are computed once per sample. The
 loops with arithmetic have no scattered access and so become vector code; the loop with scattered access has no
-arithmetic. Indices are unsigned: numba would otherwise test each for a negative value.
+arithmetic. Indices are unsigned: numba would otherwise test each for a negative value. Bytes and halves of words are
+put together through views of the same memory, lowest first, as on all machines that numba knows.
 """
 
 from typing import Any
@@ -19,19 +20,23 @@ from errors import UsageError
 
 U8Array = npt.NDArray[np.uint8]
 U = np.uint64
+VECTOR = 16  # float32 numbers in the widest registers
 
 
 @device
 def _locate(matrix: Any, height: Any, width: Any, ramp: Any, index: Any, across: Any, down: Any) -> None:
-    """Word index and weights of each output pixel. Coordinates are shifted by one for the frame of zeros."""
+    """Word index and weights of each output pixel. Coordinates are shifted by one for the frame of zeros.
+
+    Rows are computed in whole vectors: what runs over a row's end is overwritten by the next row.
+    """
     zero, right, bottom = np.float32(0), np.float32(width + 1), np.float32(height + 1)
     one = np.float32(1)
-    stride = np.int32(width + 2)
+    pitch = np.int32(width + 2)
     for y in range(height):
         row_x = (matrix[1] * ramp[U(y)] + matrix[2]) + one
         row_y = (matrix[4] * ramp[U(y)] + matrix[5]) + one
         begin = U(y * width)
-        for x in range(width):
+        for x in range(-(-width // VECTOR) * VECTOR):
             source_x = matrix[0] * ramp[U(x)] + row_x
             source_x = source_x if source_x > zero else zero
             source_x = source_x if source_x < right else right
@@ -39,34 +44,42 @@ def _locate(matrix: Any, height: Any, width: Any, ramp: Any, index: Any, across:
             source_y = source_y if source_y > zero else zero
             source_y = source_y if source_y < bottom else bottom
             left, top = np.int32(source_x), np.int32(source_y)
-            index[begin + U(x)] = np.uint32(top * stride + left)
+            index[begin + U(x)] = np.uint32(top * pitch + left)
             across[begin + U(x)] = source_x - np.float32(left)
             down[begin + U(x)] = source_y - np.float32(top)
 
 
 @device
-def _pack(pixels: Any, begin: Any, height: Any, width: Any, framed: Any, words: Any) -> None:
-    """One plane into words of four neighbours: upper left, upper right, lower left, lower right, lowest byte first."""
-    pitch = width + 3
+def _frame(pixels: Any, begin: Any, height: Any, width: Any, framed: Any) -> None:
+    """One plane into its frame. A row's right frame is the next row's left one."""
     for y in range(height):
-        source, target = begin + U(y * width), U((y + 1) * pitch + 1)
-        for x in range(width):
+        source, target = begin + U(y * width), U((y + 1) * (width + 2) + 1)
+        whole = width - width % 4
+        for x in range(0, whole, 4):
+            # Four at a time become one move, also at the end of a row that is no multiple of a vector.
+            a, b = pixels[source + U(x)], pixels[source + U(x + 1)]
+            c, d = pixels[source + U(x + 2)], pixels[source + U(x + 3)]
+            framed[target + U(x)], framed[target + U(x + 1)] = a, b
+            framed[target + U(x + 2)], framed[target + U(x + 3)] = c, d
+        for x in range(whole, width):
             framed[target + U(x)] = pixels[source + U(x)]
-    for y in range(height + 2):
-        upper, lower, target = U(y * pitch), U((y + 1) * pitch), U(y * (width + 2))
-        for x in range(width + 2):
-            words[target + U(x)] = (
-                np.uint32(framed[upper + U(x)])
-                | (np.uint32(framed[upper + U(x + 1)]) << np.uint32(8))
-                | (np.uint32(framed[lower + U(x)]) << np.uint32(16))
-                | (np.uint32(framed[lower + U(x + 1)]) << np.uint32(24))
-            )
 
 
 @device
-def _gather(words: Any, index: Any, size: Any, got: Any) -> None:
-    for x in range(size):
-        got[U(x)] = words[U(index[U(x)])]
+def _pack(framed: Any, count: Any, pitch: Any, words: Any) -> None:
+    """Words of four neighbours, as their bytes: upper left, upper right, lower left, lower right."""
+    for place in range(count):
+        upper, lower, word = U(place), U(place + pitch), U(4 * place)
+        a, b, c, d = framed[upper], framed[upper + U(1)], framed[lower], framed[lower + U(1)]
+        words[word], words[word + U(1)], words[word + U(2)], words[word + U(3)] = a, b, c, d
+
+
+@device
+def _gather(words: Any, index: Any, pairs: Any, got: Any) -> None:
+    """The words at the indices, two of them in one store."""
+    for pair in range(pairs):
+        first, second = words[U(index[U(2 * pair)])], words[U(index[U(2 * pair + 1)])]
+        got[U(pair)] = U(first) | (U(second) << U(32))
 
 
 @device
@@ -85,18 +98,22 @@ def _blend(got: Any, across: Any, down: Any, size: Any, out: Any, begin: Any) ->
 
 @kernel(readonly(U8), I64, I64, I64, readonly(I64), readonly(F32, 2), array(U8))
 def _warp(pixels: Any, channels: Any, height: Any, width: Any, rows: Any, matrices: Any, out: Any) -> None:
-    size = height * width
-    framed = np.zeros((height + 3) * (width + 3), np.uint8)
-    words = np.empty((height + 2) * (width + 2), np.uint32)
-    index, got = np.empty(size, np.uint32), np.empty(size, np.uint32)
-    across, down = np.empty(size, np.float32), np.empty(size, np.float32)
-    ramp = np.arange(max(height, width)).astype(np.float32)
+    size, pitch = height * width, width + 2
+    # One byte more: the last word reads beyond its row.
+    framed = np.zeros((height + 3) * pitch + 1, np.uint8)
+    words = np.empty((height + 2) * pitch, np.uint32)
+    # Room for what runs over the last row, and for the second of the last pair.
+    index = np.zeros(size + VECTOR, np.uint32)
+    across, down = np.empty(size + VECTOR, np.float32), np.empty(size + VECTOR, np.float32)
+    got = np.empty((size + 1) // 2, np.uint64)
+    ramp = np.arange(max(height, width) + VECTOR).astype(np.float32)
     for sample in range(rows.shape[0]):
         _locate(matrices[sample], height, width, ramp, index, across, down)
         for channel in range(channels):
-            _pack(pixels, U((rows[sample] * channels + channel) * size), height, width, framed, words)
-            _gather(words, index, size, got)
-            _blend(got, across, down, size, out, U((sample * channels + channel) * size))
+            _frame(pixels, U((rows[sample] * channels + channel) * size), height, width, framed)
+            _pack(framed, (height + 2) * pitch, pitch, words.view(np.uint8))
+            _gather(words, index, (size + 1) // 2, got)
+            _blend(got.view(np.uint32), across, down, size, out, U((sample * channels + channel) * size))
 
 
 LARGEST_SIDE = 4096  # word indices stay far below 2³¹ and coordinates exact enough in float32
