@@ -22,6 +22,7 @@ from workers.setup import Setup
 from workers.tree import share
 
 MIB = 1 << 20
+MOST_AHEAD = 64  # slots: of small images more would only fill memory, and long after the run's start
 DEADLINE = 600.0  # seconds without any finished step after which a run is given up
 
 
@@ -43,7 +44,7 @@ class LocalRuntime:
             setup.stream.batch,
             self._keys(),
             item_bytes=setup.stream.slot_bytes,
-            bound=place.read_ahead * MIB,
+            bound=min(place.read_ahead * MIB, MOST_AHEAD * setup.stream.slot_bytes),
             threads=self.augmenters,
         )
         self._moved = threading.Condition()  # the version, the limit or the end
