@@ -9,6 +9,7 @@ from commands.screen import Screen, table
 from commands.words import short, size
 from datasets import DatasetSpec
 from datasets.loading import dataset_folder
+from datasets.spec import BUILT_IN
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def run(arguments: Sequence[str]) -> int:
 def _list(screen: Screen, specs: Sequence[DatasetSpec]) -> None:
     made = table("name", "what", "training + test", "size", "here", right=("size",))
     for spec in specs:
-        here = "built in" if spec.format == "embedded" else "cached" if datasets.is_cached(spec) else "–"
+        here = "built in" if spec.format in BUILT_IN else "cached" if datasets.is_cached(spec) else "–"
         made.add_row(spec.name, *_title(spec), size(_bytes(spec)), here)
     screen.show(made)
     screen.say()
@@ -51,7 +52,7 @@ def _title(spec: DatasetSpec) -> tuple[str, str]:
     what, _, images = spec.title.partition(": ")
     named, _, rest = what.partition(" (")[0].partition(", ")
     same = rest and named.casefold().replace("-", "") == spec.name.casefold().replace("-", "")
-    return rest if same else what.partition(" (")[0], images.removesuffix(" images")
+    return rest if same else what.partition(" (")[0], images.removesuffix(" images").removesuffix(" points")
 
 
 def _page(screen: Screen, spec: DatasetSpec) -> None:
@@ -72,7 +73,7 @@ def _page(screen: Screen, spec: DatasetSpec) -> None:
 
 
 def _cached(spec: DatasetSpec) -> str:
-    if spec.format == "embedded":
+    if spec.format in BUILT_IN:
         return "built in"
     return f"yes, {short(dataset_folder(spec))}" if datasets.is_cached(spec) else "no"
 
@@ -93,6 +94,6 @@ def _record(spec: DatasetSpec) -> dict[str, object]:
 
 
 def _bytes(spec: DatasetSpec) -> int:
-    """Decompressed bytes of the files, as far as the specification tells; the digits' are pixels and labels."""
+    """Decompressed bytes of the files, as far as the specification tells; of what is built in, pixels and labels."""
     known = [f.size or sum(member.size for member in f.members) for f in spec.files]
-    return sum(known) if known else 1797 * 65
+    return sum(known) if known else 2000 * 3 if spec.format == "points" else 1797 * 65

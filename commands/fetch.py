@@ -12,6 +12,7 @@ from commands.words import duration, short
 from config import Config
 from datasets import DatasetSpec
 from datasets.loading import dataset_folder
+from datasets.spec import BUILT_IN
 from errors import DataError
 
 KEYS = ("mirror", "offline")
@@ -58,7 +59,7 @@ def _fetch(screen: Screen, spec: DatasetSpec, settings: Config) -> None:
     seconds = time.monotonic() - begun
     train, test = loaded.train.num_rows, loaded.test.num_rows
     shape = datasets.images(loaded.train).shape[1:]
-    built_in = spec.format == "embedded"
+    built_in = spec.format in BUILT_IN
     how = "built in" if built_in else "in the cache already" if cached else f"fetched in {duration(seconds)}"
     folder = None if built_in else dataset_folder(spec, mirror=settings.mirror)
     form = "×".join(map(str, shape))

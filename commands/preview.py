@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 import config
 import datasets
@@ -18,6 +19,7 @@ from datasets import Dataset
 from errors import MillraceError, UsageError
 from pipeline import Policy, Stream, images_of, samples_of
 from reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines, save
+from reports.plane import plane
 
 KEYS = ("dataset", "seed", "mirror", "offline", *(key for key in config.known_keys() if key.startswith("policy")))
 MOST = 100  # rows and columns; a larger sheet is nothing to look at
@@ -50,17 +52,33 @@ def run(arguments: Sequence[str]) -> int:
     spec, policy = datasets.find(settings.dataset), settings.augmentation()
     with Downloads(screen) as progress:
         dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+    if spec.format == "points":
+        return _points(screen, dataset, target)
     rows = _rows(dataset, settings, policy, options)
     heads = ["original", *(f"epoch {epoch + 1}" for epoch in range(options.columns))]
     title = f"{spec.name}, policy {policy.name}"
     sheet = contact_sheet(title, f"{in_words(policy)}, seed {settings.seed}", heads, rows)
-    try:
-        save(sheet, target)
-    except OSError as error:
-        raise MillraceError(f"cannot write {target}: {error.strerror}", do="choose another --out") from error
+    _save(sheet, target)
     screen.record(file=target, width=sheet.width, height=sheet.height, samples=len(rows), columns=options.columns)
     screen.say(f"{len(rows)} samples of {spec.name}, {options.columns} augmentations each, policy {policy.name}")
     screen.say(f"{short(target)}  ({sheet.width} × {sheet.height} pixels)")
+    return 0
+
+
+def _save(picture: Image.Image, target: Path) -> None:
+    try:
+        save(picture, target)
+    except OSError as error:
+        raise MillraceError(f"cannot write {target}: {error.strerror}", do="choose another --out") from error
+
+
+def _points(screen: Screen, dataset: Dataset, target: Path) -> int:
+    """Points in the plane are no pictures: they are drawn where they lie."""
+    picture = plane(dataset.spec.title, datasets.images(dataset.train), datasets.labels(dataset.train))
+    _save(picture, target)
+    screen.record(file=target, width=picture.width, height=picture.height, samples=dataset.train.num_rows)
+    screen.say(f"{dataset.train.num_rows:,} points of {dataset.spec.name}")
+    screen.say(f"{short(target)}  ({picture.width} × {picture.height} pixels)")
     return 0
 
 

@@ -48,6 +48,8 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
             warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
             with Stopping() as stopping, RunDisplay(screen, config, dataset.spec.name, stopping) as display:
                 done = train(folder, display, stopping.event, checkpoint)
+            if not done.stopped and dataset.spec.format == "points":
+                _draw(setup, dataset, folder)
         finally:
             folder.release()
     if done.stopped:
@@ -55,6 +57,15 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
     _results(screen, config, folder, done.seconds)
     screen.say(_last_line(done.test_accuracy), style="bold")
     return 0
+
+
+def _draw(setup: Setup, dataset: Dataset, folder: RunFolder) -> None:
+    """The decision regions, where the data lies in the plane."""
+    from commands.regions import draw_regions  # matplotlib takes its time to import
+
+    checkpoint = folder.best() or folder.latest()
+    if checkpoint is not None:
+        draw_regions(setup, dataset, checkpoint, folder.path)
 
 
 @contextlib.contextmanager

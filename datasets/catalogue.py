@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from datasets import exported
+from datasets import exported, points_names
 from datasets.dataset_file import read_dataset_file
 from datasets.spec import DatasetSpec, FileSpec, MemberSpec
 from errors import unknown_name
@@ -122,7 +122,7 @@ FASHION_MNIST = DatasetSpec(
 
 CIFAR10 = DatasetSpec(
     name="cifar10",
-    title="CIFAR-10, photographs 32x32 in colour: 50,000 + 10,000 images",
+    title="CIFAR-10, colour photographs 32x32: 50,000 + 10,000 images",
     format="cifar-binary",
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     files=(
@@ -153,7 +153,7 @@ CIFAR10 = DatasetSpec(
     shape=(3, 32, 32),
 )
 
-_REGISTRY = MappingProxyType({spec.name: spec for spec in (DIGITS, MNIST, FASHION_MNIST, CIFAR10)})
+_REGISTRY = MappingProxyType({spec.name: spec for spec in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, *points_names.SPECS)})
 
 
 def registry() -> Mapping[str, DatasetSpec]:
@@ -168,6 +168,8 @@ def find(name: str) -> DatasetSpec:
     """
     if name in _REGISTRY:
         return _REGISTRY[name]
+    if (made := points_names.find_points(name)) is not None:
+        return made
     if "://" in name or os.path.isdir(name):
         return exported.find_export(name)
     if name.lower().endswith((".yaml", ".yml")) or os.sep in name:

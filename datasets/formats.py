@@ -36,6 +36,11 @@ def _embedded(spec: DatasetSpec, paths: Paths) -> Arrays:
     return arrays
 
 
+def _points(spec: DatasetSpec, paths: Paths) -> Arrays:
+    arrays: Arrays = import_module("datasets.points").read_points(spec.name)
+    return arrays
+
+
 def _idx(spec: DatasetSpec, paths: Paths) -> Arrays:
     found: dict[str, U8Array] = {}
     for file in spec.files:
@@ -75,6 +80,7 @@ def _npz(spec: DatasetSpec, paths: Paths) -> Arrays:
 
 _DECODERS: Mapping[str, Callable[[DatasetSpec, Paths], Arrays]] = {
     "embedded": _embedded,
+    "points": _points,
     "idx": _idx,
     "cifar-binary": _cifar_binary,
     "npz": _npz,

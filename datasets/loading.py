@@ -3,7 +3,7 @@
 In the cache a dataset has a folder `datasets/NAME-KEY`; KEY is a digest of everything in the
 specification that decides the content. Verified downloads are kept there beside the tables made of
 them, so that a damaged table is made anew without a network; the whole folder may be deleted at any time.
-The embedded digits live in memory alone and need no cache.
+The embedded digits and the points live in memory alone and need no cache.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from datasets.fetch import Progress, fetch_files, local_source
 from datasets.formats import decode
 from datasets.lock import locked
 from datasets.patience import Patience
-from datasets.spec import DatasetSpec
+from datasets.spec import BUILT_IN, DatasetSpec
 from datasets.storage import cache_folder, storage_errors, sweep
 from datasets.table import TABLE_VERSION, Dataset, in_memory, open_tables, verify_tables, write_tables
 from errors import IntegrityError
@@ -37,7 +37,7 @@ def load(
     the cache and local files is read. `progress(file, bytes done, total or None)` is called while
     fetching. Errors: DownloadError, IntegrityError, FormatError, DataError (disk), DeadlineError.
     """
-    if spec.format == "embedded":
+    if spec.format in BUILT_IN:
         return in_memory(decode(spec, {}), spec)
     if spec.format == EXPORT:
         return open_export(spec)
@@ -87,13 +87,13 @@ def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str 
 def is_cached(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> bool:
     """Whether `load` would need neither network nor decoding."""
     return (
-        spec.format in ("embedded", EXPORT)
+        spec.format in (*BUILT_IN, EXPORT)
         or open_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec) is not None
     )
 
 
 def verify(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> Dataset:
     """Read the cached table whole and compare its digests; IntegrityError if it is missing or damaged."""
-    if spec.format in ("embedded", EXPORT):
+    if spec.format in (*BUILT_IN, EXPORT):
         return load(spec)
     return verify_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from errors import UsageError
 
-FORMATS = ("embedded", "idx", "cifar-binary", "npz", "export")
+FORMATS = ("embedded", "points", "idx", "cifar-binary", "npz", "export")
+BUILT_IN = ("embedded", "points")  # formats that need no file
 LAYOUTS = ("chw", "hwc")
 IDX_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 SPLIT_PARTS = ("train", "test")
@@ -179,7 +180,7 @@ class DatasetSpec:
         if len(set(names)) != len(names):
             raise UsageError(f"dataset {self.name} lists a file twice", got=", ".join(names))
         parts = sorted(part for file in self.files for part in _parts(file))
-        expected = {"embedded": [], "export": [], "npz": [""], "idx": sorted(IDX_PARTS)}.get(self.format)
+        expected = {"embedded": [], "points": [], "export": [], "npz": [""], "idx": sorted(IDX_PARTS)}.get(self.format)
         # cifar-binary may have any number of pieces of either split, but both splits.
         fits = set(parts) == set(SPLIT_PARTS) if expected is None else parts == expected
         if not fits:

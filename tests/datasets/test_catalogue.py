@@ -6,13 +6,15 @@ from datasets.catalogue import find, registry
 from datasets.spec import DatasetSpec
 from errors import UsageError
 
+POINTS = ["points", "points-circles", "points-clusters"]
 
-def test_the_four_datasets_are_known() -> None:
-    assert list(registry()) == ["digits", "mnist", "fashion-mnist", "cifar10"]
+
+def test_the_datasets_are_known() -> None:
+    assert list(registry()) == ["digits", "mnist", "fashion-mnist", "cifar10", *POINTS]
     for name, spec in registry().items():
         assert spec.name == name
-        assert len(spec.classes) == 10
-        assert find(name) is spec
+        assert len(spec.classes) == (2 if name in POINTS else 10)
+        assert find(name) == spec
 
 
 def test_the_registry_is_read_only() -> None:

@@ -1,0 +1,21 @@
+"""Training on points in the plane, from outside."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+
+def test_the_network_of_the_slides_learns_clusters_and_draws_its_regions(
+    door: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flags = "--network.preset points --network.activation tanh --epochs 20 --optimizer.rate 0.02"
+    assert door(f"train --dataset points-clusters {flags} --out run") == 0
+    assert float(door.out.splitlines()[-1].split()[2]) > 97
+    assert "22 parameters" in door.out
+    assert Image.open("run/regions.png").size == (700, 700)
+    assert door("evaluate run") == 0
+    assert door("preview --dataset points-circles-3 --out circles.png") == 0
+    assert Image.open("circles.png").size == (700, 700)
