@@ -114,8 +114,9 @@ def test_a_read_only_cache_costs_time_only(tmp_path: Path) -> None:
     assert run(project(tmp_path / "here"), cache) == ([3.0, 5.0], 0, "None")
 
 
-@pytest.mark.parametrize("ending", [pytest.param("nbi", marks=pytest.mark.slow), "nbc"])
-@pytest.mark.parametrize("left", [b"", pytest.param(bytes(4096), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+@pytest.mark.parametrize("left", [b"", bytes(4096)])
 def test_damaged_machine_code_is_made_anew(tmp_path: Path, ending: str, left: bytes) -> None:
     """What a power cut or a full disk leaves behind: files cut short, or full of zeros."""
     cache, folder = tmp_path / "cache", project(tmp_path / "here")
@@ -124,6 +125,20 @@ def test_damaged_machine_code_is_made_anew(tmp_path: Path, ending: str, left: by
     damaged.write_bytes(left)
     assert run(folder, cache)[:2] == ([3.0, 5.0], 0)
     assert run(folder, cache)[:2] == ([3.0, 5.0], 1)
+
+
+def test_a_cache_that_cannot_be_read_costs_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+
+    def cut_short(*arguments: object) -> None:
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise EOFError("Ran out of input")
+
+    monkeypatch.setattr(caching.IndexDataCacheFile, "load", cut_short)
+    monkeypatch.setattr(caching.IndexDataCacheFile, "save", lambda *_: None)
+    assert _half_of(3.0) == 1.5
+    assert len(calls) == 2
 
 
 def test_a_disk_that_is_full_costs_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
