@@ -66,7 +66,7 @@ class ParameterServer:
         self._state = state
         self._cuts: tuple[int, ...] = ()
         self._room: F32Array | None = None
-        self._view = self._publish()
+        self._view = self._publish(state)
         self._lock = threading.Lock()
         self._updating = threading.Lock()
         self._reduction: Reduction | None = None
@@ -125,8 +125,10 @@ class ParameterServer:
             edge = (step + 1) % self._setup.order.steps_per_epoch == 0
             kept = (0.0, 0, 0, EMPTY) if edge else sums
             with self._lock:
-                self._state = ServerState(step + 1, state.weights, state.optimizer, *kept)
-                self._view = self._publish()
+                state = ServerState(step + 1, state.weights, state.optimizer, *kept)
+                # The view first: whoever sees the new version reads it at once, without the lock.
+                self._view = self._publish(state)
+                self._state = state
                 self._open()
             return Update(step, loss, correct, samples, rate, *sums)
 
@@ -145,9 +147,8 @@ class ParameterServer:
         rate, options = self._setup.schedule(step), self._setup.job.schedule
         return rate * cut(options, self._cuts, self._setup.order.epoch(step)) if self._cuts else rate
 
-    def _publish(self) -> F32Array:
-        """The view at the current version; an array that is not θ itself is written over at each."""
-        state = self._state
+    def _publish(self, state: ServerState) -> F32Array:
+        """The view at a state's version; an array that is not θ itself is written over at each."""
         view = self._setup.updates.view(state.weights, state.optimizer, state.version, self._room)
         self._room = None if view is state.weights else view
         return view

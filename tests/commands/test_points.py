@@ -7,6 +7,11 @@ import pytest
 from PIL import Image
 
 
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size
+
+
 def test_the_network_of_the_slides_learns_clusters_and_draws_its_regions(
     door: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -15,7 +20,7 @@ def test_the_network_of_the_slides_learns_clusters_and_draws_its_regions(
     assert door(f"train --dataset points-clusters {flags} --out run") == 0
     assert float(door.out.splitlines()[-1].split()[2]) > 97
     assert "22 parameters" in door.out
-    assert Image.open("run/regions.png").size == (700, 700)
+    assert size(Path("run/regions.png")) == (700, 700)
     assert door("evaluate run") == 0
     assert door("preview --dataset points-circles-3 --out circles.png") == 0
-    assert Image.open("circles.png").size == (700, 700)
+    assert size(Path("circles.png")) == (700, 700)
