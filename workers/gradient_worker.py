@@ -56,11 +56,12 @@ class GradientWorker:
     def _slot(self, weights: npt.NDArray[np.float32], step: int, slot: int, take: Take) -> Partial:
         batch, waited = take(step, slot)
         self.waited += waited
+        digest = slot_digest(batch)  # while the pixels are in the cache for what follows
         x = self.inputs.into(images_of(batch), self._x[: batch.num_rows])
         out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)
         draws = Draws(self._seed, step // self._steps_per_epoch, samples_of(batch)) if self.network.draws else None
         result = self.network.gradient(weights, x, labels_of(batch), out, self._workspace, draws)
-        return Partial(out, result.loss, result.correct, batch.num_rows, (slot_digest(batch),))
+        return Partial(out, result.loss, result.correct, batch.num_rows, (digest,))
 
 
 def gradient_worker(setup: Setup) -> GradientWorker:
