@@ -32,6 +32,7 @@ METAVARS = {
     "checkpoint_every": "SECONDS",
     "read_ahead": "MIB",
     "policy.scale": "LOW HIGH",
+    "policy.erase_area": "LOW HIGH",
     "network.hidden": "N N …",
 }
 

@@ -67,5 +67,7 @@ def in_words(policy: Policy) -> str:
         f"size {low:g} to {high:g}": (low, high) != (1.0, 1.0),
         f"shear up to {policy.shear:g}": policy.shear,
         f"mirrored {100 * policy.flip:g} %": policy.flip,
+        f"bent up to {100 * policy.elastic:g} %": policy.elastic,
+        f"a rectangle erased {100 * policy.erase:g} %": policy.erase,
     }
     return ", ".join(text for text, there in said.items() if there)

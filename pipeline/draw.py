@@ -1,7 +1,8 @@
 """Draws: the augmentation parameters of each sample, and the matrix that they compose.
 
 A parameter is drawn in float64 and rounded to float32; the matrix is composed in float64 from the rounded
-values and rounded to float32. So the parameters that a batch carries decide its pixels entirely.
+values and rounded to float32. So the parameters that a batch carries decide its pixels entirely, but for elastic
+fields and erased rectangles, which are drawn apart (`pipeline.elastic`, `pipeline.erase`).
 """
 
 from typing import Any, NamedTuple

@@ -11,7 +11,10 @@ import pyarrow as pa
 from counters import check_seed
 from errors import UsageError
 from pipeline import batch as batches
+from pipeline.bend import bend
 from pipeline.draw import draw
+from pipeline.elastic import controls
+from pipeline.erase import boxes, erase
 from pipeline.order import Order
 from pipeline.policy import Policy
 from pipeline.warp import U8Array, check_images, check_rows, warp
@@ -96,5 +99,14 @@ def augmented(
     """The images of samples as the policy draws them in an epoch, uint8 (n, C, H, W), and the drawn parameters."""
     height, width = images.shape[2:]
     drawn = draw(policy, samples, height=height, width=width, seed=seed, epoch=epoch, split=split)
-    pixels = images[samples] if policy.is_identity else warp(images, samples, drawn.matrices)
+    if policy.is_identity:
+        return images[samples], drawn.parameters
+    where = {"height": height, "width": width, "seed": seed, "epoch": epoch, "split": split}
+    if policy.elastic:
+        points = controls(samples, policy.elastic, policy.elastic_cells, **where)
+        pixels = bend(images, samples, drawn.matrices, points)
+    else:
+        pixels = warp(images, samples, drawn.matrices)
+    if policy.erase:
+        erase(pixels, boxes(samples, policy.erase, policy.erase_area, **where))
     return pixels, drawn.parameters
