@@ -100,6 +100,7 @@ lock: ## choose versions anew: requirements/*.txt from *.in; ARGS=--upgrade for 
 	$(COMPILE) $(ARGS) requirements/run.in -o requirements/run.txt
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/test.in -o requirements/test.txt
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/onnx.in -o requirements/onnx.txt
 	$(COMPILE) $(ARGS) requirements/readers.in -o requirements/readers.txt
 	rm -rf $(LOCKER)
 

@@ -35,6 +35,8 @@ COMMANDS = (
     Command("training", "train", "train a network on augmented images"),
     Command("training", "resume", "go on with a run that was stopped"),
     Command("training", "evaluate", "test accuracy, error per class, confusion matrix"),
+    Command("networks", "predict", "say what pictures show, with probabilities"),
+    Command("networks", "export-model", "a trained network as one file: safetensors, ONNX, npz"),
     Command("training", "audit", "prove what a run was trained on, and what it survived"),
     Command("exports", "export", "write what training sees as files that other tools read"),
     Command("exports", "verify", "check an export: counts, digests, decoding"),
@@ -65,7 +67,7 @@ def help_page() -> str:
     for command in COMMANDS:
         if f"{command.group}:" not in lines:
             lines += ["", f"{command.group}:"]
-        lines.append(f"  {command.name:<10} {command.summary}")
+        lines.append(f"  {command.name:<12} {command.summary}")
     return HELP.format(version=__version__, commands="\n".join(lines[1:]))
 
 

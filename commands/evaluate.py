@@ -1,102 +1,129 @@
-"""`millrace evaluate`: how good a network is on the test images."""
+"""`millrace evaluate`: how good a network, or several together, is on the test images."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 import config
 import datasets
-from commands import flags, layers, runs
+from commands import flags, layers
 from commands.downloads import Downloads
+from commands.networks import Found, find_network
 from commands.screen import Screen, table
-from commands.words import accuracy_line, argument, percent, short
+from commands.words import accuracy_line, counted, percent, short
 from config import Config
-from errors import CheckpointError
-from model import Checkpoint, differences, fingerprint, load
+from datasets import Dataset
+from errors import CheckpointError, UsageError
+from model import differences, fingerprint
+from pipeline.stream import augmented
 from reports import confusion as reports
-from workers.evaluation import Evaluation, evaluate
+from workers.evaluation import Evaluation, evaluate, judged, probabilities
 from workers.local_runtime import cores
 from workers.run_folder import RunFolder
-from workers.setup import Setup
 
 KEYS = ("dataset", "mirror", "offline")
 WIDEST = 15  # classes up to which the matrix fits on a screen
+TEST_SPLIT, MOST_VIEWS = 2, 255
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """Measure a network on the test images of its dataset: accuracy, error of each class, confusion matrix."""
+    """Measure a network on the test images of its dataset: accuracy, error of each class, confusion matrix.
 
-    run: str = flags.positional(
-        "RUN|CHECKPOINT", "folder of a run or of a checkpoint, name of a run, or latest", required=True
+    Of several networks the probabilities are averaged; with --tta also those of augmented views of each image."""
+
+    runs: tuple[str, ...] = flags.positional(
+        "RUN|CHECKPOINT|FILE",
+        "folders of runs or checkpoints, files of export-model, names of runs, or latest",
+        many=True,
+        required=True,
     )
+    tta: int = flags.option(0, "N", "average over N augmented views of each image, and the image itself")
     json: bool = flags.as_json()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tta <= MOST_VIEWS:
+            raise UsageError("--tta is out of range", expected=f"0 to {MOST_VIEWS}", got=self.tta)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Print accuracy, error per class and confusion matrix; the last line is the accuracy."""
     options, given = flags.parse("evaluate", EvaluateOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    path = runs.locate(options.run)
-    checkpoint = _checkpoint(path)
-    settings = _settings(path, checkpoint, given)
+    networks = [find_network(text) for text in options.runs]
+    settings = _settings(networks[0], given)
     with Downloads(screen) as progress:
         spec = datasets.find(settings.dataset)
         dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
-    if dataset.digest != checkpoint.dataset_digest:
-        raise CheckpointError(
-            "the checkpoint belongs to another dataset",
-            expected=f"{checkpoint.config.get('dataset')}, digest {checkpoint.dataset_digest[:16]}…",
-            got=f"{spec.name}, digest {dataset.digest[:16]}…",
-            do="leave out --dataset, or name the one that the run was trained on",
-        )
-    for line in differences(checkpoint.fingerprint, fingerprint()):
-        screen.note(f"the run was trained elsewhere, last digits may differ: {line}")
-    setup = Setup(settings.job(), dataset)
-    if setup.network.text != checkpoint.model:
-        raise CheckpointError(
-            "the checkpoint belongs to another model", expected=setup.network.text, got=checkpoint.model
-        )
-    images, labels = datasets.images(dataset.test), datasets.labels(dataset.test)
-    found = evaluate(setup.network, checkpoint.inputs, checkpoint.served, images, labels, threads=cores())
-    _report(screen, path, checkpoint, spec.name, spec.classes, found)
+    for found in networks:
+        _check(screen, found, dataset)
+    if len(networks) == 1 and not options.tta:
+        one, test = networks[0].network, dataset.test
+        images, labels = datasets.images(test), datasets.labels(test)
+        measured = evaluate(one.network, one.inputs, one.weights, images, labels, threads=cores())
+    else:
+        measured = _together(networks, dataset, options.tta)
+    _report(screen, networks, options.tta, dataset, measured)
     return 0
 
 
-def _checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint in this folder, or of the run in it the best that early stopping keeps, else the newest."""
-    if not RunFolder.is_run(path):
-        return load(path)
-    folder = RunFolder.open(path)
-    latest = folder.best() or folder.latest()
-    if latest is None:
+def _check(screen: Screen, found: Found, dataset: Dataset) -> None:
+    """Refuse a network of another dataset; tell of one that was trained elsewhere."""
+    about = found.network.about
+    if about.get("dataset_digest") != dataset.digest:
         raise CheckpointError(
-            f"the run in {short(path)} has no checkpoint yet", do=f"millrace resume {argument(path)} trains it"
+            f"the checkpoint belongs to another dataset: {short(found.path)}",
+            expected=f"{about.get('dataset')}, digest {str(about.get('dataset_digest'))[:16]}…",
+            got=f"{dataset.spec.name}, digest {dataset.digest[:16]}…",
+            do="leave out --dataset, or name the one that the run was trained on",
         )
-    return latest
+    for line in differences(about.get("fingerprint", {}), fingerprint()):
+        screen.note(f"the run was trained elsewhere, last digits may differ: {line}")
 
 
-def _settings(path: Path, checkpoint: Checkpoint, given: Mapping[str, object]) -> Config:
+def _together(networks: Sequence[Found], dataset: Dataset, views: int) -> Evaluation:
+    """The average of the networks' probabilities, each over the image and its augmented views.
+
+    Views are drawn as the network's own training drew them, from its policy and seed, with the test split and a replica
+    for each view in the counters: the same at every call."""
+    images, labels = datasets.images(dataset.test), datasets.labels(dataset.test)
+    ids = np.arange(len(images), dtype=np.int64)
+    total = np.zeros((len(images), len(dataset.spec.classes)))
+    for found in networks:
+        one, recipe = found.network, config.build(config.recipe_values(found.network.about.get("config", {})))
+        policy = recipe.augmentation()
+        if views and policy.is_identity:
+            raise UsageError(f"{short(found.path)} was trained without augmentation", do="leave out --tta")
+        for view in range(views + 1):
+            where = {"seed": recipe.seed, "epoch": 0, "split": TEST_SPLIT, "replica": view}
+            pixels = augmented(images, ids, policy, **where)[0] if view else images
+            total += probabilities(one.network, one.inputs, one.weights, pixels, threads=cores())
+    return judged(total / (len(networks) * (views + 1)), labels)
+
+
+def _settings(found: Found, given: Mapping[str, object]) -> Config:
     """The run's recipe; where to get the data from as flags, environment or the run's folder say."""
-    recipe = layers.from_values(config.recipe_values(checkpoint.config), "the checkpoint")
-    kept = layers.from_file(str(path / "config.yaml")) if RunFolder.is_run(path) else {}
+    recipe = layers.from_values(config.recipe_values(found.network.about.get("config", {})), "the checkpoint")
+    kept = layers.from_file(str(found.path / "config.yaml")) if RunFolder.is_run(found.path) else {}
     place = {key: setting for layer in (kept, layers.from_environment()) for key, setting in layer.items()}
     where = {key: setting for key, setting in place.items() if key in ("mirror", "offline")}
     return layers.merge(recipe, where, layers.from_flags(given)).config
 
 
-def _report(
-    screen: Screen, path: Path, checkpoint: Checkpoint, dataset: str, classes: Sequence[str], found: Evaluation
-) -> None:
+def _report(screen: Screen, networks: Sequence[Found], tta: int, dataset: Dataset, found: Evaluation) -> None:
+    classes, name = dataset.spec.classes, dataset.spec.name
     rows = reports.per_class(found.confusion, classes)
+    first = networks[0]
     screen.record(
-        folder=path,
-        step=checkpoint.step,
-        dataset=dataset,
+        folder=first.path,
+        folders=[one.path for one in networks],
+        step=first.step,
+        tta=tta,
+        dataset=name,
         test_loss=found.loss,
         test_accuracy=found.accuracy,
         correct=found.correct,
@@ -104,11 +131,13 @@ def _report(
         classes=[dataclasses.asdict(row) for row in rows],
         confusion=found.confusion.tolist(),
     )
-    screen.facts(
-        ("run", f"{short(path)}, step {checkpoint.step:,}"),
-        ("data", f"{dataset}, {found.count:,} test images"),
-        ("loss", f"{found.loss:.4f}"),
-    )
+    for number, one in enumerate(networks):
+        screen.facts(("" if number else "run", f"{short(one.path)}, step {one.step:,}"))
+    screen.facts(("data", f"{name}, {found.count:,} test images"))
+    if len(networks) > 1 or tta:
+        views = f", each over the image and {counted(tta, 'augmented view')}" if tta else ""
+        screen.facts(("average", f"of {counted(len(networks), 'network')}{views}"))
+    screen.facts(("loss", f"{found.loss:.4f}"))
     screen.say()
     made = table("class", "images", "wrong", "error", right=("images", "wrong", "error"))
     for row in rows:

@@ -94,14 +94,21 @@ class Stream:
 
 
 def augmented(
-    images: U8Array, samples: npt.NDArray[np.int64], policy: Policy, *, seed: int, epoch: int, split: int = 0
+    images: U8Array,
+    samples: npt.NDArray[np.int64],
+    policy: Policy,
+    *,
+    seed: int,
+    epoch: int,
+    split: int = 0,
+    replica: int = 0,
 ) -> tuple[U8Array, npt.NDArray[np.float32]]:
     """The images of samples as the policy draws them in an epoch, uint8 (n, C, H, W), and the drawn parameters."""
     height, width = images.shape[2:]
-    drawn = draw(policy, samples, height=height, width=width, seed=seed, epoch=epoch, split=split)
+    where = {"height": height, "width": width, "seed": seed, "epoch": epoch, "split": split, "replica": replica}
+    drawn = draw(policy, samples, **where)
     if policy.is_identity:
         return images[samples], drawn.parameters
-    where = {"height": height, "width": width, "seed": seed, "epoch": epoch, "split": split}
     if policy.elastic:
         points = controls(samples, policy.elastic, policy.elastic_cells, **where)
         pixels = bend(images, samples, drawn.matrices, points)

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from elementary import exp, log
 from model import Inputs, Network, Workspace
 from model.losses import softmax_cross_entropy
 from workers.blas import one_blas_thread
 from workers.tree import tree_sum
 
+SMALLEST = 1e-300  # a probability of 0 costs as much as this
 SLOT = 500  # rows of a slot; part of the contract, since the loss is summed along the tree over slots
 
 
@@ -55,6 +57,43 @@ def evaluate(
     confusion = np.sum([counts for _, _, counts in results], axis=0)
     loss = tree_sum([loss for _, loss, _ in results]) / len(images)
     return Evaluation(loss, int(np.trace(confusion)), len(images), confusion)
+
+
+def probabilities(
+    network: Network,
+    inputs: Inputs,
+    weights: npt.NDArray[np.float32],
+    images: npt.NDArray[np.uint8],
+    *,
+    threads: int = 1,
+) -> npt.NDArray[np.float64]:
+    """The softmax of each image: float64 (n, classes), computed in fixed slots; arguments as for `evaluate`."""
+    chances = np.empty((len(images), network.classes))
+    begins = range(0, len(images), SLOT)
+
+    def measure(own: range) -> None:
+        workspace, x = network.workspace(SLOT), np.empty((SLOT, network.inputs), np.float32)
+        for begin in own:
+            some = images[begin : begin + SLOT]
+            logits = network.logits(weights, inputs.into(some, x[: len(some)]), workspace).astype(np.float64)
+            powers = exp(logits - logits.max(axis=1, keepdims=True))
+            chances[begin : begin + SLOT] = powers / powers.sum(axis=1, keepdims=True)
+
+    threads = max(1, min(threads, len(begins)))
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(measure, [begins[k::threads] for k in range(threads)]))
+    return chances
+
+
+def judged(chances: npt.NDArray[np.float64], labels: npt.NDArray[np.uint8]) -> Evaluation:
+    """How good probabilities, float64 (n, classes), are for these labels, uint8 (n,)."""
+    count, classes = chances.shape
+    predicted = chances.argmax(axis=1)
+    pairs = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes * classes)
+    right = np.maximum(chances[np.arange(count), labels], SMALLEST)
+    loss = -tree_sum(log(right).tolist()) / count
+    confusion = pairs.reshape(classes, classes)
+    return Evaluation(loss, int(np.trace(confusion)), count, confusion)
 
 
 def _flat(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import commands
+import config
 import millrace
 
 ROOT = Path(millrace.__file__).parent
@@ -116,7 +117,7 @@ def test_as_a_process() -> None:
     assert {line["key"]: line["source"] for line in lines if line["source"] != "default"} | {} == {
         "epochs": "--epochs",
         "batch": "MILLRACE_BATCH",
-        **{f"policy.{name}": "the dataset's own" for name in ("name", "translate", "rotate", "scale", "shear", "flip")},
+        **{key: "the dataset's own" for key in config.known_keys() if key.startswith("policy.")},
     }
     done = start("config", "--epoch", "7")
     assert (done.returncode, done.stdout) == (2, "")

@@ -1,0 +1,97 @@
+"""Networks by what people type: a run, a checkpoint, or a file of `export-model`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import config
+import datasets
+from commands import runs
+from commands.words import argument, short
+from config import Config
+from datasets import DatasetSpec
+from errors import CheckpointError
+from model import Checkpoint, Network, load
+from model.portable import Portable, from_safetensors
+from workers.run_folder import RunFolder
+
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A network and where it was found."""
+
+    path: Path
+    network: Portable
+
+    @property
+    def step(self) -> int:
+        """The updates that the network has had."""
+        return int(self.network.about.get("step", 0))
+
+
+def find_network(text: str) -> Found:
+    """The network that people mean: a file, the folder of a run or a checkpoint, a run's name, or `latest`.
+
+    Of a run it is the best that early stopping keeps, else the newest. UsageError or CheckpointError otherwise."""
+    path = Path(text).expanduser()
+    if path.is_file():
+        try:
+            return Found(path.absolute(), from_safetensors(path.read_bytes(), short(path)))
+        except OSError as error:
+            raise CheckpointError(f"{short(path)} cannot be read", got=error.strerror) from error
+    path = runs.locate(text)
+    return Found(path, portable(checkpoint_at(path)))
+
+
+def checkpoint_at(path: Path) -> Checkpoint:
+    """The checkpoint in this folder, or of the run in it the best that early stopping keeps, else the newest."""
+    if not RunFolder.is_run(path):
+        return load(path)
+    folder = RunFolder.open(path)
+    latest = folder.best() or folder.latest()
+    if latest is None:
+        raise CheckpointError(
+            f"the run in {short(path)} has no checkpoint yet", do=f"millrace resume {argument(path)} trains it"
+        )
+    return latest
+
+
+def recipe_of(about: Mapping[str, Any]) -> Config:
+    """The recipe that a network was trained by."""
+    return config.build(config.recipe_values(about.get("config", {})))
+
+
+def portable(checkpoint: Checkpoint) -> Portable:
+    """The network of a checkpoint, with what its dataset's specification says of its inputs and classes."""
+    recipe = config.build(config.recipe_values(checkpoint.config))
+    spec = datasets.find(recipe.dataset)
+    shape = spec.shape or _shape(spec)
+    made = Portable(
+        options=recipe.network,
+        shape=shape,
+        classes=spec.classes,
+        inputs=checkpoint.inputs,
+        weights=checkpoint.served,
+        about={
+            "dataset": spec.name,
+            "dataset_digest": checkpoint.dataset_digest,
+            "step": checkpoint.step,
+            "config": checkpoint.config,
+            "fingerprint": checkpoint.fingerprint,
+            "prepare": "digits" if spec.policy == "digits" else "points" if spec.format == "points" else "photos",
+        },
+    )
+    sizes = shape[0] * shape[1] * shape[2], len(spec.classes)
+    text = Network(recipe.network, *sizes).text
+    if text != checkpoint.model:
+        raise CheckpointError("the checkpoint belongs to another model", expected=text, got=checkpoint.model)
+    return made
+
+
+def _shape(spec: DatasetSpec) -> tuple[int, int, int]:
+    """The shape of the images, where the specification leaves it to the files."""
+    channels, height, width = datasets.images(datasets.load(spec).train).shape[1:]
+    return channels, height, width

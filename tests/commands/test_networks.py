@@ -1,0 +1,78 @@
+"""predict, export-model, and evaluate of files and of several networks, from outside."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+TRAIN = "train --subset 400 --network.hidden 32 --epochs 20 --batch 32"
+
+
+@pytest.fixture
+def runs(door: Any, home: Path) -> None:
+    assert door(f"{TRAIN} --out one --regularization.average 0.9") == 0
+    assert door(f"{TRAIN} --seed 1 --out two") == 0
+
+
+def accuracy(door: Any, words: str) -> float:
+    assert door(f"evaluate {words}") == 0
+    return float(door.out.splitlines()[-1].split()[2])
+
+
+def test_files_stand_for_their_runs(door: Any, runs: None) -> None:
+    assert door("export-model one") == 0
+    assert "millrace predict network.safetensors IMAGE" in door.out
+    assert door("export-model network.safetensors --precision float16 --out half.safetensors --json") == 0
+    assert json.loads(door.out)["bytes"] < 8000
+    assert accuracy(door, "one") == accuracy(door, "network.safetensors")
+    assert accuracy(door, "half.safetensors") == pytest.approx(accuracy(door, "one"), abs=1)
+    assert door("export-model one --format npz") == 0
+    assert Path("network.npz").is_file()
+
+
+def test_networks_and_views_together(door: Any, runs: None) -> None:
+    together = accuracy(door, "one two")
+    assert "of 2 networks" in door.out
+    assert together > 60
+    assert accuracy(door, "one two --tta 2") > 60
+    assert "2 augmented views" in door.out
+    assert accuracy(door, "two --tta 3") == accuracy(door, "two --tta 3")
+    assert door("evaluate one --tta 256") == 2
+    assert door(f"{TRAIN} --policy none --out plain") == 0
+    assert door("evaluate plain --tta 2") == 2
+    assert "without augmentation" in door.err
+    assert door("train --dataset points --epochs 1 --network.hidden 4 --out p") == 0
+    assert door("evaluate one p") == 1
+    assert "another dataset" in door.err
+
+
+def test_pictures_are_named(door: Any, runs: None) -> None:
+    picture = Image.new("L", (60, 90), 255)
+    ImageDraw.Draw(picture).line((30, 10, 30, 80), fill=0, width=9)
+    picture.save("stroke.png")
+    assert door("predict one stroke.png --json") == 0
+    found = json.loads(door.out)
+    assert found["image"] == "stroke.png"
+    chances = [one["probability"] for one in found["top"]]
+    assert len(chances) == 3
+    assert chances == sorted(chances, reverse=True)
+    assert found["prediction"] == found["top"][0]["class"]
+    assert door("predict two stroke.png stroke.png") == 0
+    assert door.out.count("stroke.png") == 2
+    Path("no.png").write_text("hello")
+    assert door("predict one no.png") == 1
+    assert "no picture" in door.err
+    assert door("predict one") == 2
+    assert door("predict no.png stroke.png") == 1
+
+
+def test_what_cannot_be_exported(door: Any, runs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert door("export-model one --format onyx") == 2
+    assert "did you mean 'onnx'" in door.err
+    assert door("export-model one --out nowhere/x.safetensors") == 2
+    monkeypatch.setitem(__import__("sys").modules, "onnx.helper", None)
+    assert door("export-model one --format onnx") == 2
+    assert "make onnx" in door.err
+    assert not Path("network.onnx").exists()
