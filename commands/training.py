@@ -22,6 +22,7 @@ from workers.run_folder import RunFolder
 from workers.setup import Setup
 
 FILES = (
+    ("report.html", "curves, confusion, mistakes, configuration: one page"),
     ("config.yaml", "the resolved configuration"),
     ("metrics.jsonl", "loss, accuracy, rate, speed of every step"),
     ("epochs.jsonl", "the same for every epoch, and the validation"),
@@ -48,8 +49,8 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
             warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
             with Stopping() as stopping, RunDisplay(screen, config, dataset.spec.name, stopping) as display:
                 done = train(folder, display, stopping.event, checkpoint)
-            if not done.stopped and dataset.spec.format == "points":
-                _draw(setup, dataset, folder)
+            if not done.stopped:
+                _picture(config, setup, dataset, folder)
         finally:
             folder.release()
     if done.stopped:
@@ -59,13 +60,16 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
     return 0
 
 
-def _draw(setup: Setup, dataset: Dataset, folder: RunFolder) -> None:
-    """The decision regions, where the data lies in the plane."""
-    from commands.regions import draw_regions  # matplotlib takes its time to import
+def _picture(config: Config, setup: Setup, dataset: Dataset, folder: RunFolder) -> None:
+    """The report; before it the decision regions, where the data lies in the plane."""
+    from commands.reporting import write_report  # pictures take their time to import
 
     checkpoint = folder.best() or folder.latest()
-    if checkpoint is not None:
+    if checkpoint is not None and dataset.spec.format == "points":
+        from commands.regions import draw_regions
+
         draw_regions(setup, dataset, checkpoint, folder.path)
+    write_report(folder, config, dataset)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,38 @@
+"""`millrace report`: the report of a run, written anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import datasets
+from commands import flags, runs
+from commands.downloads import Downloads
+from commands.reporting import write_report
+from commands.screen import Screen
+from commands.words import short
+from workers.run_folder import RunFolder
+
+KEYS = ("mirror", "offline")
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Write report.html of a run, finished or not: curves, confusion, mistakes, weights, configuration, as one page."""
+
+    run: str = flags.positional("RUN", "folder of the run, its name in the data folder, or latest", required=True)
+    json: bool = flags.as_json()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Write the page and say where it lies."""
+    options, given = flags.parse("report", ReportOptions, arguments, KEYS)
+    screen = Screen(as_json=options.json)
+    folder = RunFolder.open(runs.locate(options.run))
+    settings = runs.config_of(folder)
+    with Downloads(screen) as progress:
+        mirror, offline = given.get("mirror", settings.mirror), given.get("offline", settings.offline)
+        where = str(mirror) if mirror else None
+        dataset = datasets.load(datasets.find(settings.dataset), mirror=where, offline=bool(offline), progress=progress)
+    path = write_report(folder, settings, dataset)
+    screen.record(file=path)
+    screen.say(short(path))
+    return 0
