@@ -35,6 +35,8 @@ COMMANDS = (
     Command("training", "train", "train a network on augmented images"),
     Command("training", "resume", "go on with a run that was stopped"),
     Command("training", "evaluate", "test accuracy, error per class, confusion matrix"),
+    Command("training", "compare", "train several configurations, compare them by validation"),
+    Command("training", "leaderboard", "runs of a folder, ranked by validation accuracy"),
     Command("training", "report", "the report of a run, written anew"),
     Command("networks", "predict", "say what pictures show, with probabilities"),
     Command("networks", "export-model", "a trained network as one file: safetensors, ONNX, npz"),

@@ -1,6 +1,5 @@
 """The report of a run, gathered from its folder and its data, written beside them."""
 
-import json
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import config
 import datasets
 from commands.networks import checkpoint_at, portable
+from commands.outcomes import lines
 from commands.words import duration, in_words
 from config import Config
 from datasets import Dataset
@@ -38,8 +38,8 @@ def write_report(folder: RunFolder, settings: Config, dataset: Dataset) -> Path:
         facts=_facts(folder, settings, setup, checkpoint),
         classes=dataset.spec.classes,
         shape=network.shape,
-        steps=_lines(folder.metrics),
-        epochs=_lines(folder.epochs),
+        steps=lines(folder.metrics),
+        epochs=lines(folder.epochs),
         judged=_judged(folder, network, setup),
         samples=_samples(settings, setup),
         first=network.network.views(network.weights)[0][0],
@@ -122,18 +122,6 @@ def _samples(settings: Config, setup: Setup) -> list[list[U8Array]]:
     rows = np.sort(setup.split.train)[: SAMPLES * 7 : 7].astype(np.int64)
     views = [augmented(setup.images, rows, policy, seed=settings.seed, epoch=epoch)[0] for epoch in range(VIEWS)]
     return [[setup.images[row], *(view[number] for view in views)] for number, row in enumerate(rows.tolist())]
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of metrics; one that is torn ends them."""
-    found: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                break
-    return found
 
 
 def _regions(path: Path) -> Any:

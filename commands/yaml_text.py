@@ -58,11 +58,26 @@ def read(path: Path) -> dict[str, Entry]:
     """The keys that a configuration file sets: dotted key → converted value and line.
 
     Errors: UsageError for a file that cannot be read, is no YAML, or holds unknown, repeated or ill-typed keys."""
+    return parse(_text(path), str(path))
+
+
+def plain(path: Path) -> object:
+    """The file's content as plain values, whatever it is. Errors: UsageError, as `read`."""
+    text = _text(path)
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else path
+        raise UsageError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+
+
+def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > LARGEST:
             raise UsageError(f"{path} is too large for a configuration", expected=f"at most {LARGEST} bytes", got=size)
-        return parse(path.read_text(encoding="utf-8"), str(path))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(
             f"cannot read the configuration {path}: {error.strerror}", do="give the path of a YAML file"

@@ -1,0 +1,78 @@
+"""Many runs: each in a folder of its own, none done twice, whoever computes them."""
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import datasets
+from datasets import Dataset
+from errors import TrainingError
+from workers.events import Event
+from workers.job import Job, Place
+from workers.local_training import train
+from workers.run_folder import RunFolder, write_whole
+
+BROKEN = "broken.txt"
+BREAKDOWN = "training broke down"  # how the error of a loss that is not finite begins
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a series. name: for people; config: the text of its config.yaml."""
+
+    name: str
+    job: Job
+    place: Place
+    folder: Path
+    config: str
+
+
+def dataset_of(trial: Trial) -> Dataset:
+    """The trial's data, fetched if need be."""
+    return datasets.load(datasets.find(trial.job.dataset), mirror=trial.place.mirror, offline=trial.place.offline)
+
+
+def carry_out(trial: Trial, dataset: Dataset, stop: threading.Event) -> bool:
+    """Train the trial to its end, from where it stands; whether it is done (not, where `stop` was set).
+
+    A run whose loss overflows is done too: `broken` tells. It would break down again at the same step."""
+    known = RunFolder.is_run(trial.folder)
+    folder = RunFolder.open(trial.folder) if known else RunFolder.create(trial.folder, trial.config)
+    if folder.finished or broken(trial):
+        return True
+    folder.own()
+    # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
+    warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
+    try:
+        train(trial.job, trial.place, dataset, folder, _deaf, stop, folder.latest(dataset_digest=dataset.digest))
+    except TrainingError as error:
+        if not error.what.startswith(BREAKDOWN):
+            raise
+        write_whole(trial.folder / BROKEN, f"{error}\n".encode())
+        return True
+    finally:
+        folder.release()
+    return folder.finished
+
+
+def broken(trial: Trial) -> bool:
+    """Whether the trial's loss overflowed, so that it never ends."""
+    return (trial.folder / BROKEN).is_file()
+
+
+def one_by_one(trials: Sequence[Trial], stop: threading.Event, load: Callable[[Trial], Dataset]) -> Iterator[Trial]:
+    """The trials in this process, each as it is finished; ends early where `stop` is set."""
+    kept: dict[str, Dataset] = {}
+    for trial in trials:
+        if stop.is_set():
+            return
+        if trial.job.dataset not in kept:
+            kept[trial.job.dataset] = load(trial)
+        if carry_out(trial, kept[trial.job.dataset], stop):
+            yield trial
+
+
+def _deaf(event: Event) -> None:
+    """What a single run reports is of no interest here."""
