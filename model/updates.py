@@ -1,6 +1,7 @@
 """One update of the weights with all that surrounds it: clipping, the optimizer, max-norm, averaging, the view."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from model.norms import blend, gradient_norm, limit_units
 from model.optimizers.base import Optimizer, State
 from model.options import RegularizationOptions
 
+Spread = Callable[[Callable[[int, int], None], int], None]  # has work(begin, end) done for pieces that cover [0, size)
 AVERAGE = "average"  # the name of the running average among the state's arrays
 
 
@@ -50,10 +52,18 @@ class Updates:
         rate: float,
         t: int,
         scale: float,
+        spread: Spread | None = None,
     ) -> None:
-        """Update t, from 1; see `Optimizer.update`."""
+        """Update t, from 1; see `Optimizer.update`. spread: has the optimizer's part done by whoever helps."""
+
+        def update(begin: int, end: int) -> None:
+            self._optimizer.update(weights, state, left, right, divisor, rate, t, begin, end, scale=scale)
+
+        if spread is None:
+            update(0, len(weights))
+        else:
+            spread(update, len(weights))
         r = self._regularization
-        self._optimizer.update(weights, state, left, right, divisor, rate, t, 0, len(weights), scale=scale)
         if r.max_norm:
             limit_units(weights, self._optimizer.layout, r.max_norm)
         if r.average:

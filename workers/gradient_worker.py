@@ -8,12 +8,11 @@ import pyarrow as pa
 
 from errors import UsageError
 from model import Draws, Inputs, Network
-from pipeline import images_of, labels_of, samples_of
-from workers.ledger import slot_digest
 from workers.setup import Setup
+from workers.slot import Slot
 from workers.tree import Block, Partial, join
 
-Take = Callable[[int, int], tuple[pa.RecordBatch, float]]  # (step, slot) → batch, seconds waited
+Take = Callable[[int, int], tuple[Slot | pa.RecordBatch, float]]  # (step, slot) → its samples, seconds waited
 
 
 class GradientWorker:
@@ -53,15 +52,16 @@ class GradientWorker:
         """Give an array of `compute` back, to be written over."""
         self._free.append(gradient)
 
-    def _slot(self, weights: npt.NDArray[np.float32], step: int, slot: int, take: Take) -> Partial:
-        batch, waited = take(step, slot)
+    def _slot(self, weights: npt.NDArray[np.float32], step: int, number: int, take: Take) -> Partial:
+        made, waited = take(step, number)
         self.waited += waited
-        digest = slot_digest(batch)  # while the pixels are in the cache for what follows
-        x = self.inputs.into(images_of(batch), self._x[: batch.num_rows])
+        slot = made if isinstance(made, Slot) else Slot.of(made)
+        rows = len(slot.labels)
+        x = self.inputs.into(slot.images, self._x[:rows])
         out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)
-        draws = Draws(self._seed, step // self._steps_per_epoch, samples_of(batch)) if self.network.draws else None
-        result = self.network.gradient(weights, x, labels_of(batch), out, self._workspace, draws)
-        return Partial(out, result.loss, result.correct, batch.num_rows, (digest,))
+        draws = Draws(self._seed, step // self._steps_per_epoch, slot.samples) if self.network.draws else None
+        result = self.network.gradient(weights, x, slot.labels, out, self._workspace, draws)
+        return Partial(out, result.loss, result.correct, rows, (slot.digest,))
 
 
 def gradient_worker(setup: Setup) -> GradientWorker:

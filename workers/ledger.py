@@ -7,6 +7,8 @@ server chains them in slot order, step after step; the chain starts anew with ea
 import hashlib
 from collections.abc import Iterable
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline import Stream, images_of, labels_of, samples_of
@@ -14,12 +16,17 @@ from pipeline import Stream, images_of, labels_of, samples_of
 EMPTY = "0" * 64
 
 
-def slot_digest(batch: pa.RecordBatch) -> bytes:
-    """sha256 over the ids, the labels and the pixels of a slot's batch."""
-    total = hashlib.sha256(samples_of(batch).data)
-    total.update(labels_of(batch).data)
-    total.update(images_of(batch).data)
+def digest_of(samples: npt.NDArray[np.int64], labels: npt.NDArray[np.uint8], images: npt.NDArray[np.uint8]) -> bytes:
+    """sha256 over the ids, the labels and the pixels of a slot, all C-contiguous."""
+    total = hashlib.sha256(samples.data)
+    total.update(labels.data)
+    total.update(images.data)
     return total.digest()
+
+
+def slot_digest(batch: pa.RecordBatch) -> bytes:
+    """`digest_of` a slot's batch."""
+    return digest_of(samples_of(batch), labels_of(batch), images_of(batch))
 
 
 def extend(ledger: str, digests: Iterable[bytes]) -> str:

@@ -1,7 +1,7 @@
 """The local runtime: gradient workers as threads of this process, around one parameter server.
 
 Nobody waits idly: a worker whose contribution is in makes batches ahead until the last contribution comes; whoever
-brings that one also updates the weights. A step costs no message and no copy of an array.
+brings that one updates the weights, and the others help. A step costs no message and no copy of an array.
 """
 
 import os
@@ -10,15 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
-import pyarrow as pa
-
 from errors import TrainingError
 from pipeline import ReadAhead
+from workers.crew import Crew
 from workers.gradient_worker import GradientWorker, gradient_worker
 from workers.job import Place
 from workers.parameter_server import ParameterServer, ServerState
 from workers.runtime import Finished
 from workers.setup import Setup
+from workers.slot import Slot
 from workers.tree import share
 
 MIB = 1 << 20
@@ -40,14 +40,15 @@ class LocalRuntime:
         slots = -(-setup.order.batch // setup.order.slot)
         self.workers = min(place.most_workers or cores(), slots)
         self.augmenters = place.augmenters or 0
-        self._ahead: ReadAhead[pa.RecordBatch] = ReadAhead(
-            setup.stream.batch,
+        self._ahead: ReadAhead[Slot] = ReadAhead(
+            lambda step, slot: Slot.made(setup.stream, step, slot),
             self._keys(),
             item_bytes=setup.stream.slot_bytes,
             bound=min(place.read_ahead * MIB, MOST_AHEAD * setup.stream.slot_bytes),
             threads=self.augmenters,
         )
-        self._moved = threading.Condition()  # the version, the limit or the end
+        self._moved = threading.Condition()  # the version, the limit, the end, or work for the crew
+        self._crew = Crew(self._moved)
         self._limit, self._ended = self.server.version, False
         self._records: SimpleQueue[Finished | BaseException] = SimpleQueue()
         self._waited = [0.0] * self.workers
@@ -133,7 +134,7 @@ class LocalRuntime:
             worker.recycle(gradient)
 
     def _update(self) -> None:
-        update = self.server.update()
+        update = self.server.update(self._crew.spread)
         now = time.perf_counter()
         seconds = max(now - self._last, 1e-9)
         self._last = now
@@ -158,8 +159,8 @@ class LocalRuntime:
         """Wait for the weights of a version, making batches meanwhile."""
         began = time.monotonic()
         while self.server.version < version and not self._ended:
-            if not self._ahead.help():
-                self._pause(lambda: self._ended or self.server.version >= version)
+            if not self._crew.help() and not self._ahead.help():
+                self._pause(lambda: self._ended or self._crew.busy or self.server.version >= version)
             if time.monotonic() - began > DEADLINE:
                 raise TrainingError(
                     f"step {version - 1} did not finish",

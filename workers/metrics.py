@@ -8,6 +8,8 @@ from typing import IO
 
 from errors import CheckpointError
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
 
 class Lines:
     """A file of JSON objects, one a line, each with a `key` that grows; `keep` are the lines below a value of it."""
@@ -22,7 +24,7 @@ class Lines:
 
     def write(self, line: Mapping[str, object]) -> None:
         """Append one line; it reaches the disk with `flush`."""
-        self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+        self._file.write(_encode(line).encode() + b"\n")
 
     def flush(self) -> None:
         """Hand the lines to the system, so that a `kill -9` of this process loses none of them."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from errors import TrainingError
 from model import served
 from model.schedules import cut
+from model.updates import Spread
 from workers.ledger import EMPTY, extend
 from workers.setup import Setup
 from workers.tree import Block, Partial, Reduction
@@ -101,9 +102,9 @@ class ParameterServer:
         with self._lock:
             return self._reduction.missing() if self._reduction else []
 
-    def update(self) -> Update:
+    def update(self, spread: Spread | None = None) -> Update:
         """Average the complete step's gradients and move the weights. TrainingError where the loss is not finite:
-        the weights stay as they were before the step."""
+        the weights stay as they were before the step. spread: see `model.updates`; it changes no bit."""
         with self._updating:
             if self._reduction is None:
                 raise TrainingError("there is no step left to update", got=f"version {self.version}")
@@ -119,7 +120,8 @@ class ParameterServer:
             if not math.isfinite(scale):
                 raise _not_finite(step, "a gradient that is not finite")
             rate = self._rate(step)
-            self._setup.updates.step(state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale)
+            move = state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale
+            self._setup.updates.step(*move, spread)
             ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
             sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
             edge = (step + 1) % self._setup.order.steps_per_epoch == 0

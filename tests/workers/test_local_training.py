@@ -214,14 +214,14 @@ def test_an_error_in_the_pipeline_ends_the_run_with_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, augmenters: int
 ) -> None:
     stream = Setup(JOB, digits()).stream.__class__
-    batch = stream.batch
+    rows = stream.rows
 
-    def fail(self, step, slot):  # type: ignore[no-untyped-def]
-        if step == 4:
+    def fail(self, epoch, first, last):  # type: ignore[no-untyped-def]
+        if (epoch, first) == (1, 32):
             raise ValueError("no such picture")
-        return batch(self, step, slot)
+        return rows(self, epoch, first, last)
 
-    monkeypatch.setattr(stream, "batch", fail)
+    monkeypatch.setattr(stream, "rows", fail)
     with pytest.raises(ValueError, match="no such picture"):
         train(tmp_path, place=Place(workers=2, augmenters=augmenters))
     assert not worker_threads()

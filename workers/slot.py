@@ -1,0 +1,35 @@
+"""A slot's arrays, as a gradient worker takes them, and their digest."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline import Stream, images_of, labels_of, samples_of
+from workers.ledger import digest_of
+
+
+class Slot(NamedTuple):
+    """samples: int64 (rows,). labels: uint8 (rows,). images: uint8 (rows, C, H, W). digest: of all three, for the
+    ledger. The arrays are only read."""
+
+    samples: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8]
+    digest: bytes
+
+    @classmethod
+    def made(cls, stream: Stream, step: int, slot: int) -> "Slot":
+        """The slot of a stream: the arrays of `stream.batch(step, slot)`, without Arrow around them.
+
+        The digest is taken while the pixels are still in the cache."""
+        rows = stream.rows(stream.order.epoch(step), *stream.order.span(step, slot))
+        arrays = rows.samples, rows.labels, rows.pixels
+        return cls(*arrays, digest_of(*arrays))
+
+    @classmethod
+    def of(cls, batch: pa.RecordBatch) -> "Slot":
+        """The slot that a record batch holds: views of its columns."""
+        arrays = samples_of(batch), labels_of(batch), images_of(batch)
+        return cls(*arrays, digest_of(*arrays))
