@@ -1,0 +1,81 @@
+"""Every method on a real Ray: views, draws, averages and verdicts of the validation end in the bytes of local mode."""
+
+import dataclasses
+import threading
+from pathlib import Path
+
+import pytest
+
+import datasets
+from model import Checkpoint
+from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from tests.workers.ray_runtime.test_ray_training import Kill, Killer, ignore, job, new_folder, on_ray
+from workers.job import Job, Place
+from workers.local_training import train
+from workers.run_folder import RunFolder
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+
+WILD = dataclasses.replace(
+    job(epochs=40),
+    network=NetworkOptions(hidden=(24, 24), activation="gelu", norm="layer", skip=True),
+    optimizer=OptimizerOptions("nesterov", 0.1, decay=1e-3),
+    schedule=ScheduleOptions("plateau", factor=0.5, patience=1),
+    regularization=RegularizationOptions(
+        dropout=0.3,
+        input_dropout=0.1,
+        input_noise=0.1,
+        weight_noise=0.01,
+        label_smoothing=0.1,
+        clip=1.0,
+        max_norm=2.0,
+        average=0.9,
+    ),
+)
+EARLY = dataclasses.replace(
+    job(epochs=60),
+    optimizer=OptimizerOptions("momentum", 0.3),
+    schedule=ScheduleOptions("constant"),
+    regularization=RegularizationOptions(early_stopping=2),
+)
+
+
+def local(path: Path, work: Job) -> RunFolder:
+    folder = new_folder(path)
+    train(work, Place(workers=1), datasets.load(datasets.find("digits")), folder, ignore, threading.Event())
+    folder.release()
+    return folder
+
+
+def everything(checkpoint: Checkpoint | None) -> tuple[object, ...]:
+    assert checkpoint is not None
+    arrays = {name: array.tobytes() for name, array in checkpoint.optimizer.items()}
+    return checkpoint.step, checkpoint.weights.tobytes(), arrays, checkpoint.state["verdicts"]
+
+
+@pytest.mark.usefixtures("shared_ray")
+@pytest.mark.parametrize("work", [WILD, EARLY], ids=["wild", "early"])
+def test_the_same_bytes_as_local_mode(tmp_path: Path, work: Job) -> None:
+    expected = local(tmp_path / "local", work)
+    got = on_ray(tmp_path / "ray", work, workers=2, augmenters=1)
+    assert everything(got.latest()) == everything(expected.latest())
+    if work is EARLY:
+        assert everything(got.best()) == everything(expected.best())
+    else:
+        kept = expected.latest()
+        assert kept is not None
+        assert kept.state["verdicts"]["cuts"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shared_ray")
+def test_a_killed_server_replays_the_rates_that_were_cut(tmp_path: Path, kill: Kill) -> None:
+    work = dataclasses.replace(WILD, epochs=100)
+    expected = local(tmp_path / "local", work)
+    killer = Killer(kill, ["ServerActor"], every=100)
+    got = on_ray(tmp_path / "ray", work, killer, workers=2, augmenters=1)
+    assert killer.killed == ["ServerActor"]
+    assert everything(got.latest()) == everything(expected.latest())
+    kept = expected.latest()
+    assert kept is not None
+    assert any(cut < 30 for cut in kept.state["verdicts"]["cuts"])  # the kill was at epoch 33
