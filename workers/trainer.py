@@ -22,6 +22,7 @@ from workers.setup import Setup
 from workers.verdicts import Verdicts
 
 POLL = 0.1  # seconds between two looks at the runtime
+REST, AHEAD = 0.05, 8  # the longest rest after a look; taken only while at least so many steps may be computed
 DEADLINE = 900.0  # seconds without a finished step after which the run is given up
 
 
@@ -57,6 +58,7 @@ class Trainer:
         self._verdicts = Verdicts(setup.job, checkpoint.state.get("verdicts") if checkpoint else None)
         self._pending: deque[Finished] = deque()
         self._seen = time.monotonic()
+        self._limit, self._seconds = 0, 0.0  # what the runtime may compute; how long the last step took
         self._steps = Lines(folder.metrics, "step", self._step)
         self._epochs = Lines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
         self._fingerprint = fingerprint()
@@ -70,6 +72,7 @@ class Trainer:
         try:
             while not self._ended and not self._stop.is_set():
                 self._next(POLL)
+                self._rest()
                 if time.monotonic() - last_checkpoint >= self._place.checkpoint_every:
                     self._checkpoint()
                     last_checkpoint = time.monotonic()
@@ -93,6 +96,11 @@ class Trainer:
         while self._pending and (until is None or self._pending[0].update.step < until):
             self._record(self._pending.popleft())
         self._steps.flush()
+
+    def _rest(self) -> None:
+        """Leave the cores to the workers for the next steps: each look interrupts one of them."""
+        if self._limit - self._step >= AHEAD and not self._ended:
+            self._stop.wait(min(REST, 4 * self._seconds))
 
     def _announce(self) -> None:
         setup, order = self._setup, self._setup.order
@@ -131,7 +139,8 @@ class Trainer:
             self._runtime.cut(self._verdicts.cuts)
         per_epoch = self._setup.order.steps_per_epoch
         edge = (self._step // per_epoch + 1) * per_epoch
-        self._runtime.allow(edge if len(self._setup.split.validation) else self._setup.total_steps)
+        self._limit = edge if len(self._setup.split.validation) else self._setup.total_steps
+        self._runtime.allow(self._limit)
 
     def _record(self, finished: Finished) -> None:
         update, samples = finished.update, finished.update.samples
@@ -156,7 +165,7 @@ class Trainer:
                 "waiting": round(done.waiting, 6),
             }
         )
-        self._step = update.step + 1
+        self._step, self._seconds = update.step + 1, finished.seconds
         self._progress.seconds += finished.seconds
         self._progress.epoch_seconds += finished.seconds
         self._progress.epoch_waiting += finished.seconds * finished.waiting

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import numpy as np
 import pytest
 
 from tests.workers.runs import JOB, digits
@@ -15,7 +16,11 @@ def test_made_from_the_stream_or_taken_from_a_batch(step: int, slot: int) -> Non
     stream = Setup(JOB, digits()).stream
     batch = stream.batch(step, slot)
     made, taken = Slot.made(stream, step, slot), Slot.of(batch)
-    pairs = [(made.samples, taken.samples), (made.labels, taken.labels), (made.images, taken.images)]
+    pairs: list[tuple[np.ndarray, np.ndarray]] = [
+        (made.samples, taken.samples),
+        (made.labels, taken.labels),
+        (made.images, taken.images),
+    ]
     for left, right in pairs:
         assert left.dtype == right.dtype
         assert left.tobytes() == right.tobytes()
