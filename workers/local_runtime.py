@@ -37,8 +37,8 @@ class LocalRuntime:
     def __init__(self, setup: Setup, place: Place, state: ServerState | None = None) -> None:
         self._setup = setup
         self.server = ParameterServer(setup, state)
-        slots = -(-setup.order.batch // setup.order.slot)
-        self.workers = min(place.most_workers or cores(), slots)
+        self._slots = -(-setup.order.batch // setup.order.slot)  # of a full step
+        self.workers = min(place.most_workers or cores(), self._slots)
         self.augmenters = place.augmenters or 0
         self._ahead: ReadAhead[Slot] = ReadAhead(
             lambda step, slot: Slot.made(setup.stream, step, slot),
@@ -159,7 +159,9 @@ class LocalRuntime:
         """Wait for the weights of a version, making batches meanwhile."""
         began = time.monotonic()
         while self.server.version < version and not self._ended:
-            if not self._crew.help() and not self._ahead.help():
+            # What the next step needs first, then the update, then what later steps need.
+            scarce = self._ahead.waiting < self._slots
+            if not (scarce and self._ahead.help()) and not self._crew.help() and not self._ahead.help():
                 self._pause(lambda: self._ended or self._crew.busy or self.server.version >= version)
             if time.monotonic() - began > DEADLINE:
                 raise TrainingError(

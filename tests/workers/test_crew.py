@@ -55,9 +55,12 @@ def test_who_waits_does_help(crew: Crew) -> None:
             workers.add(threading.get_ident())
             both.wait()
 
-    helper = threading.Thread(
-        target=lambda: [crew.help() or time.sleep(0.001) for _ in range(2000) if len(workers) < 2]
-    )
+    def help_for_a_while() -> None:
+        until = time.monotonic() + 30
+        while len(workers) < 2 and time.monotonic() < until:
+            crew.help()
+
+    helper = threading.Thread(target=help_for_a_while)
     helper.start()
     crew.spread(work, 4 * PIECE)
     helper.join(30)
