@@ -1,4 +1,8 @@
-"""Softmax and cross-entropy in one kernel: loss, right answers and the output's delta y − t."""
+"""Softmax and cross-entropy in one kernel: loss, right answers and the output's delta y − t.
+
+The largest logit is taken off before exp, so nothing overflows. Inside, numbers are float64, and exp and log are the
+project's own, so only the matrix products depend on the machine.
+"""
 
 from typing import Any
 
@@ -19,13 +23,9 @@ def softmax_cross_entropy(
     without `backward`). scratch: float64 (classes,). measures: float64 (2,): the summed loss, and how many rows have
     their largest logit (the first of equals) at the label. smoothing: ε; the target is 1 − ε at the label plus
     ε/classes everywhere (Szegedy et al. 2016; Deep Learning, 7.5.1), and the loss that target's cross-entropy.
-
-    The largest logit is taken off before exp, so nothing overflows. Inside, numbers are float64, and exp
-    and log are the project's own, so only the matrix products depend on the machine.
     """
     classes = logits.shape[1]
-    spread = smoothing / classes
-    hit = 1.0 - smoothing
+    spread, hit = smoothing / classes, 1.0 - smoothing
     if backward:
         bias_gradient[:] = np.float32(0.0)
     loss, right = 0.0, 0.0
@@ -35,8 +35,7 @@ def softmax_cross_entropy(
             logits[row, unit] += bias[unit]
             if logits[row, unit] > logits[row, best]:
                 best = unit
-        top = np.float64(logits[row, best])
-        total = 0.0
+        top, total = np.float64(logits[row, best]), 0.0
         for unit in range(classes):
             scratch[unit] = exp(np.float64(logits[row, unit]) - top)
             total += scratch[unit]
@@ -50,8 +49,6 @@ def softmax_cross_entropy(
         if backward:
             for unit in range(classes):
                 target = hit + spread if unit == label else spread
-                delta = np.float32(scratch[unit] / total - target)
-                logits[row, unit] = delta
-                bias_gradient[unit] += delta
-    measures[0] = loss
-    measures[1] = right
+                logits[row, unit] = np.float32(scratch[unit] / total - target)
+                bias_gradient[unit] += logits[row, unit]
+    measures[0], measures[1] = loss, right

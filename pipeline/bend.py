@@ -47,8 +47,7 @@ def _locate(
 ) -> None:
     """Word index and weights of each output pixel, as in the warp, with the field added to the source."""
     zero, right, bottom = np.float32(0), np.float32(width + 1), np.float32(height + 1)
-    one = np.float32(1)
-    pitch = np.int32(width + 2)
+    one, pitch = np.float32(1), np.int32(width + 2)
     for y in range(height):
         row_x = (matrix[1] * ramp[U(y)] + matrix[2]) + one
         row_y = (matrix[4] * ramp[U(y)] + matrix[5]) + one
