@@ -1,4 +1,4 @@
-"""One Ray for all its tests, started with a temporary home and ended after them; nothing of it stays."""
+"""One Ray for all its tests, ended after them; nothing of it stays."""
 
 import os
 import signal
@@ -9,14 +9,12 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def shared_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A Ray of this test session alone, with more logical CPUs than the machine has."""
-    ray = pytest.importorskip("ray")
-    home, cache = os.environ.get("HOME"), os.environ.get("MILLRACE_CACHE")
-    from user_cache import user_cache
+def shared_ray() -> Iterator[None]:
+    """A Ray of this test session alone, with more logical CPUs than the machine has.
 
-    os.environ["MILLRACE_CACHE"] = str(user_cache())  # compiled kernels are shared with the other tests
-    os.environ["HOME"] = str(tmp_path_factory.mktemp("home"))  # Ray writes its token there
+    It writes its token to the HOME of all tests: a process reads a token once, so another home would have none.
+    """
+    ray = pytest.importorskip("ray")
     from workers.ray_runtime.cluster import Need, _environment
 
     ray.init(
@@ -31,11 +29,6 @@ def shared_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     assert Need(1, 1)
     yield
     ray.shutdown()
-    for name, value in (("HOME", home), ("MILLRACE_CACHE", cache)):
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def descendants(kind: str) -> list[int]:
