@@ -31,6 +31,7 @@ FLOOR, SQUARE_FLOOR = np.float32(1e-30), np.float32(1e-36)
     F32,
     F32,
     F32,
+    F32,
 )
 def _step(
     w: Any,
@@ -42,6 +43,7 @@ def _step(
     divisor: Any,
     scale: Any,
     decay: Any,
+    keep: Any,
     rho1: Any,
     new1: Any,
     rho2: Any,
@@ -56,7 +58,7 @@ def _step(
         second = settled(rho2 * r[i] + new2 * (g * g), SQUARE_FLOOR)
         s[i] = first
         r[i] = second
-        w[i] -= rate * first / (np.sqrt(second) * correct + delta)
+        w[i] = keep * w[i] - rate * first / (np.sqrt(second) * correct + delta)
 
 
 class Adam(Optimizer):
@@ -80,7 +82,20 @@ class Adam(Optimizer):
         rate: float,
         t: int,
     ) -> None:
-        _step(weights, state["s"], state["r"], *sums, *average, decay, *self._numbers(rate, t))
+        self._move(weights, state, sums, average, (decay, np.float32(1.0)), rate, t)
+
+    def _move(
+        self,
+        weights: Floats,
+        state: State,
+        sums: tuple[Floats, Floats],
+        average: tuple[bool, np.float32, np.float32],
+        decays: tuple[np.float32, np.float32],
+        rate: float,
+        t: int,
+    ) -> None:
+        """The step with both kinds of decay: what is added to the gradient, and what the weights keep (1 is exact)."""
+        _step(weights, state["s"], state["r"], *sums, *average, *decays, *self._numbers(rate, t))
 
     def _numbers(self, rate: float, t: int) -> list[np.float32]:
         """What the kernel is told of a step: decays and their complements, corrected rate, correction, δ."""

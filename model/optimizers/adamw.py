@@ -1,60 +1,10 @@
 """AdamW: Adam with a weight decay of its own, beside the gradient."""
 
-from typing import Any
-
 import numpy as np
 
-from compiled import BOOL, F32, array, kernel, readonly
 from model.layout import Floats
-from model.optimizers.adam import FLOOR, SQUARE_FLOOR, Adam
+from model.optimizers.adam import Adam
 from model.optimizers.base import State
-from model.optimizers.gradient import averaged, settled
-
-
-@kernel(
-    array(F32),
-    array(F32),
-    array(F32),
-    readonly(F32),
-    readonly(F32),
-    BOOL,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-)
-def _step(
-    w: Any,
-    s: Any,
-    r: Any,
-    left: Any,
-    right: Any,
-    paired: Any,
-    divisor: Any,
-    scale: Any,
-    keep: Any,
-    rho1: Any,
-    new1: Any,
-    rho2: Any,
-    new2: Any,
-    rate: Any,
-    correct: Any,
-    delta: Any,
-) -> None:
-    none = np.float32(0.0)
-    for i in range(w.shape[0]):
-        g = averaged(left[i], right[i], paired, divisor, scale, none, none)
-        first = settled(rho1 * s[i] + new1 * g, FLOOR)
-        second = settled(rho2 * r[i] + new2 * (g * g), SQUARE_FLOOR)
-        s[i] = first
-        r[i] = second
-        w[i] = keep * w[i] - rate * first / (np.sqrt(second) * correct + delta)
 
 
 class AdamW(Adam):
@@ -76,4 +26,4 @@ class AdamW(Adam):
         t: int,
     ) -> None:
         keep = np.float32(1.0 - rate * float(decay))
-        _step(weights, state["s"], state["r"], *sums, *average, keep, *self._numbers(rate, t))
+        self._move(weights, state, sums, average, (np.float32(0.0), keep), rate, t)
