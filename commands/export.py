@@ -20,10 +20,10 @@ from config import Config
 from datasets import Dataset
 from datasets.exported import ExportedDataset, Folder, Manifest
 from errors import UsageError, unknown_name
-from millrace import __version__
 from pipeline.export import Done, ExportOptions, Plan, Session, ShardWriter, make_plan
 from pipeline.export.estimate import estimate
 from reports.dataset_card import CARD, SHEET, card, sheet
+from version import __version__
 from workers.statistics import pixel_statistics
 
 KEYS = (
