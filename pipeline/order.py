@@ -45,6 +45,11 @@ class Order:
         begin = step % self.steps_per_epoch * self.batch
         return min(self.batch, self.samples - begin)
 
+    @property
+    def most_slots(self) -> int:
+        """The number of slots of a full step."""
+        return -(-self.batch // self.slot)
+
     def slots(self, step: int) -> int:
         """The number of slots of a step."""
         return -(-self.size(step) // self.slot)

@@ -37,7 +37,7 @@ class LocalRuntime:
     def __init__(self, setup: Setup, place: Place, state: ServerState | None = None) -> None:
         self._setup = setup
         self.server = ParameterServer(setup, state)
-        self._slots = -(-setup.order.batch // setup.order.slot)  # of a full step
+        self._slots = setup.order.most_slots
         self.workers = min(place.most_workers or cores(), self._slots)
         self.augmenters = place.augmenters or 0
         self._ahead: ReadAhead[Slot] = ReadAhead(

@@ -1,5 +1,6 @@
 """The parameter server: weights, optimizer state, and the average of the workers' gradients."""
 
+import dataclasses
 import math
 import threading
 from collections.abc import Sequence
@@ -46,6 +47,11 @@ class ServerState:
     epoch_correct: int = 0
     epoch_samples: int = 0
     ledger: str = EMPTY
+
+    def copy(self) -> "ServerState":
+        """The same state in arrays of its own, which may be written to."""
+        optimizer = {name: array.copy() for name, array in self.optimizer.items()}
+        return dataclasses.replace(self, weights=self.weights.copy(), optimizer=optimizer)
 
     @property
     def served(self) -> F32Array:
@@ -140,9 +146,7 @@ class ParameterServer:
             state = self._state
             if not np.isfinite(state.weights).all():
                 raise _not_finite(state.version - 1, "a weight that is not finite")
-            optimizer = {name: array.copy() for name, array in state.optimizer.items()}
-            sums = (state.epoch_loss, state.epoch_correct, state.epoch_samples, state.ledger)
-            return ServerState(state.version, state.weights.copy(), optimizer, *sums)
+            return state.copy()
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step."""

@@ -104,7 +104,7 @@ class Trainer:
 
     def _announce(self) -> None:
         setup, order = self._setup, self._setup.order
-        slots = -(-order.batch // order.slot)
+        slots = order.most_slots
         wanted = self._place.most_workers
         if wanted > slots or (not wanted and self._threads > slots):
             what = f"{wanted} workers" if wanted else f"{self._threads} cores"

@@ -68,7 +68,7 @@ class WorkerActor:
 
     def _rows(self) -> int:
         """Gradient arrays that one step may take: a block's path down the tree, for all blocks of a share."""
-        slots = -(-self._setup.order.batch // self._setup.order.slot)
+        slots = self._setup.order.most_slots
         return min(2 * slots.bit_length() + 1, slots + 1)
 
     def _join(self) -> Order:
