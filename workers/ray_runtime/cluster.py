@@ -58,7 +58,8 @@ def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
         return  # not the main thread: there Ray puts no handlers in place either
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """What the processes of an own Ray need: this project on their path, and this project's settings."""
     kept = {name: value for name, value in os.environ.items() if name.startswith("MILLRACE_")}
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
 
@@ -78,7 +79,7 @@ def _start(need: Need) -> None:
         include_dashboard=False,
         configure_logging=False,
         log_to_driver=False,
-        runtime_env={"env_vars": _environment()},
+        runtime_env={"env_vars": environment()},
     )
 
 

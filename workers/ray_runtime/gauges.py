@@ -19,7 +19,6 @@ class ServerGauges:
         self._flight = Gauge(
             "millrace_bytes_in_flight", "bytes of batches asked for and not used yet", tag_keys=("worker",)
         )
-        self._norm = Gauge("millrace_gradient_norm", "Euclidean norm of the averaged gradient")
         self._retries = Gauge("millrace_lease_retries", "blocks that were leased again")
         self._steps = Counter("millrace_steps", "updates of the weights")
         self._next = 0.0
@@ -48,7 +47,3 @@ class ServerGauges:
         for worker, size in self._flights.items():
             self._flight.set(size, tags={"worker": worker})
         self._samples, self._seconds, self._waited, self._done = 0, 0.0, 0.0, 0
-
-    def norm(self, value: float) -> None:
-        """The gradient's norm."""
-        self._norm.set(value)

@@ -50,7 +50,6 @@ class RayRuntime:
         self._state = state
         self._limit = self._next = state.version if state else 0
         self._cuts: tuple[int, ...] = ()
-        self._incarnation = ""
         self._usual: list[float] = []
         self._loosened = (-1, 0.0)
         self._grow_at = 0.0
@@ -115,11 +114,10 @@ class RayRuntime:
         while True:
             try:
                 server = self._actors.server
-                incarnation, whole = ray.get(server.hello.remote(), timeout=ANSWER)
+                _, whole = ray.get(server.hello.remote(), timeout=ANSWER)
                 if not whole:
                     state = state or self._latest()
                     ray.get(server.restore.remote(state, self._limit, self._cuts), timeout=ANSWER)
-                self._incarnation = incarnation
                 self._actors.find_server()
                 return
             except RayTaskError as error:

@@ -61,17 +61,8 @@ class ServerActor:
     async def restore(self, state: ServerState | None, limit: int, cuts: tuple[int, ...] = ()) -> str:
         """Begin with a state (None: the first weights). Only the first call of an incarnation counts."""
         if self._dispatcher is None:
-            if state is not None:
-                optimizer = {name: array.copy() for name, array in state.optimizer.items()}
-                state = ServerState(
-                    state.version,
-                    state.weights.copy(),
-                    optimizer,
-                    state.epoch_loss,
-                    state.epoch_correct,
-                    state.epoch_samples,
-                    state.ledger,
-                )
+            # What comes through the object store is read-only.
+            state = state.copy() if state is not None else None
             self._dispatcher = Dispatcher(self._setup, state)
             self._dispatcher.server.cut(cuts)
             self._publish()
@@ -161,11 +152,13 @@ class ServerActor:
         """What happened since the trainer saw step `seen` − 1; up to `patience` seconds later, sooner at the limit."""
         until = time.monotonic() + patience
         while (left := until - time.monotonic()) > 0:
-            # At the limit the trainer has work to do: it is told at once, if it does not know yet.
-            if self._halted.is_set() and self._dispatcher is not None and self._dispatcher.version > seen:
+            # At the limit the trainer has work to do: it is told at once, if it does not know yet. Until then nobody
+            # wakes this wait: steps take no time for it.
+            halted = self._halted.is_set()
+            if halted and self._dispatcher is not None and self._dispatcher.version > seen:
                 break
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(left, 0.05))
+                await asyncio.wait_for((self._changed if halted else self._halted).wait(), left)
         while self._records and self._records[0].update.step < seen:
             self._records.popleft()
         dispatcher = self._dispatcher

@@ -95,12 +95,10 @@ class Supply:
         while begin < self._last and len(self._asked) < 2:
             end = min(begin + run, self._last)
             wanted = keys(self._stream.order, begin, end, self._lease)
-            reference = self._augmenter.make.remote(begin, end, self._lease) if wanted else None
-            if reference is not None:
-                self._asked.append(_Asked(begin, end, wanted, reference))
-            begin = end
             if not wanted:
-                break
+                break  # more members than slots: this one has no share
+            self._asked.append(_Asked(begin, end, wanted, self._augmenter.make.remote(begin, end, self._lease)))
+            begin = end
 
     def _receive(self, asked: _Asked) -> None:
         self._asked.remove(asked)
