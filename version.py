@@ -1,3 +1,3 @@
-"""The version of Millrace, said once: `--version`, exports and the installed package read it here."""
+"""The version of Millrace, as `--version` and exports tell it; a test holds pyproject.toml to it."""
 
 __version__ = "0.1.0"
