@@ -4,6 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
 PYTEST := $(PYTHON) -m pytest
+PARALLEL := -n auto --maxprocesses 4
 
 # The first Python of this machine that is of a supported version; `make BASE_PYTHON=…` names another.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -33,14 +34,14 @@ train: $(RUN) ## install, then train on handwritten digits; ARGS='--dataset mnis
 
 .PHONY: test
 test: $(TEST) ## install the test extras, then the fast tests and one on Ray
-	$(PYTEST) -m "$(TESTED)" $(ARGS)
+	$(PYTEST) $(PARALLEL) -m "$(TESTED)" $(ARGS)
 
 .PHONY: check
 check: $(TEST) ## format, lint, types, fast tests
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
-	$(PYTEST) -m "$(FAST)" -q $(ARGS)
+	$(PYTEST) $(PARALLEL) -m "$(FAST)" -q $(ARGS)
 
 .PHONY: format
 format: $(TEST) ## put the sources in order
