@@ -12,7 +12,7 @@ from commands.downloads import Downloads
 from commands.run_display import RunDisplay
 from commands.screen import Screen
 from commands.stopping import Stopping
-from commands.words import accuracy_line, argument, duration, short
+from commands.words import accuracy_line, argument, duration, short, size
 from config import Config
 from datasets import Dataset
 from model import Checkpoint
@@ -55,7 +55,7 @@ def carry_out(screen: Screen, config: Config, take: Callable[[], RunFolder]) -> 
             folder.release()
     if done.stopped:
         return _stopped(screen, folder, done, stopping)
-    _results(screen, config, folder, done.seconds)
+    _results(screen, config, folder, done)
     screen.say(_last_line(done.test_accuracy), style="bold")
     return 0
 
@@ -121,10 +121,14 @@ def _stopped(screen: Screen, folder: RunFolder, done: RunDone, stopping: Stoppin
     return stopping.code
 
 
-def _results(screen: Screen, config: Config, folder: RunFolder, seconds: float) -> None:
+def _results(screen: Screen, config: Config, folder: RunFolder, done: RunDone) -> None:
     """Where the run's files lie and what to do next."""
     screen.say()
-    screen.facts(("time", duration(seconds)), ("run", short(folder.path)))
+    screen.facts(("time", duration(done.seconds)))
+    if done.copied_per_step:
+        screen.facts(("copied", f"{size(done.copied_per_step)} per step between processes"))
+    # On a cluster the reader may sit at another machine, in another folder.
+    screen.facts(("run", str(folder.path) if config.runtime == "ray" else short(folder.path)))
     for name, what in FILES:
         screen.facts(("", f"{name:<15} {what}"))
     path = argument(folder.path)

@@ -21,7 +21,7 @@ def accuracy_line(fraction: float) -> str:
     return f"test accuracy {percent(fraction, 2)}"
 
 
-def size(count: int) -> str:
+def size(count: float) -> str:
     """Bytes for people: `11.5 MB`."""
     value, units = float(count), iter(("B", "kB", "MB", "GB"))
     unit = next(units)

@@ -70,13 +70,15 @@ class Notice:
 
 @dataclass(frozen=True)
 class RunDone:
-    """The run ended after its last step, or was stopped (`stopped`) with a checkpoint at `step`."""
+    """The run ended after its last step, or was stopped (`stopped`) with a checkpoint at `step`. copied_per_step: bytes
+    of batches, gradients and weights that were copied between processes, per step computed here; 0 in local mode."""
 
     step: int
     stopped: bool
     seconds: float
     test_loss: float | None
     test_accuracy: float | None
+    copied_per_step: float = 0.0
 
 
 Event = RunStarted | StepDone | EpochDone | CheckpointWritten | Notice | RunDone

@@ -40,6 +40,7 @@ class LocalRuntime:
         self._slots = setup.order.most_slots
         self.workers = min(place.most_workers or cores(), self._slots)
         self.augmenters = place.augmenters or 0
+        self.copied = 0
         self._ahead: ReadAhead[Slot] = ReadAhead(
             lambda step, slot: Slot.made(setup.stream, step, slot),
             self._keys(),

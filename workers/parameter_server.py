@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from errors import TrainingError
 from model import served
+from model.norms import gradient_norm
 from model.schedules import cut
 from model.updates import Spread
 from workers.ledger import EMPTY, extend
@@ -23,7 +24,8 @@ F32Array = npt.NDArray[np.float32]
 
 class Update(NamedTuple):
     """One finished step. loss: sum over the samples, before the update; epoch_loss, epoch_correct, epoch_samples: the
-    sums since the epoch's first step; ledger: the epoch's digest so far, hex."""
+    sums since the epoch's first step; ledger: the epoch's digest so far, hex; norm: of the averaged gradient before
+    clipping, where it was asked for."""
 
     step: int
     loss: float
@@ -34,6 +36,7 @@ class Update(NamedTuple):
     epoch_correct: int
     epoch_samples: int
     ledger: str
+    norm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class ParameterServer:
             weights = setup.network.initial(setup.job.seed)
             state = ServerState(0, weights, setup.updates.initial_state(weights))
         self._state = state
+        self.norm_wanted = False  # whether updates say the gradient's norm; it costs a pass and changes no bit
         self._cuts: tuple[int, ...] = ()
         self._room: F32Array | None = None
         self._view = self._publish(state)
@@ -125,6 +129,7 @@ class ParameterServer:
             scale = self._setup.updates.scale(*sums_of, float(samples))
             if not math.isfinite(scale):
                 raise _not_finite(step, "a gradient that is not finite")
+            norm = gradient_norm(*sums_of, float(samples)) if self.norm_wanted else None
             rate = self._rate(step)
             move = state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale
             self._setup.updates.step(*move, spread)
@@ -138,7 +143,7 @@ class ParameterServer:
                 self._view = self._publish(state)
                 self._state = state
                 self._open()
-            return Update(step, loss, correct, samples, rate, *sums)
+            return Update(step, loss, correct, samples, rate, *sums, norm)
 
     def snapshot(self) -> ServerState:
         """Copies of everything, from between two updates. TrainingError where a weight is not finite."""

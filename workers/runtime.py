@@ -22,6 +22,7 @@ class Runtime(Protocol):
 
     workers: int
     augmenters: int
+    copied: int  # bytes of arrays copied between processes so far
 
     def start(self) -> None:
         """Begin with the step that the server's state asks for."""

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,7 @@ class Trainer:
     ) -> None:
         self._setup, self._place, self._runtime = setup, place, runtime
         self._folder, self._observer, self._stop, self._threads = folder, observer, stop, threads
-        self._step = checkpoint.step if checkpoint else 0
+        self._first = self._step = checkpoint.step if checkpoint else 0
         kept = checkpoint.state.get("trainer", {}) if checkpoint else {}
         self._progress = Progress(**kept)
         self._verdicts = Verdicts(setup.job, checkpoint.state.get("verdicts") if checkpoint else None)
@@ -252,13 +252,13 @@ class Trainer:
     def _end(self) -> RunDone:
         """The last checkpoint; after the last step also the result, and the test set, once, unless it is barred."""
         state = self._checkpoint()
-        seconds = self._progress.seconds
-        done = RunDone(state.version, not self._ended, seconds, None, None)
+        copied = self._runtime.copied / max(state.version - self._first, 1)
+        done = RunDone(state.version, not self._ended, self._progress.seconds, None, None, round(copied, 1))
         if self._ended:
             measured = None if self._place.no_test else self._test(state.served)
             found: dict[str, object] = {}
             if measured is not None:
-                done = RunDone(state.version, False, seconds, measured.loss, measured.accuracy)
+                done = replace(done, test_loss=measured.loss, test_accuracy=measured.accuracy)
                 found = {"correct": measured.correct, "count": measured.count}
             if self._verdicts.keeps_best:
                 found |= {"best_epoch": self._verdicts.best.epoch, "stopped_early": self._verdicts.stop}

@@ -136,6 +136,22 @@ def test_the_update_averages_over_the_true_number_of_samples() -> None:
     np.testing.assert_allclose(server.snapshot().weights, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_the_norm_is_of_the_averaged_gradient_and_changes_no_bit() -> None:
+    server, norms = ParameterServer(setup()), []
+    for step in range(STEPS_PER_EPOCH):
+        server.norm_wanted = step != 1
+        slots = setup().order.slots(step)
+        for slot in range(slots):
+            server.contribute(step, Block(slot, 1), leaf(step, slot))
+        norms.append(server.update().norm)
+        if step != 1:
+            total = np.sum([leaf(step, slot).gradient.astype(np.float64) for slot in range(slots)], axis=0)
+            samples = sum(leaf(step, slot).samples for slot in range(slots))
+            assert norms[-1] == pytest.approx(np.linalg.norm(total / samples), rel=1e-6)
+    assert norms[1] is None
+    assert server.snapshot().weights.tobytes() == plain_weights(STEPS_PER_EPOCH)
+
+
 def test_the_sums_of_the_epoch_start_anew_with_each() -> None:
     for update in plain():
         first = update.step // STEPS_PER_EPOCH * STEPS_PER_EPOCH

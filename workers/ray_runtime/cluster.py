@@ -168,6 +168,12 @@ def resources(which: str) -> dict[str, float]:
     return dict(known)
 
 
+def metrics_addresses() -> list[str]:
+    """Where each node that is alive answers in Prometheus format."""
+    alive = [node for node in nodes() if node["Alive"]]
+    return sorted(f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics" for node in alive)
+
+
 def alive_nodes() -> list[str]:
     """The ids of the nodes that are alive, in a fixed order."""
     return sorted(str(node["NodeID"]) for node in nodes() if node["Alive"])

@@ -55,6 +55,7 @@ class RayRuntime:
         self._grow_at = 0.0
         self.retries = 0
         self.copied = 0
+        self._counted = ("", 0)  # the server's incarnation, and what it had copied
 
     def start(self) -> None:
         self._restore(self._state)
@@ -74,11 +75,18 @@ class RayRuntime:
         self._watch_workers()
         status: Status = self._call(self._actors.server.status, self._next, max(timeout, PERIOD))
         fresh = [record for record in status.finished if record.update.step >= self._next]
-        self.retries, self.copied, self.workers = status.retries, status.copied, len(status.members)
+        self.retries, self.workers = status.retries, len(status.members)
+        self._count_copied(status)
         self._watch_step(status, fresh)
         self._grow()
         self._next = fresh[-1].update.step + 1 if fresh else self._next
         return fresh
+
+    def _count_copied(self, status: Status) -> None:
+        """A restarted server counts from zero."""
+        incarnation, before = self._counted
+        self.copied += status.copied - (before if incarnation == status.incarnation else 0)
+        self._counted = status.incarnation, status.copied
 
     def snapshot(self) -> ServerState:
         until = time.monotonic() + RESTART * 2

@@ -92,6 +92,7 @@ class ServerActor:
         if self._dispatcher is not None:
             self._dispatcher.leave(name)
         self._arenas.pop(name, None)
+        self._gauges.leave(name)
         self._wake()
 
     async def loosen(self) -> None:
@@ -138,6 +139,7 @@ class ServerActor:
         self._reports[name] = self._reports.get(name, 0.0) + report.waited
         self._gauges.in_flight(name, report.in_flight)
         self._copied += report.received
+        dispatcher.server.norm_wanted = self._gauges.due
         arrays = iter(gradients)
         for block, row, loss, correct, samples, digests in contributions:
             gradient = self._row(name, row) if row is not None else next(arrays)
@@ -199,7 +201,7 @@ class ServerActor:
         self._records.append(Finished(update, seconds, waiting))
         self._publish()
         if self._dispatcher is not None:
-            self._gauges.step(update, seconds, waiting, self._dispatcher.retries)
+            self._gauges.step(update, seconds, waiting, self._dispatcher.retries, self._copied)
         self._wake()
 
     def _publish(self) -> None:

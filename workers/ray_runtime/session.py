@@ -15,7 +15,7 @@ from workers.job import Job, Place
 from workers.local_runtime import cores
 from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
-from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected
+from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected, metrics_addresses
 from workers.ray_runtime.runtime import Incident, RayRuntime, Staff
 from workers.run_folder import RunFolder
 from workers.setup import Setup
@@ -50,6 +50,7 @@ class Session:
         self._actors.begin_server()
         state = server_state(checkpoint) if checkpoint else None
         runtime = RayRuntime(self._actors, self._staff, latest, _incidents(folder, observer), state)
+        observer(Notice(f"metrics for Prometheus: {' '.join(metrics_addresses()[:3])}"))
         every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
         place = replace(self._place, checkpoint_every=every)
         try:

@@ -1,0 +1,90 @@
+"""The metrics of a run on a Ray of its own, scraped from the node's port as Prometheus does."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+
+ROOT = Path(__file__).resolve().parents[3]
+START, WAIT, LEAVE = 90.0, 60.0, 15.0  # seconds
+NAMES = {
+    "ray_millrace_samples_per_second",
+    "ray_millrace_step_seconds",
+    "ray_millrace_data_waiting_share",
+    "ray_millrace_gradient_norm",
+    "ray_millrace_lease_retries",
+    "ray_millrace_copied_bytes_per_step",
+    "ray_millrace_bytes_in_flight",
+    "ray_millrace_steps_total",
+}
+
+
+def scraped(address: str) -> dict[str, list[float]]:
+    """The values under each of this project's names, in Prometheus' text format."""
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        text = answer.read().decode()
+    found: dict[str, list[float]] = {}
+    for name, value in re.findall(r"^(ray_millrace_\w+)\{[^}]*\} (\S+)$", text, re.MULTILINE):
+        found.setdefault(name, []).append(float(value))
+    return found
+
+
+def addresses(process: subprocess.Popen[str]) -> list[str]:
+    """What the run says of where it is watched, once it has begun."""
+    found: list[str] = []
+    until = time.monotonic() + START
+    assert process.stdout is not None
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "notice" and "/metrics" in event["text"]:
+            found = re.findall(r"http://\S+/metrics", event["text"])
+        if event["event"] == "epoch" and found:
+            return found
+        assert time.monotonic() < until
+    pytest.fail("the run ended before its first epoch")
+
+
+def test_a_run_is_seen_on_the_metrics_port_and_ends_within_seconds(tmp_path: Path) -> None:
+    words = ["train", "--json", "--epochs", "100000", "--runtime", "ray", "--workers", "2", "--no-test"]
+    command = [sys.executable, "-m", "millrace", *words, "--out", str(tmp_path / "run")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_metrics_report_interval_ms": "1000"}
+    errors = (tmp_path / "errors").open("w")
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+    )
+    try:
+        [address] = addresses(process)
+        seen: dict[str, list[float]] = {}
+        until = time.monotonic() + WAIT
+        while seen.keys() != NAMES and time.monotonic() < until:
+            time.sleep(0.5)
+            seen = scraped(address)
+        assert seen.keys() == NAMES
+        assert len(seen["ray_millrace_bytes_in_flight"]) == 2
+        assert seen["ray_millrace_steps_total"][0] > 1
+        assert seen["ray_millrace_samples_per_second"][0] > 1
+        assert 0 < seen["ray_millrace_gradient_norm"][0] < 1000
+        assert 0 <= seen["ray_millrace_data_waiting_share"][0] <= 1
+        assert seen["ray_millrace_copied_bytes_per_step"][0] > 1000  # the weights are published at each step
+        stopped = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=60)[0]
+        assert time.monotonic() - stopped < LEAVE
+        assert process.returncode == 130
+        done = [json.loads(line) for line in rest.splitlines()][-1]
+        assert done["event"] == "run_done"
+        assert done["copied_per_step"] > 1000
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(30)
+        errors.close()
