@@ -1,0 +1,46 @@
+"""Training on three nodes, between which arrays travel through the object store, ends in the bytes of local mode.
+
+One node with as many actors: `test_ray_training`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workers.programs import run
+from tests.workers.ray_runtime.nodes import Nodes, cluster
+from tests.workers.runs import lines, optimizer, weights
+from workers.run_folder import RunFolder
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
+
+TRAIN = ["train", "--network.hidden", "64", "32", "--batch", "500", "--slot-size", "70", "--validation", "100"]
+TRAIN += ["--seed", "7", "--epochs", "6"]
+
+
+def trained(folder: Path) -> tuple[bytes, bytes, list[tuple[object, ...]]]:
+    """Weights, optimizer, and each epoch's count and digest of what was trained on."""
+    epochs = [(line["epoch"], line["samples"], line["ledger"]) for line in lines(RunFolder(folder).epochs)]
+    return weights(folder), optimizer(folder), epochs
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("local") / "run"
+    run(*TRAIN, "--out", str(folder), "--workers", "1")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    with cluster(tmp_path_factory.mktemp("nodes"), 3, 2, 2) as found:
+        yield found
+
+
+@pytest.mark.parametrize(("workers", "augmenters"), [(1, 1), (2, 2), (3, 1), (4, 2)])
+def test_the_same_bytes_as_local_mode(tmp_path: Path, nodes: Nodes, local: Path, workers: int, augmenters: int) -> None:
+    place = ["--runtime", "ray", "--address", nodes.address]
+    place += ["--workers", str(workers), "--augmenters", str(augmenters)]
+    run(*TRAIN, *place, "--out", str(tmp_path / "run"), seconds=120)
+    assert trained(tmp_path / "run") == trained(local)
