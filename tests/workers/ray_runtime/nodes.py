@@ -41,7 +41,7 @@ class Nodes:
         shutil.rmtree(self._folders.pop(node), ignore_errors=True)
 
     def close(self) -> None:
-        self._cluster.shutdown()
+        self._cluster.shutdown()  # type: ignore[no-untyped-call]
 
     def _start(self, cpus: int, environment: Mapping[str, str], **arguments: Any) -> Any:
         folder = self._folder / f"node-{self._made}"

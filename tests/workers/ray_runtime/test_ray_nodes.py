@@ -21,7 +21,9 @@ TRAIN += ["--seed", "7", "--epochs", "6"]
 
 def trained(folder: Path) -> tuple[bytes, bytes, list[tuple[object, ...]]]:
     """Weights, optimizer, and each epoch's count and digest of what was trained on."""
-    epochs = [(line["epoch"], line["samples"], line["ledger"]) for line in lines(RunFolder(folder).epochs)]
+    epochs: list[tuple[object, ...]] = [
+        (line["epoch"], line["samples"], line["ledger"]) for line in lines(RunFolder(folder).epochs)
+    ]
     return weights(folder), optimizer(folder), epochs
 
 
