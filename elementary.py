@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import extending
 
-from compiled import F64, U32, array, kernel, readonly
+from compiled import F64, U32, array, device, kernel, readonly
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -130,6 +130,16 @@ def cos(x: Any) -> Any:
 
 
 @shared
+def _cos_and_sin(x: Any) -> Any:
+    """Both at once, the same bits, for an angle within ±2²⁰."""
+    quarter, a, b = _reduce(x)
+    odd = (quarter == 1.0) | (quarter == 3.0)
+    sine, cosine = _sin_near_zero(a, b), _cos_near_zero(a, b)
+    across, up = choose(odd, sine, cosine), choose(odd, cosine, sine)
+    return choose((quarter == 1.0) | (quarter == 2.0), -across, across), choose(quarter >= 2.0, -up, up)
+
+
+@shared
 def _power_of_two(exponent: Any) -> Any:
     """2 to a whole power from −1022 to 1023, made from its bits."""
     return np.int64((np.int64(exponent) + 1023) << 52).view(np.float64)
@@ -180,6 +190,19 @@ def normal_pair(first: Any, second: Any) -> Any:
     radius = np.sqrt(-2.0 * log((np.float64(first) + 0.5) * 2.0**-32))
     angle = (np.float64(second) + 0.5) * (2.0 * math.pi * 2.0**-32)
     return radius * cos(angle), radius * sin(angle)
+
+
+@device
+def fill_normals(first: Any, second: Any, one: Any, two: Any) -> None:
+    """`normal_pair` of whole rows, the same bits: uint32 (n,) twice into float64 (n,) twice.
+
+    Radius and angle have a loop each: all in one loop would be too long for vector code."""
+    for k in range(first.shape[0]):
+        one[k] = np.sqrt(-2.0 * log((np.float64(first[k]) + 0.5) * 2.0**-32))
+    for k in range(first.shape[0]):
+        radius = one[k]
+        cosine, sine = _cos_and_sin((np.float64(second[k]) + 0.5) * (2.0 * math.pi * 2.0**-32))
+        one[k], two[k] = radius * cosine, radius * sine
 
 
 @kernel(readonly(U32, 2), array(F64, 2))

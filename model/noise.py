@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F32, F64, I64, U8, U32, array, kernel, readonly
+from compiled import F32, I64, U8, U32, array, device, kernel, readonly
 from counters import Purpose, lane, philox
-from elementary import normal_pair
+from elementary import fill_normals
 from model.layout import Floats, Layout
 
 
@@ -71,40 +71,57 @@ def drop(
     return by
 
 
-@kernel(U32, U32, readonly(I64), U32, F32, readonly(F32, 2), array(F64), array(F32, 2))
-def _add_noise(seed: Any, purpose: Any, samples: Any, epoch: Any, deviation: Any, x: Any, drawn: Any, out: Any) -> None:
+@device
+def _weave(firsts: Any, seconds: Any, one: Any, two: Any, drawn: Any) -> None:
+    """Normal numbers, float32 (4n,), in the order of n blocks of four words: `firsts` holds word 0 of all blocks, then
+    word 2 of all, `seconds` words 1 and 3. So laid out, every loop but the last is vector code."""
+    fill_normals(firsts, seconds, one, two)
+    blocks = drawn.shape[0] // 4
+    for k in range(blocks):
+        drawn[4 * k], drawn[4 * k + 1] = np.float32(one[k]), np.float32(two[k])
+        drawn[4 * k + 2], drawn[4 * k + 3] = np.float32(one[blocks + k]), np.float32(two[blocks + k])
+
+
+@kernel(U32, U32, readonly(I64), U32, F32, readonly(F32, 2), array(F32, 2))
+def _add_noise(seed: Any, purpose: Any, samples: Any, epoch: Any, deviation: Any, x: Any, out: Any) -> None:
     n = x.shape[1]
+    blocks = (n + 3) // 4
+    firsts, seconds = np.empty(2 * blocks, np.uint32), np.empty(2 * blocks, np.uint32)
+    one, two, drawn = np.empty(2 * blocks), np.empty(2 * blocks), np.empty(4 * blocks, np.float32)
     for row in range(x.shape[0]):
         sample = np.uint32(samples[row])
-        for block in range((n + 3) // 4):
-            a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(block), np.uint32(0))
-            drawn[block * 4], drawn[block * 4 + 1] = normal_pair(a, b)
-            drawn[block * 4 + 2], drawn[block * 4 + 3] = normal_pair(c, d)
+        for k in range(blocks):
+            a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(k), np.uint32(0))
+            firsts[k], seconds[k], firsts[blocks + k], seconds[blocks + k] = a, b, c, d
+        _weave(firsts, seconds, one, two, drawn)
         for at in range(n):
-            out[row, at] = x[row, at] + deviation * np.float32(drawn[at])
+            out[row, at] = x[row, at] + deviation * drawn[at]
 
 
 def add_noise(x: Floats, deviation: float, draws: Draws, out: Floats) -> None:
     """out = x + normal noise of this standard deviation; float32 (m, n). Deep Learning, 7.5."""
     key = np.uint32(draws.seed), np.uint32(Purpose.INPUT_NOISE)
-    room = np.empty((x.shape[1] + 3) // 4 * 4)
-    _add_noise(*key, draws.samples, np.uint32(draws.epoch), np.float32(deviation), x, room, out)
+    _add_noise(*key, draws.samples, np.uint32(draws.epoch), np.float32(deviation), x, out)
+
+
+STRETCH = 512  # blocks of four draws that are made at a time: their arrays stay in the nearest cache
 
 
 @kernel(U32, U32, U32, F32, I64, readonly(F32), array(F32))
 def _shake(seed: Any, purpose: Any, step: Any, deviation: Any, first: Any, view: Any, out: Any) -> None:
-    zero = np.uint32(0)
-    block, a, b, c, d = np.int64(-1), 0.0, 0.0, 0.0, 0.0
-    for at in range(view.shape[0]):
-        parameter = first + at
-        if parameter // 4 != block:
-            block = parameter // 4
-            words = philox(seed, purpose, np.uint32(block), step, zero, zero)
-            a, b = normal_pair(words[0], words[1])
-            c, d = normal_pair(words[2], words[3])
-        place = parameter % 4
-        drawn = a if place == 0 else b if place == 1 else c if place == 2 else d
-        out[at] = view[at] + deviation * np.float32(drawn)
+    firsts, seconds = np.empty(2 * STRETCH, np.uint32), np.empty(2 * STRETCH, np.uint32)
+    one, two, drawn = np.empty(2 * STRETCH), np.empty(2 * STRETCH), np.empty(4 * STRETCH, np.float32)
+    zero, end = np.uint32(0), first + view.shape[0]
+    for begin in range(first // 4, (end + 3) // 4, STRETCH):
+        for k in range(STRETCH):
+            a, b, c, d = philox(seed, purpose, np.uint32(begin + k), step, zero, zero)
+            firsts[k], seconds[k], firsts[STRETCH + k], seconds[STRETCH + k] = a, b, c, d
+        _weave(firsts, seconds, one, two, drawn)
+        low, high = max(first, 4 * begin), min(end, 4 * (begin + STRETCH))
+        noise, before = drawn[low - 4 * begin : high - 4 * begin], view[low - first : high - first]
+        after = out[low - first : high - first]
+        for k in range(noise.shape[0]):
+            after[k] = before[k] + deviation * noise[k]
 
 
 def shake(view: Floats, deviation: float, seed: int, step: int, layout: Layout, out: Floats) -> Floats:

@@ -68,3 +68,16 @@ def test_weight_noise_is_drawn_once_per_step_for_each_weight(name: str) -> None:
     assert updates.view(weights, state, 7, room) is room
     assert np.array_equal(room, view)
     assert not np.array_equal(updates.view(weights, state, 8, room)[:6], view[:6])
+
+
+def test_weight_noise_is_the_same_draw_for_a_weight_wherever_its_block_lies() -> None:
+    layout = dense((5, 601, 9, 2))  # longer than a stretch of draws; blocks of weights begin at any remainder of four
+    shaken = Updates(optimizer(OptimizerOptions("sgd"), layout), RegularizationOptions(weight_noise=0.3), seed=11)
+    weights = np.linspace(-1, 1, layout.parameters, dtype=np.float32)
+    noise = normals(words(11, Purpose.WEIGHT_NOISE, np.arange(layout.parameters // 4 + 1), 2)).reshape(-1)
+    expected = weights + np.float32(0.3) * noise[: layout.parameters].astype(np.float32)
+    for block in layout.blocks:
+        if not block.decays:
+            expected[block.begin : block.end] = weights[block.begin : block.end]
+    assert {block.begin % 4 for block in layout.blocks if block.decays} != {0}
+    assert np.array_equal(shaken.view(weights, {}, 2, None), expected)
