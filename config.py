@@ -54,7 +54,9 @@ class Config:
     mixed_cpus: bool = _key(False, "admit Ray workers whose environment gives other bits", place=True)
     read_ahead: int = _key(Place.read_ahead, "MiB of batches made ahead of need", place=True)
     checkpoint_every: float = _key(Place.checkpoint_every, "seconds between checkpoints", place=True)
-    out: str | None = _key(None, "folder of the run; by default a new one in your data folder", place=True)
+    out: str | None = _key(
+        None, "folder of the run, or an address (s3://, gs://); by default a new one in your data folder", place=True
+    )
     mirror: str | None = _key(None, "download from this http, https or file URL instead", place=True)
     offline: bool = _key(False, "use the cache alone, never the network", place=True)
     no_test: bool = _key(False, "never look at the test set, as long as something is still being chosen", place=True)

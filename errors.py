@@ -59,6 +59,10 @@ class CheckpointError(MillraceError):
     """A checkpoint or run folder is damaged or belongs to something else."""
 
 
+class TakenOverError(CheckpointError):
+    """Another driver has taken the run over; this one must not write to it any more."""
+
+
 class TrainingError(MillraceError):
     """Training cannot go on: a loss that is not a number, a lost worker that cannot be replaced."""
 

@@ -13,7 +13,7 @@ from commands.screen import Screen, table
 from commands.words import counted, short
 from errors import IntegrityError
 from workers.ledger import expected
-from workers.run_folder import RunFolder
+from workers.run_owner import Claim
 from workers.setup import Setup
 
 KEYS = ("mirror", "offline")
@@ -24,7 +24,9 @@ class AuditOptions:
     """Make every epoch of a run's data once more and compare it with the run's ledger: which samples, which pixels,
     none missing, none twice; and which failures the run survived."""
 
-    run: str = flags.positional("RUN", "folder of the run, its name in the data folder, or latest", required=True)
+    run: str = flags.positional(
+        "RUN", "folder or address of the run, its name in the data folder, or latest", required=True
+    )
     json: bool = flags.as_json()
 
 
@@ -32,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     """Compare every finished epoch. Errors: IntegrityError (exit code 1) where one is not what it must be."""
     options, given = flags.parse("audit", AuditOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    folder = RunFolder.open(runs.locate(options.run))
+    folder = runs.open_run(options.run)
     settings = layers.merge(layers.from_file(str(folder.path / "config.yaml")), layers.from_flags(given)).config
     with Downloads(screen) as progress:
         spec = datasets.find(settings.dataset)
@@ -55,17 +57,25 @@ def run(arguments: Sequence[str]) -> int:
         shown.add_row(*(f"{value:,}" for value in row.values()), verdict)
     screen.show(shown)
     survived = Counter(str(line["kind"]) for line in _lines(folder.incidents))
-    screen.record(epochs=audited, samples=samples, wrong=wrong, survived=dict(survived))
+    owner = folder.last_owner()
+    screen.record(epochs=audited, samples=samples, wrong=wrong, survived=dict(survived), driver=owner)
     screen.say()
+    screen.facts(("driver", _driver(owner)))
     screen.facts(("survived", ", ".join(f"{kind}: {count}" for kind, count in survived.items()) or "no failure"))
     if wrong:
         raise IntegrityError(
-            f"the run in {short(folder.path)} was trained on other data than its configuration says",
+            f"the run in {short(folder.location)} was trained on other data than its configuration says",
             expected=f"the ledger of {counted(audited, 'epoch')}",
             got=f"another one in epoch {', '.join(map(str, wrong))}",
         )
     screen.say(f"{counted(audited, 'epoch')}, {samples:,} samples: missing 0, repeated 0")
     return 0
+
+
+def _driver(owner: Claim | None) -> str:
+    if owner is None:
+        return "nobody has trained it"
+    return f"{owner}{'' if owner.released else ', which trains or was lost'}"
 
 
 def _lines(path: Any) -> Iterator[dict[str, Any]]:

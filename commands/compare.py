@@ -53,7 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     screen = Screen(as_json=options.json)
     sides = variants(options.files, options.sweep, given)
     new = runs.runs_folder() / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = Path(options.out).expanduser().absolute() if options.out else new
+    folder = runs.here(options.out) if options.out else new
     trials = {side.name: [_trial(side, folder, k) for k in range(options.seeds)] for side in sides}
     everything = [trial for own in trials.values() for trial in own]
     screen.say(f"{counted(len(sides), 'variant')}, {counted(options.seeds, 'seed')} each, in {short(folder)}")

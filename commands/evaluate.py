@@ -38,7 +38,7 @@ class EvaluateOptions:
 
     runs: tuple[str, ...] = flags.positional(
         "RUN|CHECKPOINT|FILE",
-        "folders of runs or checkpoints, files of export-model, names of runs, or latest",
+        "folders of runs or checkpoints, addresses or names of runs, files of export-model, or latest",
         many=True,
         required=True,
     )
@@ -76,7 +76,7 @@ def _check(screen: Screen, found: Found, dataset: Dataset) -> None:
     about = found.network.about
     if about.get("dataset_digest") != dataset.digest:
         raise CheckpointError(
-            f"the checkpoint belongs to another dataset: {short(found.path)}",
+            f"the checkpoint belongs to another dataset: {short(found.location)}",
             expected=f"{about.get('dataset')}, digest {str(about.get('dataset_digest'))[:16]}…",
             got=f"{dataset.spec.name}, digest {dataset.digest[:16]}…",
             do="leave out --dataset, or name the one that the run was trained on",
@@ -97,7 +97,7 @@ def _together(networks: Sequence[Found], dataset: Dataset, views: int) -> Evalua
         one, recipe = found.network, config.build(config.recipe_values(found.network.about.get("config", {})))
         policy = recipe.augmentation()
         if views and policy.is_identity:
-            raise UsageError(f"{short(found.path)} was trained without augmentation", do="leave out --tta")
+            raise UsageError(f"{short(found.location)} was trained without augmentation", do="leave out --tta")
         for view in range(views + 1):
             where = {"seed": recipe.seed, "epoch": 0, "split": TEST_SPLIT, "replica": view}
             pixels = augmented(images, ids, policy, **where)[0] if view else images
@@ -119,8 +119,8 @@ def _report(screen: Screen, networks: Sequence[Found], tta: int, dataset: Datase
     rows = reports.per_class(found.confusion, classes)
     first = networks[0]
     screen.record(
-        folder=first.path,
-        folders=[one.path for one in networks],
+        folder=first.location,
+        folders=[one.location for one in networks],
         step=first.step,
         tta=tta,
         dataset=name,
@@ -132,7 +132,7 @@ def _report(screen: Screen, networks: Sequence[Found], tta: int, dataset: Datase
         confusion=found.confusion.tolist(),
     )
     for number, one in enumerate(networks):
-        screen.facts(("" if number else "run", f"{short(one.path)}, step {one.step:,}"))
+        screen.facts(("" if number else "run", f"{short(one.location)}, step {one.step:,}"))
     screen.facts(("data", f"{name}, {found.count:,} test images"))
     if len(networks) > 1 or tta:
         views = f", each over the image and {counted(tta, 'augmented view')}" if tta else ""

@@ -21,7 +21,9 @@ class ExportModelOptions:
     """Write a network as one file. safetensors: for evaluate and predict, all in it. onnx: for other programs, uint8
     images in, probabilities out, checked with onnxruntime. npz: plain NumPy arrays."""
 
-    run: str = flags.positional("RUN", "run, checkpoint, file of export-model, name of a run, or latest", required=True)
+    run: str = flags.positional(
+        "RUN", "run, checkpoint, file of export-model, name or address of a run, or latest", required=True
+    )
     format: str = flags.option("safetensors", "NAME", "safetensors, onnx or npz")
     precision: str = flags.option("float32", "NAME", "of the weights: float32, or float16 for half the size")
     out: str | None = flags.option(None, "FILE", "the file to write; by default network.FORMAT here")
@@ -64,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
         file=target, bytes=len(data), format=options.format, precision=options.precision, difference=difference
     )
     screen.facts(
-        ("network", f"{short(found.path)}, {network.network.text}"), ("file", f"{short(target)}, {size(len(data))}")
+        ("network", f"{short(found.location)}, {network.network.text}"), ("file", f"{short(target)}, {size(len(data))}")
     )
     if difference is not None:
         screen.facts(("checked", f"onnxruntime agrees to {difference:.1e}"))

@@ -27,7 +27,7 @@ METAVARS = {
     "dataset": "NAME|FILE",
     "batch": "N|NAME",
     "slot_size": "R",
-    "out": "DIR",
+    "out": "DIR|ADDRESS",
     "mirror": "URL",
     "checkpoint_every": "SECONDS",
     "read_ahead": "MIB",

@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     """Print the table, or a JSON line for each run."""
     options, _ = flags.parse("leaderboard", LeaderboardOptions, arguments)
     screen = Screen(as_json=options.json)
-    base = Path(options.folder).expanduser().absolute() if options.folder else runs.runs_folder()
+    base = runs.here(options.folder) if options.folder else runs.runs_folder()
     if options.folder and not base.is_dir():
         raise UsageError(f"there is no folder {short(base)}", do="name a folder with runs in it")
     ranked = sorted((_ranked(folder, base) for folder in _found(base, DEEPEST)), key=_order)

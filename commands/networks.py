@@ -15,15 +15,17 @@ from errors import CheckpointError
 from model import Checkpoint, Network, load
 from model.portable import Portable, from_safetensors
 from workers.run_folder import RunFolder
+from workers.working_copy import is_address
 
 SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class Found:
-    """A network and where it was found."""
+    """A network and where it was found: `location` as people type it, `path` where its files lie on this machine."""
 
     path: Path
+    location: str
     network: Portable
 
     @property
@@ -33,28 +35,35 @@ class Found:
 
 
 def find_network(text: str) -> Found:
-    """The network that people mean: a file, the folder of a run or a checkpoint, a run's name, or `latest`.
+    """The network that people mean: a file, the folder of a run or a checkpoint, a run's address or name, or `latest`.
 
     Of a run it is the best that early stopping keeps, else the newest. UsageError or CheckpointError otherwise."""
     path = Path(text).expanduser()
     if path.is_file():
         try:
-            return Found(path.absolute(), from_safetensors(path.read_bytes(), short(path)))
+            return Found(path.absolute(), str(path.absolute()), from_safetensors(path.read_bytes(), short(path)))
         except OSError as error:
             raise CheckpointError(f"{short(path)} cannot be read", got=error.strerror) from error
+    if is_address(text):
+        folder = RunFolder.open(text)
+        return Found(folder.path, folder.location, portable(_newest(folder)))
     path = runs.locate(text)
-    return Found(path, portable(checkpoint_at(path)))
+    return Found(path, str(path), portable(checkpoint_at(path)))
 
 
 def checkpoint_at(path: Path) -> Checkpoint:
     """The checkpoint in this folder, or of the run in it the best that early stopping keeps, else the newest."""
     if not RunFolder.is_run(path):
         return load(path)
-    folder = RunFolder.open(path)
+    return _newest(RunFolder.open(path))
+
+
+def _newest(folder: RunFolder) -> Checkpoint:
     latest = folder.best() or folder.latest()
     if latest is None:
         raise CheckpointError(
-            f"the run in {short(path)} has no checkpoint yet", do=f"millrace resume {argument(path)} trains it"
+            f"the run in {short(folder.location)} has no checkpoint yet",
+            do=f"millrace resume {argument(folder.location)} trains it",
         )
     return latest
 

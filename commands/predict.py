@@ -26,7 +26,7 @@ class PredictOptions:
     is inverted; of photographs the middle square is taken."""
 
     network: str = flags.positional(
-        "MODEL", "run, checkpoint, file of export-model, name of a run, or latest", required=True
+        "MODEL", "run, checkpoint, file of export-model, name or address of a run, or latest", required=True
     )
     images: tuple[str, ...] = flags.positional("IMAGE", "PNG or JPEG files", many=True, required=True)
     json: bool = flags.as_json()
@@ -60,6 +60,6 @@ def _report(screen: Screen, found: Found, paths: Sequence[Path], chances: npt.ND
         )
         cells = [cell for k in order for cell in (classes[k], percent(row[k]))]
         made.add_row(short(path), *cells, *[""] * (2 * TOP - len(cells)))
-    screen.facts(("network", f"{short(found.path)}, {found.network.network.text}"))
+    screen.facts(("network", f"{short(found.location)}, {found.network.network.text}"))
     screen.say()
     screen.show(made)

@@ -9,7 +9,6 @@ from commands.downloads import Downloads
 from commands.reporting import write_report
 from commands.screen import Screen
 from commands.words import short
-from workers.run_folder import RunFolder
 
 KEYS = ("mirror", "offline")
 
@@ -18,7 +17,9 @@ KEYS = ("mirror", "offline")
 class ReportOptions:
     """Write report.html of a run, finished or not: curves, confusion, mistakes, weights, configuration, as one page."""
 
-    run: str = flags.positional("RUN", "folder of the run, its name in the data folder, or latest", required=True)
+    run: str = flags.positional(
+        "RUN", "folder or address of the run, its name in the data folder, or latest", required=True
+    )
     json: bool = flags.as_json()
 
 
@@ -26,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     """Write the page and say where it lies."""
     options, given = flags.parse("report", ReportOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    folder = RunFolder.open(runs.locate(options.run))
+    folder = runs.open_run(options.run)
     settings = runs.config_of(folder)
     with Downloads(screen) as progress:
         mirror, offline = given.get("mirror", settings.mirror), given.get("offline", settings.offline)

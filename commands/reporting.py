@@ -50,6 +50,7 @@ def write_report(folder: RunFolder, settings: Config, dataset: Dataset) -> Path:
     )
     target = folder.path / FILE
     write_whole(target, run_report(report).encode())
+    folder.publish(FILE)
     return target
 
 

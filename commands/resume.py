@@ -8,7 +8,6 @@ import config
 from commands import flags, layers, runs
 from commands.screen import Screen
 from commands.training import already_done, carry_out
-from workers.run_folder import RunFolder
 
 # The recipe of a run is fixed, the place may change.
 KEYS = tuple(key for key, known in config.known_keys().items() if known.place and key != "out")
@@ -19,7 +18,9 @@ class ResumeOptions:
     """Go on with a run from its newest checkpoint. It ends in the same weights, bit for bit, as if it had never
     stopped, on however many workers."""
 
-    run: str = flags.positional("RUN", "folder of the run, its name in the data folder, or latest", required=True)
+    run: str = flags.positional(
+        "RUN", "folder or address of the run, its name in the data folder, or latest", required=True
+    )
     json: bool = flags.as_json()
 
 
@@ -27,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     """Train to the end, as `train` does; a finished run says its result."""
     options, given = flags.parse("resume", ResumeOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    folder = RunFolder.open(runs.locate(options.run))
+    folder = runs.open_run(options.run)
     environment = layers.from_environment()
     for key, setting in environment.items():
         if key not in KEYS:

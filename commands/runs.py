@@ -11,6 +11,7 @@ from commands import yaml_text
 from config import Config
 from errors import UsageError
 from workers.run_folder import RunFolder
+from workers.working_copy import is_address
 
 NAMED = 3  # runs named in a message
 
@@ -54,6 +55,18 @@ def locate(text: str) -> Path:
         got=f"the newest are {', '.join(names[:NAMED])}" if names else f"no runs in {runs_folder()}",
         do=f"did you mean {near[0]}?" if near else None,
     )
+
+
+def here(text: str) -> Path:
+    """A folder of this machine, for what works on no other. Errors: UsageError for an address."""
+    if is_address(text):
+        raise UsageError("this command works in folders of this machine alone", expected="a path", got=text)
+    return Path(text).expanduser().absolute()
+
+
+def open_run(text: str) -> RunFolder:
+    """The run that people mean: its address, or what `locate` finds. Errors: UsageError where none lies there."""
+    return RunFolder.open(text if is_address(text) else locate(text))
 
 
 def config_of(folder: RunFolder) -> Config:

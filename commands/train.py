@@ -13,6 +13,7 @@ from commands.words import short
 from config import Config
 from errors import UsageError
 from workers.run_folder import RunFolder
+from workers.working_copy import is_address
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,23 @@ def run(arguments: Sequence[str]) -> int:
     screen = Screen(as_json=options.json)
     settings = layers.resolve(options.file, given).config.resolved()
     settings.job()  # what the workers refuse is refused before a folder is made
-    path = Path(settings.out).expanduser() if settings.out else runs.new_folder(settings.dataset, datetime.now())
-    if not RunFolder.is_run(path):
+    where = _where(settings)
+    if not RunFolder.is_run(where):
         text = yaml_text.write(kept(settings))
-        return carry_out(screen, settings, lambda: RunFolder.create(path, text))
-    folder = RunFolder.open(path)
+        return carry_out(screen, settings, lambda: RunFolder.create(where, text))
+    folder = RunFolder.open(where)
     _same_recipe(folder, settings)
     if folder.finished:
         return already_done(screen, settings, folder)
-    screen.note(f"going on with the run in {short(folder.path)}")
+    screen.note(f"going on with the run in {short(folder.location)}")
     return carry_out(screen, settings, lambda: folder)
+
+
+def _where(settings: Config) -> Path | str:
+    """The address or the path of the run."""
+    if settings.out is None:
+        return runs.new_folder(settings.dataset, datetime.now())
+    return settings.out if is_address(settings.out) else Path(settings.out).expanduser()
 
 
 def _same_recipe(folder: RunFolder, settings: Config) -> None:
@@ -48,7 +56,7 @@ def _same_recipe(folder: RunFolder, settings: Config) -> None:
     different = runs.changes(runs.config_of(folder), settings)
     if different:
         raise UsageError(
-            f"{short(folder.path)} holds a run of another recipe",
+            f"{short(folder.location)} holds a run of another recipe",
             expected="the same recipe",
             got="; ".join(different[:5]) + (" …" if len(different) > 5 else ""),
             do="choose another --out, or `millrace resume` to go on with that run",

@@ -68,7 +68,7 @@ def _picture(config: Config, setup: Setup, dataset: Dataset, folder: RunFolder) 
     if checkpoint is not None and dataset.spec.format == "points":
         from commands.regions import draw_regions
 
-        draw_regions(setup, dataset, checkpoint, folder.path)
+        folder.publish(draw_regions(setup, dataset, checkpoint, folder.path).name)
     write_report(folder, config, dataset)
 
 
@@ -101,8 +101,8 @@ def _train_here(
 def already_done(screen: Screen, config: Config, folder: RunFolder) -> int:
     """Say what came out of a run that is finished."""
     result = folder.result()
-    screen.record(event="finished_before", folder=str(folder.path), **result)
-    screen.say(f"this run is finished: {short(folder.path)}")
+    screen.record(event="finished_before", folder=folder.location, **result)
+    screen.say(f"this run is finished: {short(folder.location)}")
     screen.say("to train again, give another --out or change the configuration", style="dim")
     screen.say(_last_line(result["test_accuracy"]), style="bold")
     return 0
@@ -116,7 +116,7 @@ def _stopped(screen: Screen, folder: RunFolder, done: RunDone, stopping: Stoppin
     screen.say()
     screen.facts(
         ("stopped", f"after {done.step:,} steps; the checkpoint is written"),
-        ("go on", f"millrace resume {argument(folder.path)}"),
+        ("go on", f"millrace resume {argument(folder.location)}"),
     )
     return stopping.code
 
@@ -128,10 +128,10 @@ def _results(screen: Screen, config: Config, folder: RunFolder, done: RunDone) -
     if done.copied_per_step:
         screen.facts(("copied", f"{size(done.copied_per_step)} per step between processes"))
     # On a cluster the reader may sit at another machine, in another folder.
-    screen.facts(("run", str(folder.path) if config.runtime == "ray" else short(folder.path)))
+    screen.facts(("run", folder.location if config.runtime == "ray" else short(folder.location)))
     for name, what in FILES:
         screen.facts(("", f"{name:<15} {what}"))
-    path = argument(folder.path)
+    path = argument(folder.location)
     screen.facts(
         ("next", f"millrace evaluate {path}"),
         ("", f"millrace preview --dataset {config.dataset}"),

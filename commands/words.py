@@ -39,7 +39,10 @@ def duration(seconds: float) -> str:
 
 
 def short(path: Path | str) -> str:
-    """A path as people write it: below the working folder relative, below the home folder with `~`."""
+    """A path as people write it: below the working folder relative, below the home folder with `~`; an address as it
+    is."""
+    if isinstance(path, str) and "://" in path:
+        return path
     full = Path(path)
     for base, prefix in ((Path.cwd(), ""), (Path.home(), "~/")):
         if full.is_relative_to(base) and full != base:

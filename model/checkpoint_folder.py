@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from errors import CheckpointError
@@ -19,8 +20,12 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
     checkpoint is left as it is; another checkpoint or a damaged one in its place is replaced. CheckpointError where the
     disk does not allow it; what was in place stays there then.
     """
+    return save_files(folder, to_files(checkpoint))
+
+
+def save_files(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """`save` for the files of a checkpoint, whatever is in them."""
     folder = Path(folder)
-    files = to_files(checkpoint)
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}{PARTIAL}")
     try:
         if _holds(folder, files):
@@ -79,7 +84,7 @@ def sweep(parent: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _holds(folder: Path, files: dict[str, bytes]) -> bool:
+def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
     """Whether the folder holds exactly these files already."""
     try:
         if (folder / DOCUMENT).read_bytes() != files[DOCUMENT] or len(os.listdir(folder)) != len(files):

@@ -16,27 +16,33 @@ class Lines:
 
     def __init__(self, path: Path, key: str, keep: int) -> None:
         self._path = path
+        self._waiting = bytearray()
         try:
             _cut(path, key, keep)
-            self._file: IO[bytes] = path.open("ab")
+            self._file: IO[bytes] = path.open("ab", buffering=0)
         except OSError as error:
             raise self._failed(error) from error
 
     def write(self, line: Mapping[str, object]) -> None:
         """Append one line; it reaches the disk with `flush`."""
-        self._file.write(_encode(line).encode() + b"\n")
+        self._waiting += _encode(line).encode() + b"\n"
 
     def flush(self) -> None:
         """Hand the lines to the system, so that a `kill -9` of this process loses none of them."""
         try:
-            self._file.flush()
+            while self._waiting:
+                del self._waiting[: self._file.write(self._waiting)]
         except OSError as error:
             raise self._failed(error) from error
 
+    def abandon(self) -> None:
+        """Close, and write nothing more: the file belongs to somebody else."""
+        self._file.close()
+
     def close(self) -> None:
         """Flush to the disk and close."""
+        self.flush()
         try:
-            self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
         except OSError as error:

@@ -3,22 +3,34 @@
 config.yaml          the resolved configuration
 metrics.jsonl        one line a step
 epochs.jsonl         one line an epoch
+incidents.jsonl      one line for each failure that was survived
 checkpoints/step-…   the newest checkpoints, each a folder
 best/                the checkpoint of the best epoch, where the run stops early
 result.json          written last: the run is finished
-lock                 held by the process that trains
+owners/              who trains, or trained last; see `workers.run_owner`
+lock                 held by the process that trains; on this machine it is free the moment that process ends
+
+The folder lies on a disk, or at an address of any filesystem that pyarrow knows (`s3://bucket/run`); then `path` is a
+working copy in the user's cache, and `workers.run_mirror` keeps it and the address together.
 """
 
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
+from datasets.exported import Folder
 from errors import CheckpointError, UsageError
 from model import Checkpoint, load, save, sweep
+from workers.mounts import is_shared
+from workers.run_mirror import Mirror, not_empty, patiently
+from workers.run_owner import SETTLE, Claim, RunOwner, newest_claim
+from workers.run_store import DiskStore, RemoteStore, RunStore
+from workers.working_copy import is_address, try_lock, undisturbed, working_copy
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
 CHECKPOINTS = "checkpoints"
@@ -28,22 +40,38 @@ KEPT = 2  # checkpoints kept: the newest, and one more in case the newest is dam
 
 
 class RunFolder:
-    """A folder that holds one run. `create` makes it, `open` finds it, `own` takes it for training."""
+    """A folder that holds one run. `create` makes it, `open` finds it, `own` takes it for training.
 
-    def __init__(self, path: Path) -> None:
-        self.path = Path(path).absolute()
+    location: what people type, an address or an absolute path. path: where its files are read and written."""
+
+    def __init__(self, location: Path | str) -> None:
+        remote = Folder(str(location)) if is_address(location) else None
+        self._store: RunStore
+        self._mirror: Mirror | None = None
+        if remote is None or remote.local is not None:
+            self.path = remote.local if remote is not None and remote.local is not None else Path(location).absolute()
+            self._store = DiskStore(self.path)
+        else:
+            self._store = RemoteStore(remote)
+            self.path = working_copy(remote.location)
+            self._mirror = Mirror(self._store, self.path)
+        self.location = self._store.location
+        self.notice: Callable[[str], None] = _deaf
+        self._new: str | None = None
         self._lock: IO[str] | None = None
+        self._owner: RunOwner | None = None
 
     @classmethod
-    def create(cls, path: Path, config_yaml: str) -> "RunFolder":
-        """Make the folder of a new run; UsageError where something else lies there."""
-        folder = cls(path)
+    def create(cls, location: Path | str, config_yaml: str) -> "RunFolder":
+        """Make the folder of a new run; UsageError where something else lies there. At an address it is made by
+        `own`: of two drivers that begin at once only one writes."""
+        folder = cls(location)
+        if folder._mirror is not None:
+            folder._mirror.refuse_strangers()
+            folder._new = config_yaml
+            return folder
         if folder.path.exists() and (not folder.path.is_dir() or any(map(_is_strange, folder.path.iterdir()))):
-            raise UsageError(
-                f"{folder.path} is not empty",
-                expected="a new or an empty folder",
-                do="choose another --out, or `millrace resume` if a run lies there",
-            )
+            raise not_empty(folder.location)
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
             # It makes the folder a run, so what is killed before leaves room for another try.
@@ -58,19 +86,30 @@ class RunFolder:
         return folder
 
     @classmethod
-    def open(cls, path: Path) -> "RunFolder":
-        """The run in this folder; UsageError where there is none."""
-        folder = cls(path)
+    def open(cls, location: Path | str) -> "RunFolder":
+        """The run in this folder; UsageError where there is none. Of an address the newest state is fetched, unless
+        a process of this machine trains the run: then the copy is newer."""
+        folder = cls(location)
+        if folder._mirror is not None:
+            folder._mirror.refresh(folder.path / LOCK)
         if not folder.is_run(folder.path):
             raise UsageError(
-                f"{folder.path} holds no run", expected=f"a folder with {CONFIG}", do="look at the path once more"
+                f"{folder.location} holds no run", expected=f"a folder with {CONFIG}", do="look at the path once more"
             )
         return folder
 
     @staticmethod
-    def is_run(path: Path) -> bool:
+    def is_run(location: Path | str) -> bool:
         """Whether a run lies in this folder."""
-        return (Path(path) / CONFIG).is_file()
+        if is_address(location):
+            folder = Folder(str(location))
+            return folder.size(CONFIG) is not None
+        return (Path(location) / CONFIG).is_file()
+
+    @property
+    def shared(self) -> bool:
+        """Whether other machines may see the folder too: it is at an address, or on a network filesystem."""
+        return self._mirror is not None or is_shared(self.path)
 
     @property
     def metrics(self) -> Path:
@@ -89,28 +128,73 @@ class RunFolder:
         return (self.path / CONFIG).read_text()
 
     def own(self) -> None:
-        """Take the run for this process; UsageError where another process trains it. Free again when that ends."""
-        handle = (self.path / LOCK).open("a+")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            handle.seek(0)
-            owner = handle.read().strip() or "unknown"
-            handle.close()
+        """Take the run for this process; UsageError where another process trains it, here or on another machine.
+        `release` lets it go; so does the end of the process, on this machine at once."""
+        with undisturbed(self.path) if self._mirror is not None else nullcontext():
+            self._lock = try_lock(self.path / LOCK)
+        if self._lock is None:
+            owner = (self.path / LOCK).read_text().strip() or "unknown"
             raise UsageError(
-                f"another process trains the run in {self.path}", got=f"process {owner}", do="wait for it, or stop it"
-            ) from error
-        handle.truncate(0)
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
-        self._lock = handle
-        sweep(self.path / CHECKPOINTS)
+                f"another process trains the run in {self.location}",
+                got=f"process {owner}",
+                do="wait for it, or stop it",
+            )
+        try:
+            self._lock.truncate(0)
+            self._lock.write(f"{os.getpid()}\n")
+            self._lock.flush()
+            settle = SETTLE if self.shared else 0.0
+            self._owner = RunOwner.take(self._store, locked=self._mirror is None, settle=settle)
+            self._begin()
+        except BaseException:
+            self.release()
+            raise
+
+    def _begin(self) -> None:
+        """What the new owner finds is made what it goes on from."""
+        if self._mirror is None:
+            sweep(self.path / CHECKPOINTS)
+        else:
+            self._mirror.begin(self._new, CONFIG, keep=LOCK)
+            self._new = None
+        before = self._owner.before if self._owner else None
+        if before is not None and not before.released:
+            cause, step = f"{before.process} ended without a word", max(map(_step, self.checkpoints()), default=0)
+            self.note_incident("driver went on", f"incarnation {self.incarnation}", "", cause, step)
 
     def release(self) -> None:
         """Let another process have the run."""
+        if self._owner is not None:
+            self._owner.release()
+            self._owner = None
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    @property
+    def incarnation(self) -> int:
+        """How often the run was taken, this time included; 0 where this process has not taken it."""
+        return self._owner.claim.incarnation if self._owner else 0
+
+    @property
+    def lost(self) -> bool:
+        """Whether another driver is known to have taken the run from this one."""
+        return self._owner is not None and self._owner.lost
+
+    def last_owner(self) -> Claim | None:
+        """Who trains the run, or trained it last; None where nobody has."""
+        return newest_claim(self._store)
+
+    def check_owner(self) -> None:
+        """Raise TakenOverError where the run is lost to another driver; to be asked before anything is written."""
+        if self._owner is not None:
+            self._owner.check()
+
+    def note_incident(self, kind: str, who: str, node: str, cause: str, step: int) -> None:
+        """Write down what went wrong and was survived."""
+        line = {"time": time.time(), "step": step, "kind": kind, "who": who, "node": node, "cause": cause}
+        with self.incidents.open("a") as file:
+            file.write(json.dumps(line) + "\n")
 
     def checkpoints(self) -> list[Path]:
         """The folders of the checkpoints, oldest first."""
@@ -132,14 +216,18 @@ class RunFolder:
         return None
 
     def write(self, checkpoint: Checkpoint) -> Path:
-        """Write a checkpoint, then drop all but the newest ones."""
+        """Write a checkpoint, and at an address all that belongs to it, then drop all but the newest ones. Errors:
+        TakenOverError, before anything is written, where the run is lost to another driver."""
+        self._verified()
         path = save(self.path / CHECKPOINTS / f"step-{checkpoint.step:010d}", checkpoint)
         for old in self.checkpoints()[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+        self._sent(lambda mirror: mirror.send_checkpoint(path, KEPT))
         return path
 
     def write_best(self, checkpoint: Checkpoint) -> Path:
-        """Keep this checkpoint as the best so far."""
+        """Keep this checkpoint as the best so far; an address has it with the next checkpoint."""
+        self._verified()
         return save(self.path / BEST, checkpoint)
 
     def best(self) -> Checkpoint | None:
@@ -149,8 +237,10 @@ class RunFolder:
     def drop_after(self, step: int) -> None:
         """Remove checkpoints of later steps: the run goes on from this one."""
         for path in self.checkpoints():
-            if int(path.name.removeprefix("step-")) > step:
+            if _step(path) > step:
                 shutil.rmtree(path, ignore_errors=True)
+        if self._mirror is not None and self._owner is not None:
+            self._mirror.sweep(last=step)
 
     @property
     def finished(self) -> bool:
@@ -162,12 +252,38 @@ class RunFolder:
 
     def finish(self, result: Mapping[str, object]) -> None:
         """Write the result: the run needs no more steps."""
+        self._verified()
         write_whole(self.path / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+        self.publish(RESULT)
+
+    def publish(self, name: str) -> None:
+        """Have a file that was written into `path` at the run's address too."""
+        self._sent(lambda mirror: mirror.send(name))
+
+    def _verified(self) -> None:
+        """Raise TakenOverError where the run is lost. At an address it is asked when something is sent: the working
+        copy is this machine's alone."""
+        if self._owner is not None and self._mirror is None:
+            self._owner.verify()
+
+    def _sent(self, send: Callable[[Mirror], None]) -> None:
+        """Send to the address, where there is one. The owner does it patiently, and asks first whether it still is."""
+        if (mirror := self._mirror) is not None:
+            patiently(lambda: send(mirror), self._owner, self.notice)
 
 
 def _is_strange(path: Path) -> bool:
     """Whether this is something else than what a killed `create` leaves."""
     return not (path.name.startswith(f".{CONFIG}.") and path.name.endswith(".partial"))
+
+
+def _step(checkpoint: Path) -> int:
+    """The step that a checkpoint's folder is named after."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def _deaf(text: str) -> None:
+    """What has nobody to tell."""
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -62,6 +62,7 @@ class Trainer:
         self._steps = Lines(folder.metrics, "step", self._step)
         self._epochs = Lines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
         self._fingerprint = fingerprint()
+        folder.notice = lambda text: observer(Notice(text))
 
     def run(self) -> RunDone:
         """Train to the end, or until `stop` is set; a checkpoint is written in both cases."""
@@ -78,8 +79,11 @@ class Trainer:
                     last_checkpoint = time.monotonic()
             return self._end()
         finally:
-            self._steps.close()
-            self._epochs.close()
+            for lines in (self._steps, self._epochs):
+                if self._folder.lost:
+                    lines.abandon()
+                else:
+                    lines.close()
 
     @property
     def _ended(self) -> bool:
@@ -95,6 +99,7 @@ class Trainer:
                 raise DeadlineError("no step was finished", expected=f"one within {DEADLINE:g} s", got="none")
         while self._pending and (until is None or self._pending[0].update.step < until):
             self._record(self._pending.popleft())
+        self._folder.check_owner()
         self._steps.flush()
 
     def _rest(self) -> None:
@@ -116,7 +121,7 @@ class Trainer:
             )
         self._observer(
             RunStarted(
-                folder=str(self._folder.path),
+                folder=self._folder.location,
                 step=self._step,
                 total_steps=setup.total_steps,
                 steps_per_epoch=order.steps_per_epoch,
@@ -192,6 +197,7 @@ class Trainer:
             validation_accuracy=validation.accuracy if validation else None,
             seconds=progress.epoch_seconds,
         )
+        self._folder.check_owner()
         self._epochs.write({**vars(done), "samples": update.epoch_samples, "ledger": update.ledger})
         self._epochs.flush()
         progress.epoch_seconds = progress.epoch_waiting = 0.0
@@ -244,6 +250,7 @@ class Trainer:
                 "epoch_correct": state.epoch_correct,
                 "epoch_samples": state.epoch_samples,
                 "ledger": state.ledger,
+                "incarnation": self._folder.incarnation,
                 "trainer": asdict(self._progress),
                 "verdicts": self._verdicts.as_dict(),
             },

@@ -9,11 +9,11 @@ import errno
 import os
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
@@ -24,6 +24,13 @@ from errors import DataError, UsageError, unknown_name
 SCHEMES = ("abfs", "abfss", "file", "gcs", "gs", "hdfs", "s3", "viewfs")
 STORES = ("abfs", "gcs", "s3")  # pyarrow's names of filesystems that put objects whole
 ASIDE = ".millrace"  # the folder, within the folder, for what is not yet whole
+# What may stand after the question mark of an address; all else may be a secret, as in Azure's signatures.
+SETTINGS = {
+    *("allow_bucket_creation", "allow_bucket_deletion", "endpoint_override", "region", "scheme", "project_id"),
+    *("retry_limit_seconds", "blob_storage_authority", "dfs_storage_authority", "blob_storage_scheme"),
+    *("dfs_storage_scheme", "enable_tls", "credential_kind", "buffer_size", "default_block_size", "replication"),
+    "user",
+}
 
 
 class Folder:
@@ -63,6 +70,16 @@ class Folder:
             found = [i.path for i in self._fs.get_file_info(selector) if not deep or i.type == fs.FileType.File]
         prefix = self._root.lstrip("/") + "/"
         return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
+
+    def stats(self, under: str = "") -> Mapping[str, tuple[int, float]]:
+        """Size in bytes and time of the last change, in seconds by the filesystem's own clock, of all files below a
+        folder, by name."""
+        base = self.path(under) if under else self._root
+        with self.faults("cannot be listed"):
+            infos = self._fs.get_file_info(fs.FileSelector(base, allow_not_found=True, recursive=True))
+        prefix = self._root.lstrip("/") + "/"
+        files = [info for info in infos if info.type == fs.FileType.File]
+        return {i.path.lstrip("/").removeprefix(prefix): (i.size, (i.mtime_ns or 0) / 1e9) for i in files}
 
     def size(self, name: str) -> int | None:
         """The size in bytes; None where there is no such file."""
@@ -169,6 +186,14 @@ def _remote(scheme: str, location: str) -> tuple[Any, str]:
     parts = urlsplit(location)
     if scheme not in SCHEMES:
         raise unknown_name("filesystem", scheme, SCHEMES, do="give a path, file://, s3:// or gs://")
+    secrets = [name for name, value in parse_qsl(parts.query) if name not in SETTINGS or "@" in value]
+    if secrets:
+        raise UsageError(
+            "an address must not hold credentials",
+            expected=f"{scheme}://bucket/folder, and of settings {', '.join(sorted(SETTINGS))}",
+            got=", ".join(secrets),
+            do="set credentials in the environment",
+        )
     if parts.password or (parts.username and scheme not in ("gs", "gcs", "abfs", "abfss", "hdfs")):
         raise UsageError(
             "an address must not hold credentials",

@@ -62,7 +62,7 @@ def test_a_disk_that_refuses_is_an_error_that_says_so(tmp_path: Path) -> None:
 class Full(io.BytesIO):
     """A file on a disk without room."""
 
-    def flush(self) -> None:
+    def write(self, data: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

@@ -1,6 +1,7 @@
 """The run's folder: one owner, newest whole checkpoint, nothing of others overwritten."""
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from errors import CheckpointError, UsageError
+from errors import CheckpointError, TakenOverError, UsageError
 from model import Checkpoint, Inputs
 from workers.run_folder import RunFolder
 
@@ -129,6 +130,76 @@ def test_the_end_of_the_owning_process_frees_the_run(folder: RunFolder) -> None:
         own.wait(30)
     folder.own()
     folder.release()
+
+
+def taken_over(folder: RunFolder) -> None:
+    """Another machine's driver takes the run, as one does that has not heard of this one for long."""
+    owner = folder.last_owner()
+    assert owner is not None
+    other = dataclasses.replace(owner.process, host="elsewhere", boot="another boot")
+    claim = dataclasses.replace(owner, incarnation=owner.incarnation + 1, process=other)
+    (folder.path / claim.name).write_bytes(claim.to_json())
+
+
+def test_a_driver_that_has_lost_the_run_writes_nothing_more(folder: RunFolder) -> None:
+    folder.own()
+    assert folder.incarnation == 1
+    folder.write(checkpoint(1))
+    taken_over(folder)
+    before = sorted(folder.path.rglob("*"))
+    for write in (
+        lambda: folder.write(checkpoint(2)),
+        lambda: folder.write_best(checkpoint(2)),
+        lambda: folder.finish({}),
+        folder.check_owner,
+    ):
+        with pytest.raises(TakenOverError, match="elsewhere"):
+            write()
+    assert folder.lost
+    folder.release()
+    assert sorted(folder.path.rglob("*")) == before
+
+
+def test_another_machine_that_shares_the_disk_is_refused(folder: RunFolder) -> None:
+    folder.own()
+    taken_over(folder)
+    folder.release()
+    with pytest.raises(UsageError, match="another driver trains the run"):
+        folder.own()
+    assert (folder.incarnation, folder.incidents.exists()) == (0, False)
+
+
+def test_a_driver_that_was_killed_is_told_of_and_one_that_stopped_is_not(folder: RunFolder) -> None:
+    folder.own()
+    folder.release()
+    folder.own()
+    assert not folder.incidents.exists()
+    folder.write(checkpoint(7))
+    killed = folder.last_owner()
+    folder.release()
+    assert killed is not None
+    (folder.path / killed.name).write_bytes(killed.to_json())
+    folder.own()
+    folder.release()
+    line = json.loads(folder.incidents.read_text())
+    assert (line["kind"], line["who"], line["step"]) == ("driver went on", "incarnation 3", 7)
+    assert str(os.getpid()) in line["cause"]
+
+
+def test_a_file_address_is_a_path(tmp_path: Path) -> None:
+    address = f"file://{tmp_path}/run"
+    assert not RunFolder.is_run(address)
+    folder = RunFolder.create(address, "epochs: 3\n")
+    assert (folder.path, folder.location, folder.shared) == (tmp_path / "run", str(tmp_path / "run"), False)
+    assert RunFolder.is_run(address)
+    assert RunFolder.open(address).config_text() == "epochs: 3\n"
+
+
+@pytest.mark.parametrize("address", ["s3://key:squeamish@bucket/run", "s3://bucket/run?secret_key=squeamish"])
+def test_credentials_in_an_address_are_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(UsageError, match="must not hold credentials") as refused:
+        RunFolder.create(address, "")
+    assert "squeamish" not in str(refused.value)
 
 
 def test_what_a_killed_process_left_half_written_is_swept_by_the_next_owner(folder: RunFolder) -> None:

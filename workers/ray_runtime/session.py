@@ -1,8 +1,6 @@
 """A run's time on Ray: connect, fetch, train, leave nothing behind."""
 
-import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -38,6 +36,7 @@ class Session:
     ) -> RunDone:
         """As `workers.local_training.train`, with actors; ends in the same bytes."""
         setup = Setup(self._job, self.dataset)
+        _warn_of_a_local_folder(folder, observer)
         if checkpoint is not None:
             folder.drop_after(checkpoint.step)
             for difference in differences(fingerprint(), checkpoint.fingerprint):
@@ -59,13 +58,23 @@ class Session:
             runtime.close()
 
 
+def _warn_of_a_local_folder(folder: RunFolder, observer: Observer) -> None:
+    nodes = len(alive_nodes())
+    if nodes > 1 and not folder.shared:
+        observer(
+            Notice(
+                f"the run's folder {folder.location} lies on this machine alone, and the cluster has {nodes} nodes: "
+                f"if this machine is lost, so is the run; keep it elsewhere with --out s3://bucket/run (or gs://), "
+                f"or on a disk that other nodes see too"
+            )
+        )
+
+
 def _incidents(folder: RunFolder, observer: Observer) -> Incident:
     """What went wrong and was survived: a line in the run's folder and a notice."""
 
     def incident(kind: str, who: str, node: str, cause: str, step: int) -> None:
-        line = {"time": time.time(), "step": step, "kind": kind, "who": who, "node": node, "cause": cause}
-        with folder.incidents.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        folder.note_incident(kind, who, node, cause, step)
         observer(Notice(f"{kind}: {who}{f' on node {node[:8]}' if node else ''} ({cause})"))
 
     return incident

@@ -1,0 +1,201 @@
+"""One driver at a time: refused while another lives, free when it is gone, and no writing by one that has lost."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from errors import CheckpointError, TakenOverError, UsageError
+from workers import run_owner
+from workers.processes import Process
+from workers.run_owner import Claim, RunOwner, newest_claim
+from workers.run_store import DiskStore
+
+ROOT = Path(__file__).parents[2]
+ELSEWHERE = Process("elsewhere", 4711, "another boot", "pid:[1]", 17)
+PROGRAM = """\
+import sys
+from pathlib import Path
+from workers.run_owner import RunOwner
+from workers.run_store import DiskStore
+RunOwner.take(DiskStore(Path(sys.argv[1])), locked=False, settle=0)
+print("mine", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DiskStore:
+    return DiskStore(tmp_path)
+
+
+def claim(
+    store: DiskStore, incarnation: int, process: Process = ELSEWHERE, age: float = 0.0, time: float = 0.0
+) -> Claim:
+    """A claim of another driver, last renewed so many seconds ago."""
+    made = Claim(incarnation, "0123abcd", process, time)
+    store.put(made.name, made.to_json())
+    path = Path(store.location) / made.name
+    now = path.stat().st_mtime
+    os.utime(path, (now - age, now - age))
+    return made
+
+
+def names(store: DiskStore) -> list[str]:
+    return sorted(store.stats("owners"))
+
+
+def test_incarnations_count_up(store: DiskStore) -> None:
+    assert newest_claim(store) is None
+    for number in (1, 2, 3):
+        owner = RunOwner.take(store, locked=True, settle=0)
+        assert owner.claim.incarnation == number
+        assert owner.claim.process == Process.here()
+        owner.verify()
+        owner.check()
+        owner.release()
+        assert names(store) == [owner.claim.name]
+        last = newest_claim(store)
+        assert last is not None
+        assert last.released
+        assert (owner.before.released if owner.before else True) is True
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_an_owner_on_another_machine_is_left_alone_while_it_is_heard_of(store: DiskStore, locked: bool) -> None:
+    claim(store, 4, age=12.2)
+    with pytest.raises(UsageError, match="another driver trains the run") as refused:
+        RunOwner.take(store, locked=locked, settle=0)
+    assert refused.value.got == "incarnation 4, process 4711 on elsewhere, heard of 12 s ago"
+    assert "in 18 s" in (refused.value.do or "")
+    assert names(store) == ["owners/000004-0123abcd.json"]
+
+
+@pytest.mark.parametrize("skew", [-3600, 0, 3600])
+def test_one_that_is_heard_of_no_more_is_followed_whatever_its_clock_says(store: DiskStore, skew: int) -> None:
+    before = claim(store, 4, age=31, time=time.time() + skew)
+    owner = RunOwner.take(store, locked=False, settle=0)
+    assert owner.claim.incarnation == 5
+    assert owner.before == before
+    assert names(store) == [owner.claim.name]
+    owner.release()
+
+
+def test_a_killed_process_of_this_machine_is_followed_at_once(store: DiskStore) -> None:
+    command = [sys.executable, "-c", PROGRAM, store.location]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"mine\n"
+        with pytest.raises(UsageError, match=f"process {child.pid} on"):
+            RunOwner.take(store, locked=False, settle=0)
+        child.kill()
+        child.wait(30)
+    owner = RunOwner.take(store, locked=False, settle=0)
+    assert owner.claim.incarnation == 2
+    owner.release()
+
+
+def test_a_file_lock_says_that_no_process_of_this_kernel_has_the_run(store: DiskStore) -> None:
+    claim(store, 1, process=Process.here())
+    with pytest.raises(UsageError, match="another driver"):
+        RunOwner.take(store, locked=False, settle=0)
+    RunOwner.take(store, locked=True, settle=0).release()
+
+
+def test_of_many_that_begin_at_once_one_is_the_owner(store: DiskStore) -> None:
+    start, owners, refused = threading.Barrier(5), [], []
+
+    def begin() -> None:
+        start.wait(30)
+        try:
+            owners.append(RunOwner.take(store, locked=True, settle=0.3))
+        except UsageError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    # On a busy machine one may begin after another has settled: that one finds its loss at the next look.
+    still = []
+    for owner in owners:
+        try:
+            owner.verify()
+            still.append(owner)
+        except TakenOverError:
+            continue
+    assert len(still) == 1
+    assert len(owners) + len(refused) == 5
+    for owner in owners:
+        owner.release()
+    last = newest_claim(store)
+    assert last is not None
+    assert (last.owner, last.released) == (still[0].claim.owner, True)
+
+
+def test_an_owner_that_was_followed_stops_and_writes_nothing_more(store: DiskStore) -> None:
+    owner = RunOwner.take(store, locked=True, settle=0)
+    claim(store, 2)
+    owner.check()  # renewed just now: nobody can have taken it, so nobody is asked
+    with pytest.raises(TakenOverError, match="taken over") as lost:
+        owner.verify()
+    assert lost.value.got == "incarnation 2, process 4711 on elsewhere"
+    assert owner.lost
+    with pytest.raises(TakenOverError):
+        owner.check()
+    before = {name: store.read(name) for name in names(store)}
+    owner.release()
+    assert {name: store.read(name) for name in names(store)} == before
+    assert not json.loads(before[owner.claim.name])["released"]
+
+
+def wait_for(seen: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if seen():
+            return
+        time.sleep(0.01)
+    raise TimeoutError(what)
+
+
+def test_it_renews_its_claim_and_finds_its_loss_by_itself(store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_owner, "RENEWED", 0.02)
+    owner = RunOwner.take(store, locked=True, settle=0)
+
+    def newest() -> Claim:
+        found = newest_claim(store)
+        assert found is not None
+        return found
+
+    first = newest()
+    wait_for(lambda: newest().time > first.time, "a renewal")
+    assert replace(newest(), time=first.time) == first
+    claim(store, 2)
+    wait_for(lambda: owner.lost, "the loss")
+    owner.release()
+
+
+def test_after_a_sleep_it_asks_before_anything_is_written(store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = RunOwner.take(store, locked=True, settle=0)
+    claim(store, 2)
+    clock = run_owner._clock
+    monkeypatch.setattr(run_owner, "_clock", lambda: clock() + run_owner.SURE + 1)
+    with pytest.raises(TakenOverError):
+        owner.check()
+    owner.release()
+
+
+def test_a_damaged_claim_is_named(store: DiskStore) -> None:
+    store.put("owners/000001-0123abcd.json", b"{}")
+    with pytest.raises(CheckpointError, match=r"owners/000001-0123abcd.json of .* is damaged"):
+        newest_claim(store)
+    store.put("owners/notes.txt", b"not a claim")
+    assert newest_claim(DiskStore(Path(store.location) / "nowhere")) is None

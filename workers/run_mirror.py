@@ -1,0 +1,227 @@
+"""A run at an address: its truth lies there, its working copy on this machine.
+
+All code reads and writes the working copy, a run's folder like any other. With each checkpoint it is sent: the best
+checkpoint, then metrics, epochs and incidents, then the checkpoint, whose document, with the digests of its other
+files, comes last; so a checkpoint that a kill has torn has none, and is passed over. Opening a run brings the copy to
+what lies at the address: what is newer here was never seen by anybody else, and is computed again to the same bits.
+"""
+
+import contextlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
+
+from datasets.storage import written_aside
+from errors import CheckpointError, TakenOverError, UsageError
+from model import from_files
+from model.checkpoint import DOCUMENT, FILES
+from model.checkpoint_folder import save_files
+from workers.run_owner import OWNERS, RunOwner
+from workers.run_store import RunStore, Stat
+from workers.working_copy import try_lock, undisturbed
+
+CHECKPOINTS, BEST = "checkpoints", "best"
+GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl")
+ATTEMPTS = 5  # to read a run whose driver replaces files meanwhile
+PATIENCE, PAUSE = 120.0, 5.0  # seconds that an address may not answer to its driver, and between two tries
+
+
+class Mirror:
+    """store: the truth. copy: the folder of the working copy. Errors: CheckpointError of either."""
+
+    def __init__(self, store: RunStore, copy: Path) -> None:
+        self._store, self._copy = store, copy
+        self._seen: dict[str, Stat] = {}  # of files at the address, when they were the same here
+        self._sent: dict[str, tuple[int, int]] = {}  # size and time here of what was sent last
+        self._best = b""  # the document of the best checkpoint, as sent last
+
+    def refuse_strangers(self) -> None:
+        """UsageError where something lies at the address, other than the claim of a driver that has not begun."""
+        if any(not name.startswith(f"{OWNERS}/") for name in self._store.stats()):
+            raise not_empty(self._store.location)
+
+    def refresh(self, lock: Path) -> None:
+        """Bring the copy up to date to be read; while a process of this machine holds the lock it is newer than what
+        lies at the address, and left alone."""
+        with undisturbed(self._copy):
+            free = try_lock(lock)
+            if free is not None:
+                free.close()
+                self._pull(keep=lock.name)
+
+    def begin(self, config: str | None, name: str, keep: str) -> None:
+        """Bring the copy up to date for the run's owner. config: the text of a new run's configuration, put under its
+        name; UsageError where another run lies there by now."""
+        if config is not None:
+            self.refuse_strangers()
+        with undisturbed(self._copy):
+            self._pull(keep)
+            if config is not None:
+                with _on_disk(self._copy), written_aside(self._copy / name) as file:
+                    file.write(config.encode())
+        if config is None:
+            self.sweep()
+        else:
+            self.send(name)
+
+    def _pull(self, keep: str) -> None:
+        """Make the copy what lies at the address: files, the newest whole checkpoint, the best one. All else in it is
+        removed, but the file `keep`."""
+        for _ in range(ATTEMPTS):
+            with _on_disk(self._copy), contextlib.suppress(FileNotFoundError):
+                return self._pull_once(keep)
+        raise CheckpointError(f"{self._store.location} changes faster than it can be read", do="try it once more")
+
+    def _pull_once(self, keep: str) -> None:
+        stats = self._store.stats()
+        files = {name: stat for name, stat in stats.items() if "/" not in name}
+        checkpoints, best = _whole(stats, CHECKPOINTS), _whole(stats, BEST)
+        for path in list(self._copy.iterdir()):
+            if path.name not in {*files, keep, CHECKPOINTS, *([BEST] if best else [])}:
+                _remove(path)
+        for name, stat in files.items():
+            if self._seen.get(name) != stat or not (self._copy / name).is_file():
+                with written_aside(self._copy / name) as file:
+                    file.write(self._store.read(name))
+                self._seen[name] = stat
+        fetched = set()
+        for name in reversed(checkpoints):
+            fetched.add(name)
+            if self._fetch(name, self._copy / name):
+                break
+        (self._copy / CHECKPOINTS).mkdir(exist_ok=True)
+        for path in list((self._copy / CHECKPOINTS).iterdir()):
+            if f"{CHECKPOINTS}/{path.name}" not in fetched:
+                _remove(path)
+        if best:
+            self._fetch(best[-1], self._copy / BEST)
+            self._best = (self._copy / BEST / DOCUMENT).read_bytes()
+
+    def _fetch(self, name: str, target: Path) -> bool:
+        """Have a checkpoint here as it lies there; whether it is whole. A damaged one is kept, to be named."""
+        document = self._store.read(f"{name}/{DOCUMENT}")
+        here = _files(target)
+        if here.get(DOCUMENT) != document or not _is_whole(here):
+            here = {file: self._store.read(f"{name}/{file}") for file in FILES}
+            save_files(target, here)
+        return _is_whole(here)
+
+    def send(self, name: str) -> None:
+        """Put one file of the copy, where it has changed."""
+        path = self._copy / name
+        told = path.stat() if path.is_file() else None
+        if told is not None and self._sent.get(name) != (told.st_size, told.st_mtime_ns):
+            self._store.put(name, path.read_bytes())
+            self._sent[name] = told.st_size, told.st_mtime_ns
+
+    def send_checkpoint(self, path: Path, kept: int) -> None:
+        """Put a checkpoint and what belongs to it; then remove all but the `kept` newest that are whole."""
+        self._send_best()
+        for name in GROWING:
+            self.send(name)
+        name = f"{CHECKPOINTS}/{path.name}"
+        self._put(name, _files(path))
+        older = [other for other in _whole(self._store.stats(CHECKPOINTS), CHECKPOINTS) if other < name]
+        self._clear(CHECKPOINTS, {name, *older[len(older) - kept + 1 :]})
+
+    def _send_best(self) -> None:
+        files = _files(self._copy / BEST)
+        if files and files[DOCUMENT] != self._best:
+            name = f"{BEST}/step-{int(json.loads(files[DOCUMENT])['step']):010d}"
+            self._put(name, files)
+            self._clear(BEST, {name})
+            self._best = files[DOCUMENT]
+
+    def sweep(self, last: int | None = None) -> None:
+        """Remove torn checkpoints, and those of steps after the `last` that counts."""
+        whole = _whole(self._store.stats(CHECKPOINTS), CHECKPOINTS)
+        good = {name for name in whole if last is None or int(name.rpartition("-")[2]) <= last}
+        self._clear(CHECKPOINTS, good)
+
+    def _put(self, name: str, files: Mapping[str, bytes]) -> None:
+        for file in sorted(files, key=lambda file: file == DOCUMENT):
+            self._store.put(f"{name}/{file}", files[file])
+
+    def _clear(self, under: str, keep: Collection[str]) -> None:
+        """Remove all checkpoints but some; a document first, so that what is left by a kill is seen to be torn."""
+        stats = self._store.stats(under)
+        for file in sorted(stats, key=lambda name: not name.endswith(DOCUMENT)):
+            if file.rpartition("/")[0] not in keep:
+                self._store.remove(file)
+
+
+def _whole(stats: Mapping[str, Stat], under: str) -> list[str]:
+    """The folders of checkpoints that have all their files, oldest first."""
+    files: dict[str, set[str]] = {}
+    for name in stats:
+        folder, _, file = name.rpartition("/")
+        if folder.startswith(f"{under}/step-"):
+            files.setdefault(folder, set()).add(file)
+    return sorted(folder for folder, there in files.items() if there == set(FILES))
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """The files of a checkpoint's folder; none where one is missing."""
+    try:
+        return {name: (folder / name).read_bytes() for name in FILES}
+    except OSError:
+        return {}
+
+
+def _is_whole(files: Mapping[str, bytes]) -> bool:
+    try:
+        from_files(files)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def patiently(send: Callable[[], None], owner: RunOwner | None, notice: Callable[[str], None]) -> None:
+    """Send to an address that may be out of reach for a while; `notice` hears of it. The owner is asked first whether
+    it still is. Errors: TakenOverError at once, CheckpointError once patience ends; without an owner there is none."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            if owner is not None:
+                owner.verify()
+            send()
+            return
+        except TakenOverError:
+            raise
+        except CheckpointError as error:
+            left = until - time.monotonic() - PAUSE
+            if owner is None or left < 0:
+                raise
+            notice(f"{error.what} ({error.got}): trying again for {left:.0f} s")
+        time.sleep(PAUSE)
+
+
+def not_empty(location: str) -> UsageError:
+    """The error for a folder in which a run shall be made."""
+    return UsageError(
+        f"{location} is not empty",
+        expected="a new or an empty folder",
+        do="choose another --out, or `millrace resume` if a run lies there",
+    )
+
+
+@contextlib.contextmanager
+def _on_disk(copy: Path) -> Iterator[None]:
+    """Errors of the disk that the copy lies on."""
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"the working copy of the run, {copy}, cannot be written",
+            got=error.strerror or repr(error),
+            do="free space on the disk, or choose another with MILLRACE_CACHE=/path/with/room",
+        ) from error
