@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError
 
 from errors import DeadlineError, MillraceError, UsageError
+from workers.ray_runtime.reach import reach
 
 ROOT = Path(__file__).resolve().parents[2]
 CONNECT = 30.0  # seconds to reach a cluster
@@ -87,24 +89,18 @@ def _join(address: str) -> None:
     _quiet()
     inside_job = bool(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"))
     environment = None if inside_job else {"working_dir": str(ROOT), "excludes": EXCLUDES}
+    target = reach(address)
     try:
         with _deadline(CONNECT, f"the Ray cluster at {address}"):
-            ray.init(address=address, configure_logging=False, log_to_driver=False, runtime_env=environment)
+            ray.init(address=target, configure_logging=False, log_to_driver=False, runtime_env=environment)
     except MillraceError:
         raise
-    except ConnectionError as error:
+    except (RayError, RuntimeError, ValueError, ConnectionError) as error:
         raise UsageError(
-            f"there is no Ray cluster at {address!r}",
-            expected="the address of a running cluster (ray start --head, or ray up)",
-            got=str(error).splitlines()[0],
-            do="start one, or leave --address out to train on a Ray of this run's own",
-        ) from error
-    except (RuntimeError, ValueError) as error:
-        raise UsageError(
-            f"the Ray cluster at {address!r} cannot be joined",
-            expected=f"Ray {ray.__version__} and this Python on every node",
-            got=str(error).splitlines()[0],
-            do="install requirements/run.txt on every node",
+            f"the Ray cluster at {address} cannot be joined",
+            expected="a node of that cluster on this machine, with this program's versions",
+            got=" ".join(str(error).split()),
+            do=f"run `ray start --address={target}` here first, or submit the run as a job",
         ) from error
 
 
@@ -131,15 +127,15 @@ def _deadline(seconds: float, what: str) -> Iterator[None]:
 
 
 def check_capacity(cpus: int, deadline: float = CAPACITY) -> None:
-    """Wait until the cluster has the CPUs that the run needs; DeadlineError says how many are missing."""
+    """Wait until so many CPUs of the cluster are free; DeadlineError says how many there are."""
     until = time.monotonic() + deadline
-    while (have := int(resources("cluster").get("CPU", 0))) < cpus:
+    while (free := int(resources("available").get("CPU", 0))) < cpus:
         if time.monotonic() > until:
             raise DeadlineError(
-                "the cluster has too few CPUs",
+                "the cluster has too few free CPUs",
                 expected=f"{cpus} within {deadline:g} s (workers, augmenters and the parameter server: 1 each)",
-                got=have,
-                do="add nodes, or ask for fewer --workers and --augmenters",
+                got=f"{free} free of {int(resources('cluster').get('CPU', 0))}",
+                do="add nodes, end what else runs there, or ask for fewer --workers and --augmenters",
             )
         time.sleep(0.5)
 

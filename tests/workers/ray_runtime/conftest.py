@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers.ray_runtime.head import Head, head
+
 
 @pytest.fixture(scope="session")
 def shared_ray() -> Iterator[None]:
@@ -28,6 +30,13 @@ def shared_ray() -> Iterator[None]:
     )
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Head]:
+    """A cluster that runs already, of the tests alone, to be joined from other processes."""
+    with head() as running:
+        yield running
 
 
 def descendants(kind: str) -> list[int]:

@@ -1,0 +1,83 @@
+"""A cluster of the tests alone: `ray start --head --block` with its own home, token, ports and folder."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[3]
+START, LEAVE = 120.0, 45.0  # seconds
+
+
+class Head(NamedTuple):
+    """Its address, its dashboard's URL, the home in which its token lies, and the environment of its processes."""
+
+    address: str
+    dashboard: str
+    home: Path
+    environment: dict[str, str]
+
+    def millrace(self, *words: str, seconds: float, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of this project on the head's machine, as its user."""
+        command = [sys.executable, "-m", "millrace", *words]
+        environment = self.environment | {"PYTHONPATH": str(ROOT)} | variables
+        return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=seconds)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+@contextlib.contextmanager
+def head(cpus: int = 4, store: int = 256 << 20) -> Iterator[Head]:
+    """A head that runs; its processes end with the block, by their ids, and its folder goes."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it, whose paths may have 107 bytes
+    home = folder / "home"
+    home.mkdir()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "XDG_"))}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    environment |= {"HOME": str(home), "RAY_AUTH_MODE": "token"}
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    subprocess.run([*ray, "get-auth-token", "--generate"], env=environment, check=True, capture_output=True, timeout=60)
+    dashboard, client = free_ports(2)
+    ports = ["--port=0", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+    ports += ["--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"]
+    size = [f"--num-cpus={cpus}", f"--object-store-memory={store}"]
+    rest = ["--include-dashboard=true", "--dashboard-host=127.0.0.1", "--disable-usage-stats"]
+    with (folder / "log").open("w") as log:
+        command = [*ray, "start", "--head", "--block", *ports, *size, *rest, f"--temp-dir={folder}"]
+        process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
+        try:
+            until = time.monotonic() + START
+            while "Ray runtime started" not in (folder / "log").read_text():
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < until, (folder / "log").read_text()
+                time.sleep(0.2)
+            address = (folder / "ray_current_cluster").read_text().strip()
+            yield Head(address, f"http://127.0.0.1:{dashboard}", home, environment)
+        finally:
+            _end(process, folder)
+
+
+def _end(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    process.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(LEAVE)
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and str(folder).encode() in (entry / "cmdline").read_bytes():
+                os.kill(int(entry.name), signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
