@@ -59,6 +59,10 @@ bench: $(BENCH) ## the benchmarks: see benchmarks/README.md
 	$(PYTHON) -m benchmarks.adam
 	$(PYTHON) -m benchmarks.memory
 
+.PHONY: bench-ray
+bench-ray: $(RUN) ## two workers on Ray against local mode and a peer: about 8 minutes
+	$(PYTHON) -m benchmarks.ray
+
 .PHONY: install
 install: $(TEST) ## the environment for all of the above but bench
 

@@ -1,0 +1,121 @@
+"""Training on Ray with two workers against local mode, and against a parameter server as Ray's documentation has it.
+
+    python -m benchmarks.ray [--rounds 5] [--batch 1024 256] [--slot-size R] [--epochs 4] [--mirror URL]
+
+MNIST, 784-999-299-10, Adam, augmentation on, everything else as `millrace train` has it. Contenders take turns; each
+turn is a command of its own, so none shares a warm process with another:
+
+  local            `millrace train --workers 2`
+  ray              the same with `--runtime ray`: one augmenter on the node, the default
+  ray, workers warp  with `--augmenters 0`: workers make their own batches
+  peer             benchmarks/ray_peer.py: plain SGD, random data in memory, no augmentation
+
+A run's speed is that of its epochs after the first. Of every run on Ray the time from the command to its first step's
+line is kept, and beside it, in the same round, the time that `ray.init` alone takes in a process of its own.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+
+from benchmarks.rounds import arguments, mnist, ratio, table, take_turns
+
+DEADLINE = 300.0  # seconds for one command
+RAY_ALONE = (
+    "import time; begun = time.perf_counter(); import ray; "
+    "ray.init(address='local', num_cpus=4, include_dashboard=False, log_to_driver=False); "
+    "print(time.perf_counter() - begun, flush=True); ray.shutdown()"
+)
+
+
+class Millrace:
+    """Runs of one configuration; `first` has the seconds from each command to its first step."""
+
+    def __init__(self, batch: int, epochs: int, *flags: str) -> None:
+        self._flags = ["--batch", str(batch), "--epochs", str(epochs), "--workers", "2", *flags]
+        self.first: list[float] = []
+
+    def __call__(self) -> float:
+        """Samples per second."""
+        begun, first, samples, seconds = time.perf_counter(), 0.0, 0, 0.0
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["-m", "millrace", "train", "--dataset", "mnist", "--out", f"{folder}/run", "--json"]
+            for line in lines([*command, *self._flags]):
+                event = json.loads(line)
+                if event["event"] == "step" and not first:
+                    first = time.perf_counter() - begun
+                if event["event"] == "epoch" and event["epoch"]:
+                    seconds += event["seconds"]
+                    samples += round(event["seconds"] * event["samples_per_second"])
+        self.first.append(first)
+        return samples / seconds
+
+
+def lines(arguments: list[str]) -> Iterator[str]:
+    """What a Python command writes, line by line; raises what it ended with."""
+    with subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        if process.stdout is None or process.stderr is None:
+            raise OSError("the command has no pipes")
+        yield from process.stdout
+        errors = process.stderr.read()
+        if process.wait(DEADLINE):
+            raise OSError(f"{arguments} ended with {process.returncode}: {errors[-2000:]}")
+
+
+def number(arguments: list[str]) -> float:
+    """The last line of what a Python command writes, as a number."""
+    return float(list(lines(arguments))[-1])
+
+
+def contest(batch: int, epochs: int, slot_size: int | None, mirror: list[str], rounds: int) -> None:
+    """All contenders at one batch size."""
+    flags = [*mirror, *(["--slot-size", str(slot_size)] if slot_size else [])]
+    steps = epochs * 60_000 // batch
+    local = Millrace(batch, epochs, *flags)
+    shared = Millrace(batch, epochs, "--runtime", "ray", *flags)
+    alone = Millrace(batch, epochs, "--runtime", "ray", "--augmenters", "0", *flags)
+    peer = ["-m", "benchmarks.ray_peer", "--batch", str(batch), "--steps", str(steps)]
+    init: list[float] = []
+
+    def on_ray() -> float:
+        init.append(number(["-c", RAY_ALONE]))
+        return shared()
+
+    contenders: dict[str, Callable[[], float]] = {
+        "local": local,
+        "ray": on_ray,
+        "ray, workers warp": alone,
+        "peer": lambda: number(peer),
+    }
+    found = take_turns(contenders, rounds)
+    print(f"\nbatch {batch}, slots of {slot_size or min(128, batch // 2)}")
+    print(table(found, "samples/s"))
+    for name in ("ray", "ray, workers warp"):
+        bars = (0.80, 1.05) if batch >= 1024 else (0.55, 1.20)
+        print(f"{name} to local mode".ljust(37), f"{ratio(found, name, 'local'):.3f}   (bar: at least {bars[0]:.2f})")
+        print(f"{name} to the peer".ljust(37), f"{ratio(found, name, 'peer'):.3f}   (bar: at least {bars[1]:.2f})")
+    waits = {"ray": shared.first, "ray, workers warp": alone.first, "ray.init alone": init}
+    print(table(waits, "seconds from the command to the first step (bar: at most 8)"), flush=True)
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.set_defaults(rounds=5)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1024, 256])
+    parser.add_argument("--slot-size", type=int)
+    parser.add_argument("--epochs", type=int, default=4)
+    options = parser.parse_args()
+    if mnist(options.mirror).spec.name != "mnist" or options.epochs < 2:
+        parser.error("MNIST is needed (see --mirror), and two epochs")
+    mirror = ["--mirror", options.mirror] if options.mirror else []
+    for batch in options.batch:
+        contest(batch, options.epochs, options.slot_size, mirror, options.rounds)
+
+
+if __name__ == "__main__":
+    main()
