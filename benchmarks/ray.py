@@ -32,11 +32,13 @@ RAY_ALONE = (
 
 
 class Millrace:
-    """Runs of one configuration; `first` has the seconds from each command to its first step."""
+    """Runs of one configuration; `first` has the seconds from each command to its first step, `copied` the MB that
+    processes copied per step in the last run."""
 
     def __init__(self, batch: int, epochs: int, *flags: str) -> None:
         self._flags = ["--batch", str(batch), "--epochs", str(epochs), "--workers", "2", *flags]
         self.first: list[float] = []
+        self.copied = 0.0
 
     def __call__(self) -> float:
         """Samples per second."""
@@ -50,6 +52,7 @@ class Millrace:
                 if event["event"] == "epoch" and event["epoch"]:
                     seconds += event["seconds"]
                     samples += round(event["seconds"] * event["samples_per_second"])
+                self.copied = event.get("copied_per_step", 0.0) / 1e6
         self.first.append(first)
         return samples / seconds
 
@@ -99,6 +102,7 @@ def contest(batch: int, epochs: int, slot_size: int | None, mirror: list[str], r
         bars = (0.80, 1.05) if batch >= 1024 else (0.55, 1.20)
         print(f"{name} to local mode".ljust(37), f"{ratio(found, name, 'local'):.3f}   (bar: at least {bars[0]:.2f})")
         print(f"{name} to the peer".ljust(37), f"{ratio(found, name, 'peer'):.3f}   (bar: at least {bars[1]:.2f})")
+    print(f"copied per step: ray {shared.copied:.2f} MB, workers warp {alone.copied:.2f} MB")
     waits = {"ray": shared.first, "ray, workers warp": alone.first, "ray.init alone": init}
     print(table(waits, "seconds from the command to the first step (bar: at most 8)"), flush=True)
 
