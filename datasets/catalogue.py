@@ -153,6 +153,7 @@ CIFAR10 = DatasetSpec(
     shape=(3, 32, 32),
 )
 
+EXAMPLES = Path(__file__).parent / "examples"
 _REGISTRY = MappingProxyType({spec.name: spec for spec in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, *points_names.SPECS)})
 
 
@@ -162,7 +163,8 @@ def registry() -> Mapping[str, DatasetSpec]:
 
 
 def find(name: str) -> DatasetSpec:
-    """The dataset of this name, the one that the YAML file of this path describes, or the export in this folder.
+    """The dataset of this name, built in or among the examples, the one that the YAML file of this path describes, or
+    the export in this folder.
 
     A UsageError tells an unknown name (with the nearest known one) or what is wrong with the file.
     """
@@ -174,4 +176,6 @@ def find(name: str) -> DatasetSpec:
         return exported.find_export(name)
     if name.lower().endswith((".yaml", ".yml")) or os.sep in name:
         return read_dataset_file(Path(name))
+    if (example := EXAMPLES / f"{name}.yaml").is_file():
+        return read_dataset_file(example)
     raise unknown_name("dataset", name, _REGISTRY, do="give one of these names, or the path of a dataset file (.yaml)")

@@ -22,19 +22,22 @@ def _linear(progress: float, full: float, final: float, options: ScheduleOptions
 
 
 def _exponential(progress: float, full: float, final: float, options: ScheduleOptions) -> float:
-    """The same factor for each step: η_k = η₀ (η_τ/η₀)^a. PyTorch names the factor of an epoch instead of η_τ."""
+    """The same factor for each step: η_k = η₀ (η_τ/η₀)^a, as in optax. PyTorch names the factor of an epoch."""
     return full * float(exp(progress * float(log(options.final))))
 
 
 def _cosine(progress: float, full: float, final: float, options: ScheduleOptions) -> float:
-    """Loshchilov and Hutter 2017, without restarts: half a period of a cosine from the full to the final rate."""
+    """Loshchilov and Hutter 2017, without restarts: half a period of a cosine from the full to the final rate.
+
+    PyTorch names the final rate itself (eta_min), optax its fraction of the full one (alpha), as here."""
     return final + (full - final) * (0.5 * (1.0 + float(cos(math.pi * progress))))
 
 
 def _one_cycle(progress: float, full: float, final: float, options: ScheduleOptions) -> float:
-    """Smith and Topin 2018, with cosine arcs as in PyTorch: up from full/25, then down to the final rate.
+    """Smith and Topin 2018, with cosine arcs as in PyTorch and optax: up from full/25, then down to the final rate.
 
-    The momentum stays as it is (PyTorch cycles it by default), and the final rate is a fraction of the full one.
+    The momentum stays as it is (PyTorch cycles it by default), and the final rate is a fraction of the full one; theirs
+    is one of the first rate (final_div_factor). PyTorch's peak lies one step earlier.
     """
     start, rise = full / START, options.rise
     if progress < rise:
@@ -58,7 +61,7 @@ EVEN = ("constant", "step", "plateau")  # those without a length
 def schedule(options: ScheduleOptions, base_rate: float, total_steps: int, steps_per_epoch: int) -> Schedule:
     """The learning rate of each step, which counts from 0 over the whole run.
 
-    During a warm-up of w steps, step k has base_rate · (k+1)/w. Then the shape runs from base_rate towards
+    During a warm-up of w steps, step k has base_rate · (k+1)/w; optax's warm-ups have k/w, a first step of 0. Then the shape runs from base_rate towards
     final · base_rate, which is reached after the schedule's length (by default: at the end of the run, one step
     after the last) and kept. A constant schedule has the warm-up only, as has plateau; step multiplies the rate by its
     factor every so many epochs after the warm-up. Computed in float64 with + − × ÷ alone.

@@ -35,7 +35,7 @@ def _step(
 class Momentum(Optimizer):
     """v ← αv − ηg, θ ← θ + v (Deep Learning, algorithm 8.2).
 
-    PyTorch keeps v without the rate (v ← αv + g, θ ← θ − ηv): the same while the rate is constant; when a
+    PyTorch and optax keep v without the rate (v ← αv + g, θ ← θ − ηv): the same while the rate is constant; when a
     schedule lowers it, there the rate acts on the whole velocity at once, here on new gradients only.
     """
 

@@ -55,3 +55,4 @@ def test_a_path_is_read_as_a_dataset_file(tmp_path: Path) -> None:
 def test_the_examples_are_valid(example: str) -> None:
     path = Path(__file__).parents[2] / "datasets" / "examples" / f"{example}.yaml"
     assert find(str(path)).name == example
+    assert find(example) == find(str(path))
