@@ -61,7 +61,7 @@ EVEN = ("constant", "step", "plateau")  # those without a length
 def schedule(options: ScheduleOptions, base_rate: float, total_steps: int, steps_per_epoch: int) -> Schedule:
     """The learning rate of each step, which counts from 0 over the whole run.
 
-    During a warm-up of w steps, step k has base_rate · (k+1)/w; optax's warm-ups have k/w, a first step of 0. Then the shape runs from base_rate towards
+    During a warm-up of w steps, step k has base_rate · (k+1)/w (optax: k/w). Then the shape runs from base_rate towards
     final · base_rate, which is reached after the schedule's length (by default: at the end of the run, one step
     after the last) and kept. A constant schedule has the warm-up only, as has plateau; step multiplies the rate by its
     factor every so many epochs after the warm-up. Computed in float64 with + − × ÷ alone.

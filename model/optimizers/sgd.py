@@ -17,7 +17,7 @@ def _step(w: Any, left: Any, right: Any, paired: Any, divisor: Any, scale: Any, 
 
 
 class Sgd(Optimizer):
-    """θ ← θ − ηg (Deep Learning, algorithm 8.1). PyTorch and optax are the same; their weight decay takes biases too."""
+    """θ ← θ − ηg (Deep Learning, algorithm 8.1). PyTorch and optax do the same; they decay biases too."""
 
     def _piece(
         self,
