@@ -10,6 +10,7 @@ arithmetic. Indices are unsigned: numba would otherwise test each for a negative
 put together through views of the same memory, lowest first, as on all machines that numba knows.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,8 @@ def _warp(pixels: Any, channels: Any, height: Any, width: Any, rows: Any, matric
             _blend(got.view(np.uint32), across, down, size, out, U((sample * channels + channel) * size))
 
 
+PAGE = 4096  # bytes
+LARGE = 1 << 20  # bytes
 LARGEST_SIDE = 4096  # word indices stay far below 2³¹ and coordinates exact enough in float32
 
 
@@ -153,6 +156,16 @@ def warp(images: U8Array, rows: npt.NDArray[np.int64], matrices: npt.NDArray[np.
         expected, got = f"float32 of shape ({len(rows)}, 6)", f"{matrices.dtype} of shape {matrices.shape}"
         raise UsageError("matrices do not fit the rows", expected=expected, got=got)
     rows = check_rows(rows, len(images))
-    out = np.empty((len(rows), channels, height, width), np.uint8)
+    out = _room((len(rows), channels, height, width))
     _warp(images.reshape(-1), channels, height, width, rows, np.ascontiguousarray(matrices), out.reshape(-1))
     return out
+
+
+def _room(shape: tuple[int, int, int, int]) -> U8Array:
+    """Memory for pixels. What is large begins with a page, so that an export's disk may take it as it lies."""
+    size = math.prod(shape)
+    if size < LARGE:
+        return np.empty(shape, np.uint8)
+    found = np.empty(size + PAGE, np.uint8)
+    begin = -found.ctypes.data % PAGE
+    return found[begin : begin + size].reshape(shape)

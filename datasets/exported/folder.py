@@ -5,7 +5,6 @@ show an object only when its upload is complete. Credentials are taken from the 
 the address, so that no address that is printed or written down holds one.
 """
 
-import errno
 import os
 import sys
 import uuid
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from datasets.exported import direct
 from datasets.storage import flush_folder, rename
 from errors import DataError, UsageError, unknown_name
 
@@ -156,11 +156,7 @@ class Folder:
         for parent in (target.parent, aside.parent):
             parent.mkdir(parents=True, exist_ok=True)
         try:
-            with open(aside, "wb", buffering=0) as file:
-                _reserve(file.fileno(), parts)
-                for part in parts:
-                    _write_all(file, part)
-                os.fsync(file.fileno())
+            direct.write(aside, parts)
             rename(aside, target)
         except BaseException:
             with suppress(OSError):
@@ -208,21 +204,3 @@ def _remote(scheme: str, location: str) -> tuple[Any, str]:
     except (pa.ArrowException, OSError, ImportError) as error:
         raise UsageError("not an address of a filesystem", got=location, do=str(error).splitlines()[0]) from None
     return filesystem, root.rstrip("/") or "/"
-
-
-def _reserve(handle: int, parts: Iterable[Any]) -> None:
-    """Ask for the room of all parts at once: a full disk is known at once, and the writing is twice as quick."""
-    if isinstance(parts, Sequence) and hasattr(os, "posix_fallocate"):
-        size = sum(memoryview(part).nbytes for part in parts)
-        try:
-            os.posix_fallocate(handle, 0, max(size, 1))
-            os.ftruncate(handle, size)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
-                raise
-
-
-def _write_all(file: Any, part: Any) -> None:
-    view = memoryview(part).cast("B")
-    while view.nbytes:
-        view = view[file.write(view) :]

@@ -4,11 +4,12 @@ Beside each shard that is whole lies a small record of it, until the manifest ta
 only if its record is there and its bytes have the recorded digest; else it is made again, to the same bytes.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from datasets import Dataset
 from datasets.exported import Folder, Manifest, Record, Rows, pixel_digest
@@ -17,6 +18,7 @@ from datasets.exported.reader import load, verified
 from errors import DataError
 from pipeline.export.formats import encode
 from pipeline.export.plan import Plan, Shard
+from pipeline.export.sha256 import digests
 from pipeline.export.source import Source
 
 RECORDS = f"{ASIDE}/records"
@@ -61,13 +63,10 @@ class ShardWriter:
     def encoded(self, shard: Shard, rows: Rows) -> tuple[Record, list[Any], list[tuple[str, bytes]]]:
         """The record of a shard, the parts of its file, and other files that it needs, by name."""
         parts, files = encode(rows, self.plan, shard)
-        total = hashlib.sha256()
-        for part in parts:
-            total.update(part)
         size = sum(memoryview(part).nbytes for part in parts)
         originals = "" if rows.originals is None else pixel_digest(rows.originals)
-        pixels = pixel_digest(rows.images)
-        record = Record(shard.split, shard.first, shard.rows, shard.name, 0, size, total.hexdigest(), pixels, originals)
+        file, pixels = digests(parts, np.ascontiguousarray(rows.images))
+        record = Record(shard.split, shard.first, shard.rows, shard.name, 0, size, file, pixels, originals)
         return record, list(parts), files
 
     def _recorded(self, shard: Shard) -> Record | None:

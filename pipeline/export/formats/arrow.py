@@ -1,11 +1,14 @@
 """Arrow IPC files, uncompressed: readers map them into memory and copy nothing."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from datasets.exported import Rows
+from datasets.exported.direct import ALIGNED
 from pipeline.export.formats import Files
 from pipeline.export.formats.columns import tensor_batch
 from pipeline.export.plan import Plan, Shard
@@ -45,9 +48,18 @@ class _Parts:
 
 
 def encode(rows: Rows, plan: Plan, shard: Shard) -> tuple[Sequence[Any], Files]:
-    """The shard as the parts of one IPC file of one record batch."""
-    batch = tensor_batch(rows, plan, shard)
+    """The shard as the parts of one IPC file of one record batch. The pixels begin at a multiple of ALIGNED bytes: so
+    they are written and hashed as they lie in memory, and lie aligned in a reader's map of the file."""
+    pixels = np.ascontiguousarray(rows.images)
+    batch = tensor_batch(rows._replace(images=pixels), plan, shard)
+    parts = _file(batch, 0)
+    before = itertools.takewhile(lambda part: getattr(part, "address", 0) != pixels.ctypes.data, parts)
+    return _file(batch, -sum(map(len, before)) % ALIGNED), []
+
+
+def _file(batch: pa.RecordBatch, blanks: int) -> list[Any]:
+    metadata = {**batch.schema.metadata, b"padding": b" " * blanks}
     sink = _Parts()
-    with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), batch.schema) as writer:
-        writer.write_batch(batch)
-    return sink.parts, []
+    with pa.ipc.new_file(pa.PythonFile(sink, mode="w"), batch.schema.with_metadata(metadata)) as writer:
+        writer.write_batch(batch.replace_schema_metadata(metadata))
+    return sink.parts

@@ -160,3 +160,11 @@ def test_png_is_read_by_pillow(shape: tuple[int, int, int]) -> None:
             assert picture.mode == ("L" if shape[0] == 1 else "RGB")
             back = np.asarray(picture).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
         np.testing.assert_array_equal(back, image)
+
+
+def test_the_pixels_of_an_arrow_file_begin_with_a_page(export: Any) -> None:
+    folder, manifest = export("arrow")
+    for record in manifest.shards:
+        images = pa.ipc.open_file(folder / record.file).get_batch(0).column("image").storage.values
+        pixels = images.buffers()[1].to_pybytes()
+        assert (folder / record.file).read_bytes().index(pixels) % 4096 == 0
