@@ -75,7 +75,8 @@ class RunDisplay:
             ("network", f"{hidden} hidden units, {run.parameters:,} parameters"),
             ("steps", f"{run.total_steps:,}: {epochs}, batch {run.batch}"),
             ("place", f"{workers}{augmenters}, {slots} a batch"),
-            ("run", short(run.folder)),
+            # On a cluster the reader may sit at another machine, in another folder.
+            ("run", run.folder if self._config.runtime == "ray" else short(run.folder)),
         )
         if run.step:
             self._screen.facts(("from", f"step {run.step:,}, where the last checkpoint stands"))

@@ -127,7 +127,6 @@ def _results(screen: Screen, config: Config, folder: RunFolder, done: RunDone) -
     screen.facts(("time", duration(done.seconds)))
     if done.copied_per_step:
         screen.facts(("copied", f"{size(done.copied_per_step)} per step between processes"))
-    # On a cluster the reader may sit at another machine, in another folder.
     screen.facts(("run", folder.location if config.runtime == "ray" else short(folder.location)))
     for name, what in FILES:
         screen.facts(("", f"{name:<15} {what}"))

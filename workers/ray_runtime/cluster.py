@@ -66,6 +66,11 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
 
 
+def inside_job() -> bool:
+    """Whether this process is the driver of `ray job submit`, whose working folder is a copy of the project."""
+    return bool(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"))  # Ray's own name for it
+
+
 def _quiet() -> None:
     """Ray's own lines on the terminal tell of its inner life; what concerns the user is said by this project."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -87,8 +92,7 @@ def _start(need: Need) -> None:
 
 def _join(address: str) -> None:
     _quiet()
-    inside_job = bool(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"))
-    environment = None if inside_job else {"working_dir": str(ROOT), "excludes": EXCLUDES}
+    environment = None if inside_job() else {"working_dir": str(ROOT), "excludes": EXCLUDES}
     target = reach(address)
     try:
         with _deadline(CONNECT, f"the Ray cluster at {address}"):

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from datasets import Dataset
 from model import Checkpoint, differences, fingerprint
@@ -13,7 +14,7 @@ from workers.job import Job, Place
 from workers.local_runtime import cores
 from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
-from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected, metrics_addresses
+from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected, inside_job, metrics_addresses
 from workers.ray_runtime.runtime import Incident, RayRuntime, Staff
 from workers.run_folder import RunFolder
 from workers.setup import Setup
@@ -59,6 +60,13 @@ class Session:
 
 
 def _warn_of_a_local_folder(folder: RunFolder, observer: Observer) -> None:
+    if inside_job() and Path(folder.location).is_relative_to(Path.cwd()):
+        observer(
+            Notice(
+                f"the run's folder {folder.location} lies in this job's copy of the project, which goes with the "
+                f"cluster: give --out an absolute path or an address such as s3://bucket/run"
+            )
+        )
     nodes = len(alive_nodes())
     if nodes > 1 and not folder.shared:
         observer(

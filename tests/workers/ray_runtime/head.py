@@ -62,7 +62,7 @@ def head(cpus: int = 4, store: int = 256 << 20) -> Iterator[Head]:
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
         try:
             until = time.monotonic() + START
-            while "Ray runtime started" not in (folder / "log").read_text():
+            while not (folder / "ray_current_cluster").exists():  # written when all its processes are there
                 assert process.poll() is None, (folder / "log").read_text()
                 assert time.monotonic() < until, (folder / "log").read_text()
                 time.sleep(0.2)
