@@ -2,7 +2,9 @@
 
 import itertools
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import ray
@@ -11,33 +13,50 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from errors import DeadlineError, MillraceError
 from workers.job import Job
-from workers.ray_runtime.augmenter import AugmenterActor, FetcherActor
-from workers.ray_runtime.cluster import alive_nodes, check_memory
+from workers.ray_runtime.augmenter import FetcherActor
+from workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
+from workers.ray_runtime.cluster import check_memory
 from workers.ray_runtime.server import ServerActor
 from workers.ray_runtime.worker import WorkerActor
 
 START = 120.0  # seconds for an actor to be there
 FETCH = 3600.0  # seconds for the download
-FOREVER = -1
+NODE_ID = "ray.io/node-id"
+
+
+@dataclass
+class _Worker:
+    actor: Any
+    run: Any  # the answer to its `run`, still to come
+    since: float
+    node: str = ""  # empty until it has joined
 
 
 class Actors:
-    """One server, a fetcher, augmenters and workers. `bound`: bytes in flight for each worker."""
+    """One server, a fetcher, augmenters (None: one per node) and workers. `bound`: bytes in flight for each worker."""
 
-    def __init__(self, job: Job, *, mirror: str | None, offline: bool, bound: int, mixed: bool) -> None:
+    def __init__(
+        self, job: Job, *, mirror: str | None, offline: bool, bound: int, mixed: bool, augmenters: int | None
+    ) -> None:
         self._job, self._bound = job, bound
         self._names = itertools.count()
-        self._workers: dict[str, tuple[Any, Any, str]] = {}  # name → actor, its `run`, node
-        self._augmenters: list[tuple[Any, str]] = []
+        self._workers: dict[str, _Worker] = {}
+        self._avoided: list[str] = []  # nodes whose environment was refused
         self.server: Any = None
         self.server_node = ""
+        self._here = str(ray.get_runtime_context().get_node_id())
+        # Beside the driver: there is the user's cache, and while the driver lives, so does this copy of the data.
+        here = NodeAffinitySchedulingStrategy(self._here, soft=True)
         fetcher: Any = ray.remote(FetcherActor)
-        self._fetcher = fetcher.options(num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER).remote()
+        self._fetcher = fetcher.options(
+            num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER, scheduling_strategy=here
+        ).remote()
         self._data = self._fetcher.fetch.remote(job.dataset, mirror, offline)
         self._mixed = mixed
+        self.augmenters = Augmenters(job, self._data, augmenters)
 
-    def begin(self, augmenters: int | None) -> None:
-        """Wait for the data and start augmenters; None: one augmenter per node."""
+    def begin(self) -> None:
+        """Wait for the data and start the augmenters."""
         done, _ = ray.wait([self._data], timeout=FETCH)
         if not done:
             raise DeadlineError(f"dataset {self._job.dataset} was not fetched", expected=f"within {FETCH:g} s")
@@ -46,23 +65,31 @@ class Actors:
         except RayTaskError as error:
             raise (error.cause if isinstance(error.cause, MillraceError) else error) from error
         check_memory(dataset.train.nbytes + dataset.test.nbytes + self._bound)
-        nodes = alive_nodes()
-        places = nodes if augmenters is None else [nodes[k % len(nodes)] for k in range(augmenters)]
-        for node in places:
-            self._add_augmenter(node)
+        self.augmenters.fill()
 
     def begin_server(self) -> None:
-        """Start the parameter server; Ray restarts it where it dies."""
-        server = ray.remote(ServerActor).options(num_cpus=1, max_restarts=FOREVER, max_concurrency=1000)
-        self.server = server.remote(self._job, [self._data], self._mixed)
+        """Start the parameter server; Ray restarts it where it dies.
 
-    @property
-    def augmenter_count(self) -> int:
-        return len(self._augmenters)
+        It keeps away from the driver's node if it can, at each start: the checkpoints may lie on that node's disk
+        alone, and one loss should not take both.
+        """
+        server = ray.remote(ServerActor).options(
+            num_cpus=1,
+            max_restarts=FOREVER,
+            max_concurrency=1000,
+            label_selector={NODE_ID: f"!{self._here}"},
+            fallback_strategy=[{"label_selector": {}}],
+        )
+        self.server = server.remote(self._job, [self._data], self._mixed)
 
     @property
     def worker_count(self) -> int:
         return len(self._workers)
+
+    @property
+    def held(self) -> int:
+        """CPUs that augmenters and workers have."""
+        return len(self.augmenters) + sum(bool(worker.node) for worker in self._workers.values())
 
     def dataset(self) -> Any:
         """The dataset, from this node's shared memory."""
@@ -73,39 +100,80 @@ class Actors:
         with suppress(RayError):
             self.server_node = str(ray.get(self.server.node.remote(), timeout=START))
 
-    def _add_augmenter(self, node: str) -> None:
-        # Soft: where the node is lost, the augmenter comes back on another one.
-        where = NodeAffinitySchedulingStrategy(node, soft=True)
-        maker = ray.remote(AugmenterActor).options(
-            num_cpus=1, max_restarts=FOREVER, max_task_retries=0, scheduling_strategy=where
-        )
-        self._augmenters.append((maker.remote(self._job, [self._data]), node))
-
     def add_worker(self) -> str:
         """Start one more worker, spread over the nodes; its name."""
         number = next(self._names)
         name = f"worker-{number}"
-        augmenter = self._augmenters[number % len(self._augmenters)][0] if self._augmenters else None
-        maker = ray.remote(WorkerActor).options(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
-        actor: Any = maker.remote(name, self._job, [self._data], self.server, augmenter, self._bound)
-        self._workers[name] = actor, actor.run.remote(), ""
+        avoid = {NODE_ID: f"!in({','.join(self._avoided)})"} if self._avoided else None
+        # A thread for `run` and one for `use`, which changes the augmenter meanwhile.
+        maker = ray.remote(WorkerActor).options(
+            num_cpus=1, max_restarts=0, max_concurrency=2, scheduling_strategy="SPREAD", label_selector=avoid
+        )
+        helpers = self.augmenters.handles
+        actor: Any = maker.remote(number, self._job, [self._data], self.server, helpers, self._bound)
+        self._workers[name] = _Worker(actor, actor.run.remote(), time.monotonic())
         return name
+
+    def end_worker(self, name: str) -> None:
+        """End a worker at once; it is not reported as gone."""
+        with suppress(RayError):
+            ray.kill(self._workers.pop(name).actor)
+
+    def note(self, nodes: Mapping[str, str]) -> dict[str, str]:
+        """Where the workers are that have joined, by name; those of them that are new."""
+        new = {name: node for name, node in nodes.items() if name in self._workers and not self._workers[name].node}
+        for name, node in new.items():
+            self._workers[name].node = node
+        return new
+
+    def avoid(self, node: str) -> None:
+        """Start no more workers on this node."""
+        if node and node not in self._avoided:
+            self._avoided.append(node)
+
+    def late_workers(self, seconds: float) -> list[str]:
+        """Workers that were started so long ago and have not joined yet, the last one first."""
+        until = time.monotonic() - seconds
+        return [name for name, worker in self._workers.items() if not worker.node and worker.since <= until][::-1]
+
+    def assign(self) -> None:
+        """Tell every worker which augmenters there are now."""
+        for worker in self._workers.values():
+            worker.actor.use.remote(self.augmenters.handles)
+
+    def give_up(self) -> Loss | None:
+        """End an augmenter, or one of several workers, so that its CPU is free; None where nobody can be spared."""
+        loss = self.augmenters.give_up()
+        if loss is not None:
+            self.assign()
+            return loss
+        joined = [name for name, worker in self._workers.items() if worker.node]
+        if len(joined) < 2:
+            return None
+        node = self._workers[joined[-1]].node
+        self.end_worker(joined[-1])
+        return Loss(joined[-1], node, "its CPU was needed")
 
     def gone(self) -> list[tuple[str, str, BaseException | None]]:
         """Workers whose run has ended since the last call: name, node, and the error that ended it."""
-        runs = {run: name for name, (_, run, _) in self._workers.items()}
+        runs = {worker.run: name for name, worker in self._workers.items()}
         if not runs:
             return []
         ended, _ = ray.wait(list(runs), num_returns=len(runs), timeout=0)
         results: list[tuple[str, str, BaseException | None]] = []
         for run in ended:
             name = runs[run]
-            node = self._workers.pop(name)[2]
+            worker = self._workers.pop(name)
             try:
                 ray.get(run, timeout=START)
-                results.append((name, node, None))
+                results.append((name, worker.node, None))
+            except RayTaskError as error:
+                with suppress(RayError):  # its process is still there
+                    worker.node = worker.node or str(ray.get(worker.actor.node.remote(), timeout=5))
+                    ray.kill(worker.actor)
+                results.append((name, worker.node, error))
             except RayError as error:
-                results.append((name, node, error))
+                results.append((name, worker.node, error))
         return results
 
     def close(self, seconds: float) -> None:
@@ -113,13 +181,11 @@ class Actors:
         until = time.monotonic() + seconds
         with suppress(RayError, TimeoutError, AttributeError):
             ray.get(self.server.stop.remote(), timeout=min(2.0, seconds))
-            runs = [run for _, run, _ in self._workers.values()]
+            runs = [worker.run for worker in self._workers.values()]
             if runs:
                 ray.wait(runs, num_returns=len(runs), timeout=max(0.0, until - time.monotonic()))
-        for actor in [a for a, _, _ in self._workers.values()] + [a for a, _ in self._augmenters]:
-            with suppress(RayError):
-                ray.kill(actor)
-        for actor in (self.server, self._fetcher):
+        self.augmenters.end()
+        for actor in [*(worker.actor for worker in self._workers.values()), self.server, self._fetcher]:
             if actor is not None:
                 with suppress(RayError):
                     ray.kill(actor)

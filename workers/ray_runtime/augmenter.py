@@ -1,5 +1,7 @@
 """The augmenter actor: makes batches for workers, ahead of their need; and the fetcher actor, which gets the data."""
 
+import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -27,10 +29,11 @@ class AugmenterActor:
 
     def __init__(self, job: Job, data: list[Any]) -> None:
         self._stream = Setup(job, ray.get(data[0], timeout=DEADLINE)).stream
+        self._incarnation = uuid.uuid4().hex
 
-    def node(self) -> str:
-        """The node that this actor runs on."""
-        return str(ray.get_runtime_context().get_node_id())
+    def hello(self) -> tuple[str, str]:
+        """This incarnation and its node."""
+        return self._incarnation, str(ray.get_runtime_context().get_node_id())
 
     def make(self, begin: int, end: int, lease: tuple[int, int]) -> pa.Buffer:
         """The batches of a lease's slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which
@@ -57,3 +60,10 @@ def keys(order: Order, begin: int, end: int, lease: tuple[int, int]) -> list[tup
         for block in share(slots, members, rank):
             found += [(step, slot) for slot in range(block.start, min(block.end, slots))]
     return found
+
+
+def nearest(augmenters: Sequence[tuple[Any, str]], node: str, number: int) -> Any:
+    """The augmenter for a worker of this number and node, of (actor, node): one of its own node where there is any;
+    None where there is none at all."""
+    near = [actor for actor, where in augmenters if where == node] or [actor for actor, _ in augmenters]
+    return near[number % len(near)] if near else None

@@ -39,7 +39,7 @@ class Report(NamedTuple):
 
 class Status(NamedTuple):
     """What the trainer sees of the server: finished steps it has not seen yet, the age of the current step in seconds,
-    the slots it lacks, the members, and counts since the server started."""
+    the slots it lacks, the members and their nodes, and counts since the server started."""
 
     incarnation: str
     version: int
@@ -47,5 +47,6 @@ class Status(NamedTuple):
     age: float
     missing: list[int]
     members: tuple[str, ...]
+    nodes: tuple[str, ...]
     retries: int
     copied: int

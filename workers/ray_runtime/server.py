@@ -41,6 +41,7 @@ class ServerActor:
         self._stopped = False
         self._fingerprint = fingerprint()
         self._arenas: dict[str, Arena | None] = {}
+        self._nodes: dict[str, str] = {}
         self._reports: dict[str, float] = {}
         self._records: deque[Finished] = deque()
         self._changed = asyncio.Event()
@@ -117,7 +118,7 @@ class ServerActor:
         opened = Arena.open(arena, self._node) if arena is not None else None
         near = node == self._node and self._arena is not None
         if self._dispatcher is not None:
-            self._arenas[name] = opened
+            self._arenas[name], self._nodes[name] = opened, node
             self._dispatcher.join(name)
         order = await self._order(name, near)
         return order, self._arena.handle if near and self._arena else None, opened is not None
@@ -165,7 +166,7 @@ class ServerActor:
             self._records.popleft()
         dispatcher = self._dispatcher
         if dispatcher is None:
-            return Status(self._incarnation, -1, [], 0.0, [], (), 0, 0)
+            return Status(self._incarnation, -1, [], 0.0, [], (), (), 0, 0)
         idle = dispatcher.ended or dispatcher.version >= dispatcher.limit
         age = 0.0 if idle else time.perf_counter() - self._last
         return Status(
@@ -175,6 +176,7 @@ class ServerActor:
             age,
             dispatcher.server.missing(),
             dispatcher.leases.members,
+            tuple(self._nodes[name] for name in dispatcher.leases.members),
             dispatcher.retries,
             self._copied,
         )

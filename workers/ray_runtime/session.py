@@ -14,8 +14,10 @@ from workers.job import Job, Place
 from workers.local_runtime import cores
 from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
+from workers.ray_runtime.augmenters import places
 from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected, inside_job, metrics_addresses
-from workers.ray_runtime.runtime import Incident, RayRuntime, Staff
+from workers.ray_runtime.runtime import RayRuntime
+from workers.ray_runtime.staffing import Incident, Staff
 from workers.run_folder import RunFolder
 from workers.setup import Setup
 from workers.trainer import Trainer, server_state
@@ -97,7 +99,7 @@ def session(job: Job, place: Place) -> Iterator[Session]:
     need = Need(staff.most + extra + 1, OWN_STORE)
     with connected(place.address, need) as own, one_blas_thread():
         if not own:
-            makers = len(alive_nodes()) if staff.augmenters is None else staff.augmenters
+            makers = len(places()) if staff.augmenters is None else staff.augmenters
             check_capacity(staff.least + makers + 1)
         actors = Actors(
             job,
@@ -105,9 +107,10 @@ def session(job: Job, place: Place) -> Iterator[Session]:
             offline=place.offline,
             bound=max(1, place.read_ahead) * MIB,
             mixed=place.mixed_cpus,
+            augmenters=staff.augmenters,
         )
         try:
-            actors.begin(staff.augmenters)
+            actors.begin()
             yield Session(job, place, actors, staff)
         finally:
             actors.close(LEAVE)

@@ -13,8 +13,8 @@ from workers.ray_runtime.augmenter import keys
 CHUNK = 2 << 20  # bytes of batches that one call asks for
 RUN = 16  # steps at most that one call asks for: what a changed lease throws away
 AHEAD = 2  # steps for which a worker without an augmenter makes batches ahead
-WAIT = 20.0  # seconds to wait for an augmenter that is alive but late, before the batch is made here
-REST = 3.0  # seconds without calls to an augmenter that failed
+WAIT = 1.0  # seconds to wait for an augmenter that is late, before the batch is made here
+REST = 3.0  # seconds in which an augmenter that failed or was late is neither asked nor waited for
 
 Key = tuple[int, int]
 
@@ -36,6 +36,7 @@ class Supply:
         self._stream, self._augmenter, self._bound, self._last = stream, augmenter, bound, last
         self._ready: dict[Key, pa.RecordBatch] = {}
         self._asked: deque[_Asked] = deque()
+        self._next_augmenter = augmenter
         self._step, self._lease = -1, (0, 1)
         self._rest_until = 0.0
         self.received = 0
@@ -45,8 +46,15 @@ class Supply:
         """Bytes asked for or made, and not used."""
         return (sum(len(asked.keys) for asked in self._asked) + len(self._ready)) * self._stream.slot_bytes
 
+    def use(self, augmenter: Any) -> None:
+        """Ask this augmenter from the next step on; may be called from another thread."""
+        self._next_augmenter = augmenter
+
     def expect(self, step: int, lease: tuple[int, int]) -> None:
         """From this step on the worker holds this lease: forget what another one had in store, and ask ahead."""
+        if self._augmenter is not self._next_augmenter:
+            self._augmenter, self._rest_until = self._next_augmenter, 0.0
+            self._asked.clear()
         if lease != self._lease:
             self._asked.clear()
             self._ready.clear()
@@ -101,11 +109,16 @@ class Supply:
             begin = end
 
     def _receive(self, asked: _Asked) -> None:
+        patience = WAIT if time.monotonic() >= self._rest_until else 0.0
+        if not ray.wait([asked.reference], timeout=patience)[0]:
+            # What is late may still come in time for the steps after this one.
+            self._rest_until = max(self._rest_until, time.monotonic() + REST) if patience else self._rest_until
+            return
         self._asked.remove(asked)
         try:
             buffer = ray.get(asked.reference, timeout=WAIT)
         except (ray.exceptions.RayError, TimeoutError):
-            # Dead, lost or late: what it would have made is made here; it is asked again later.
+            # Dead or lost: what it would have made is made here; it is asked again later.
             self._asked.clear()
             self._rest_until = time.monotonic() + REST
             return

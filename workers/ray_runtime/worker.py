@@ -10,6 +10,7 @@ from model import fingerprint
 from workers.blas import one_blas_thread
 from workers.gradient_worker import gradient_worker
 from workers.job import Job
+from workers.ray_runtime.augmenter import nearest
 from workers.ray_runtime.messages import JOIN, STOP, WORK, Contribution, Order, Report
 from workers.ray_runtime.shared import Arena
 from workers.ray_runtime.supply import Supply
@@ -18,16 +19,21 @@ from workers.tree import Block, Partial
 
 DEADLINE = 300.0  # seconds without an answer of any server after which the worker gives up
 PAUSE = 0.2  # seconds between two tries to reach a server that restarts
+# How the loss of a server shows: of its process, of an object that it owned, of its answer.
+LOST = (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError)
 
 
 class WorkerActor:
     """One gradient worker. Its arrays lie in shared memory, so contributions on one node are not copied."""
 
-    def __init__(self, name: str, job: Job, data: list[Any], server: Any, augmenter: Any, bound: int) -> None:
-        self._name, self._server = name, server
+    def __init__(
+        self, number: int, job: Job, data: list[Any], server: Any, augmenters: list[tuple[Any, str]], bound: int
+    ) -> None:
+        self._number, self._name, self._server = number, f"worker-{number}", server
         self._setup = Setup(job, ray.get(data[0], timeout=DEADLINE))
         self._node = str(ray.get_runtime_context().get_node_id())
         setup = self._setup
+        augmenter = nearest(augmenters, self._node, number)
         self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps)
         self._worker = gradient_worker(setup)
         self._fresh_arena()
@@ -39,6 +45,10 @@ class WorkerActor:
     def node(self) -> str:
         """The node that this actor runs on."""
         return self._node
+
+    def use(self, augmenters: list[tuple[Any, str]]) -> None:
+        """These augmenters (actor, node) are there now; called while `run` runs."""
+        self._supply.use(nearest(augmenters, self._node, self._number))
 
     def run(self) -> int:
         """Work until the server says stop; the number of blocks computed."""
@@ -84,7 +94,7 @@ class WorkerActor:
                 reply = self._server.join.remote(self._name, self._node, fingerprint(), handle)
                 order, weights, self._readable = ray.get(reply, timeout=60)
                 break
-            except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError) as error:
+            except LOST as error:
                 if time.monotonic() > until:
                     raise DeadlineError(
                         f"worker {self._name} cannot reach the parameter server",
@@ -97,6 +107,8 @@ class WorkerActor:
 
     def _work(self, order: Order) -> tuple[Order, int]:
         weights = self._at(order)
+        if weights is None:
+            return Order(JOIN), 0
         if order.step != self._step:
             self._recycle()
             self._step = order.step
@@ -128,15 +140,18 @@ class WorkerActor:
                 if not self._supply.help():
                     break
             return ray.get(reply, timeout=60)  # type: ignore[no-any-return]
-        except (ray.exceptions.RayActorError, ray.exceptions.GetTimeoutError):
+        except LOST:
             return Order(JOIN)
 
     def _at(self, order: Order) -> Any:
-        """The weights of an order: a view of the server's shared memory, or of this node's object store."""
+        """The weights of an order: a view of the server's shared memory, or of this node's object store; None where
+        they were lost with the server."""
         if isinstance(order.weights, int) and self._weights is not None:
             return self._weights.array[order.weights]
-        reference = order.weights[0]  # type: ignore[index]
-        return ray.get(reference, timeout=60)
+        try:
+            return ray.get(order.weights[0], timeout=60)  # type: ignore[index]
+        except LOST:
+            return None
 
     def _recycle(self) -> None:
         """The step is over: nobody reads its gradients any more."""

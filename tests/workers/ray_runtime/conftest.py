@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.workers.programs import run
 from tests.workers.ray_runtime.head import Head, head
+from tests.workers.ray_runtime.long_run import TRAIN
+from tests.workers.ray_runtime.processes import descendants
 
 
 @pytest.fixture(scope="session")
@@ -39,28 +42,6 @@ def cluster() -> Iterator[Head]:
         yield running
 
 
-def descendants(kind: str) -> list[int]:
-    """The processes below this one whose command line begins so, oldest first."""
-    parents: dict[int, int] = {}
-    commands: dict[int, str] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parents[int(entry.name)] = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                commands[int(entry.name)] = (entry / "cmdline").read_text()
-            except (OSError, IndexError):
-                continue
-
-    def ours(process: int) -> bool:
-        while process in parents:
-            process = parents[process]
-            if process == os.getpid():
-                return True
-        return False
-
-    return sorted(p for p, command in commands.items() if command.startswith(kind) and ours(p))
-
-
 @pytest.fixture
 def kill() -> Callable[[str], bool]:
     """Kill one actor process of a kind with SIGKILL; whether there was one."""
@@ -72,3 +53,11 @@ def kill() -> Callable[[str], bool]:
         return bool(found)
 
     return kill_one
+
+
+@pytest.fixture(scope="session")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the long run, trained in local mode without an accident."""
+    folder = tmp_path_factory.mktemp("unbroken") / "run"
+    run(*TRAIN, "--out", str(folder), "--workers", "2")
+    return folder

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +18,56 @@ STORE = 100 << 20
 HEALTH = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 4}
 
 
+@dataclass(frozen=True)
+class Node:
+    """A raylet and all below it."""
+
+    handle: Any
+    cpus: int
+    folder: Path
+
+    @property
+    def id(self) -> str:
+        """What Ray calls it."""
+        return str(self.handle.node_id)
+
+
 class Nodes:
     """A head, on which drivers run, and nodes that come and go."""
 
     def __init__(self, folder: Path, cpus: int) -> None:
         self._folder, self._made = folder, 0
         self._kernels = (user_cache() / "kernels").resolve()
-        self._folders: dict[Any, Path] = {}
         self._cluster = Cluster()
-        self._start(cpus, {}, include_dashboard=False, _system_config=HEALTH)
+        self.head = self._start(cpus, {}, include_dashboard=False, _system_config=HEALTH)
+        self.others: list[Node] = []
 
     @property
     def address(self) -> str:
         return str(self._cluster.address)
 
-    def add(self, cpus: int, environment: Mapping[str, str] | None = None) -> Any:
+    def add(self, cpus: int, environment: Mapping[str, str] | None = None, *, wait: bool = True) -> Node:
         """One more node, with an empty cache and no data; its raylet and all below have this environment."""
-        return self._start(cpus, environment or {})
+        node = self._start(cpus, environment or {}, wait=wait)
+        self.others.append(node)
+        return node
 
-    def lose(self, node: Any) -> None:
+    def lose(self, node: Node) -> None:
         """SIGKILL of the node's raylet; its actors end with it, and its folders are gone."""
-        self._cluster.remove_node(node, allow_graceful=False)
-        shutil.rmtree(self._folders.pop(node), ignore_errors=True)
+        self.others.remove(node)
+        self._cluster.remove_node(node.handle, allow_graceful=False)
+        shutil.rmtree(node.folder, ignore_errors=True)
+
+    def replace_oldest(self) -> None:
+        """Lose the node that has been there for the longest time; another one comes soon."""
+        oldest = self.others[0]
+        self.lose(oldest)
+        self.add(oldest.cpus, wait=False)
 
     def close(self) -> None:
         self._cluster.shutdown()  # type: ignore[no-untyped-call]
 
-    def _start(self, cpus: int, environment: Mapping[str, str], **arguments: Any) -> Any:
+    def _start(self, cpus: int, environment: Mapping[str, str], **arguments: Any) -> Node:
         folder = self._folder / f"node-{self._made}"
         self._made += 1
         private = {name: str(folder / below) for name, below in FOLDERS.items()}
@@ -51,8 +75,7 @@ class Nodes:
         share_kernels(folder / "cache" / "millrace", self._kernels)
         variables = {**os.environ, **private, **environment}
         node = self._cluster.add_node(num_cpus=cpus, object_store_memory=STORE, env_vars=variables, **arguments)
-        self._folders[node] = folder
-        return node
+        return Node(node, cpus, folder)
 
 
 @contextmanager

@@ -9,22 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.workers.programs import run
+from tests.workers.ray_runtime.long_run import trained
 from tests.workers.ray_runtime.nodes import Nodes, cluster
-from tests.workers.runs import lines, optimizer, weights
-from workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 
 TRAIN = ["train", "--network.hidden", "64", "32", "--batch", "500", "--slot-size", "70", "--validation", "100"]
 TRAIN += ["--seed", "7", "--epochs", "6"]
-
-
-def trained(folder: Path) -> tuple[bytes, bytes, list[tuple[object, ...]]]:
-    """Weights, optimizer, and each epoch's count and digest of what was trained on."""
-    epochs: list[tuple[object, ...]] = [
-        (line["epoch"], line["samples"], line["ledger"]) for line in lines(RunFolder(folder).epochs)
-    ]
-    return weights(folder), optimizer(folder), epochs
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,28 @@
+"""One training that lasts long enough for kills, losses and growth in the middle of it, and what must come of it."""
+
+from pathlib import Path
+
+from tests.workers.programs import run
+from tests.workers.runs import lines, optimizer, weights
+from workers.run_folder import RunFolder
+
+STEPS = 1400  # 700 epochs of two steps, of 15 slots and of 5
+TRAIN = ["train", "--network.hidden", "256", "128", "--batch", "1000", "--slot-size", "70", "--validation", "100"]
+TRAIN += ["--seed", "7", "--epochs", "700", "--checkpoint-every", "0.5"]
+
+
+def trained(folder: Path) -> tuple[bytes, bytes, list[tuple[object, ...]]]:
+    """Weights, optimizer, and each epoch's count and digest of what was trained on."""
+    epochs: list[tuple[object, ...]] = [
+        (line["epoch"], line["samples"], line["ledger"]) for line in lines(RunFolder(folder).epochs)
+    ]
+    return weights(folder), optimizer(folder), epochs
+
+
+def check(folder: Path, unbroken: Path, survived: str = "") -> None:
+    """The bytes of the unbroken run, each step once, and an audit that finds nothing missing."""
+    assert trained(folder) == trained(unbroken)
+    assert [line["step"] for line in lines(folder / "metrics.jsonl")] == list(range(STEPS))
+    report = run("audit", str(folder))
+    assert "missing 0, repeated 0" in report
+    assert survived in report

@@ -1,0 +1,146 @@
+"""Who works: workers and augmenters are watched, replaced, added where nodes came, given up for the server."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ray.exceptions import RayError, RayTaskError
+
+from errors import DeadlineError, MillraceError, TrainingError
+from workers.ray_runtime.actors import Actors
+from workers.ray_runtime.cluster import resources
+from workers.ray_runtime.messages import Status
+
+PERIOD = 1.0  # seconds between two looks at who could join
+PLACED = 60.0  # seconds for a worker that joins to be there
+MANNED = 120.0  # seconds that a run may be without any worker
+GIVE_WAY = 30.0  # seconds for the server to start, where others may hold the CPU that it needs
+IN_VAIN = 20  # workers lost in a row without a step between
+
+Incident = Callable[[str, str, str, str, int], None]  # kind, who, node, cause, step
+
+
+@dataclass(frozen=True)
+class Staff:
+    """How many actors a run has: workers between least and most, augmenters (None: one per node)."""
+
+    least: int
+    most: int
+    augmenters: int | None
+
+
+class Staffing:
+    """Keeps as many actors at work as the run wants and the cluster has CPUs for. `leave` tells the server who left."""
+
+    def __init__(self, actors: Actors, staff: Staff, incident: Incident, leave: Callable[[str], None]) -> None:
+        self._actors, self._staff, self._incident, self._leave = actors, staff, incident, leave
+        self._look_at = 0.0
+        self._manned = time.monotonic()
+        self._rest, self._rest_until = PLACED, 0.0  # after a worker that joined nowhere
+        self._version, self._in_vain = -1, 0
+        self._grown: set[str] = set()  # workers beyond the least number that have not joined yet
+
+    def begin(self) -> None:
+        """Start the least number of workers."""
+        self._manned = time.monotonic()
+        for _ in range(self._staff.least):
+            self._actors.add_worker()
+
+    def watch(self, step: int) -> None:
+        """Replace workers that are gone; raise what went wrong in one that is not merely lost."""
+        for name, node, error in self._actors.gone():
+            self._leave(name)
+            if error is None:
+                continue
+            cause = cause_of(error)
+            if isinstance(cause, TrainingError) or not isinstance(cause, (MillraceError, RayError)):
+                raise cause from error
+            if isinstance(error, RayTaskError) and not isinstance(cause, (DeadlineError, RayError)):
+                self._refused(name, node, cause, step)
+                continue
+            self._incident("worker lost", name, node, first_line(cause), step)
+            self._in_vain += 1
+            if self._in_vain > IN_VAIN:
+                raise TrainingError(
+                    "workers are lost again and again without a step between",
+                    got=first_line(cause),
+                    do="look at the logs of their nodes",
+                ) from error
+            if self._actors.worker_count < self._staff.least:
+                self._actors.add_worker()
+
+    def tend(self, status: Status, step: int) -> None:
+        """Once a second: note who is where, say who was lost, and let in whom there are CPUs for."""
+        for name, node in self._actors.note(dict(zip(status.members, status.nodes, strict=True))).items():
+            if name in self._grown:
+                self._grown.remove(name)
+                self._incident("worker joined", name, node, "a CPU was free", step)
+        self._in_vain = 0 if status.version > self._version else self._in_vain
+        self._version = status.version
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + PERIOD
+        losses = self._actors.augmenters.watch()
+        for loss in losses:
+            self._incident("augmenter lost", *loss, step)
+        # Workers first: they can do without an augmenter.
+        free = 0 if self._actors.late_workers(0.0) else int(resources("available").get("CPU", 0))
+        free -= self._grow() if free else 0
+        if (free > 0 and self._actors.augmenters.fill(free)) or losses:
+            self._actors.assign()
+        self._check_manned(status, now)
+
+    def give_way(self, step: int, waited: float) -> None:
+        """Free a CPU for the parameter server, where it has none: an augmenter's, or that of one of several workers."""
+        fits = resources("cluster").get("CPU", 0) >= self._actors.held + 1  # it only takes its time, then
+        if resources("available").get("CPU", 0) >= 1 or (fits and waited < GIVE_WAY):
+            return
+        loss = self._actors.give_up()
+        if loss is not None:
+            self._incident("gave way to the parameter server", *loss, step)
+
+    def _refused(self, name: str, node: str, cause: BaseException, step: int) -> None:
+        self._incident("worker refused", name, node, first_line(cause), step)
+        self._actors.avoid(node)
+        self._staff = Staff(self._staff.least - 1, self._staff.most, self._staff.augmenters)
+        if not self._actors.worker_count:
+            raise cause
+
+    def _grow(self) -> int:
+        """One more worker where one is wanted and a CPU is free; the number added."""
+        now = time.monotonic()
+        if self._actors.worker_count >= self._staff.most or now < self._rest_until:
+            return 0
+        name = self._actors.add_worker()
+        if self._actors.worker_count > self._staff.least:
+            self._grown.add(name)
+        return 1
+
+    def _check_manned(self, status: Status, now: float) -> None:
+        """Give up a worker that joins nowhere, and the run where nobody is at work."""
+        if self._actors.worker_count > self._staff.least:
+            for name in self._actors.late_workers(PLACED)[:1]:
+                self._actors.end_worker(name)
+                self._rest_until, self._rest = now + self._rest, 2 * self._rest
+        if status.members:
+            self._manned = now
+        elif now - self._manned > MANNED:
+            raise DeadlineError(
+                "no worker is at work",
+                expected=f"one within {MANNED:g} s",
+                got=f"{resources('available').get('CPU', 0):g} of {resources('cluster').get('CPU', 0):g} CPUs free",
+                do="add nodes with free CPUs, or ask for fewer --augmenters",
+            )
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """What a task of Ray raised, or the error itself."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return cause if isinstance(cause, BaseException) else error
+
+
+def first_line(error: BaseException) -> str:
+    """The first line that says anything."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
