@@ -12,6 +12,7 @@ from commands.downloads import Downloads
 from commands.screen import Screen, table
 from commands.words import counted, short
 from errors import IntegrityError
+from workers.incidents import reproducible
 from workers.ledger import expected
 from workers.run_owner import Claim
 from workers.setup import Setup
@@ -58,10 +59,14 @@ def run(arguments: Sequence[str]) -> int:
     screen.show(shown)
     survived = Counter(str(line["kind"]) for line in _lines(folder.incidents))
     owner = folder.last_owner()
-    screen.record(epochs=audited, samples=samples, wrong=wrong, survived=dict(survived), driver=owner)
+    bits = reproducible(folder.incidents)
+    facts = {"survived": dict(survived), "driver": owner, "reproducible": bits}
+    screen.record(epochs=audited, samples=samples, wrong=wrong, **facts)
     screen.say()
     screen.facts(("driver", _driver(owner)))
     screen.facts(("survived", ", ".join(f"{kind}: {count}" for kind, count in survived.items()) or "no failure"))
+    if not bits:
+        screen.facts(("bits", "not reproducible: machines with another environment were admitted (--mixed-cpus)"))
     if wrong:
         raise IntegrityError(
             f"the run in {short(folder.location)} was trained on other data than its configuration says",

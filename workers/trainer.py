@@ -13,6 +13,7 @@ from errors import DeadlineError
 from model import Checkpoint, fingerprint
 from workers.evaluation import Evaluation, evaluate
 from workers.events import CheckpointWritten, EpochDone, Notice, Observer, RunDone, RunStarted, StepDone
+from workers.incidents import reproducible
 from workers.job import Place
 from workers.metrics import Lines
 from workers.parameter_server import ServerState
@@ -263,10 +264,10 @@ class Trainer:
         done = RunDone(state.version, not self._ended, self._progress.seconds, None, None, round(copied, 1))
         if self._ended:
             measured = None if self._place.no_test else self._test(state.served)
-            found: dict[str, object] = {}
+            found: dict[str, object] = {"reproducible": reproducible(self._folder.incidents)}
             if measured is not None:
                 done = replace(done, test_loss=measured.loss, test_accuracy=measured.accuracy)
-                found = {"correct": measured.correct, "count": measured.count}
+                found |= {"correct": measured.correct, "count": measured.count}
             if self._verdicts.keeps_best:
                 found |= {"best_epoch": self._verdicts.best.epoch, "stopped_early": self._verdicts.stop}
             self._folder.finish({**vars(done), **found})

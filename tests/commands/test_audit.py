@@ -35,3 +35,12 @@ def test_failures_that_were_survived_are_told(trained: Path, capsys: pytest.Capt
     (trained / "incidents.jsonl").write_text(json.dumps({"kind": "worker lost", "step": 3}) + "\n")
     assert millrace.main(["audit", str(trained)]) == 0
     assert "worker lost: 1" in capsys.readouterr().out
+
+
+def test_other_environments_that_were_admitted_are_told(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (trained / "incidents.jsonl").write_text(json.dumps({"kind": "another environment admitted", "step": 3}) + "\n")
+    assert millrace.main(["audit", str(trained), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["reproducible"] is False
+    (trained / "incidents.jsonl").unlink()
+    assert millrace.main(["audit", str(trained), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["reproducible"] is True

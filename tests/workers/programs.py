@@ -4,36 +4,46 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+class Program(subprocess.Popen[str]):
+    """A command that runs. What it says goes to a file, so it never waits for somebody to read it."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        super().__init__(
+            [sys.executable, "-m", "millrace", *arguments],
+            cwd=ROOT,
+            env={**os.environ, "NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def start(*arguments: str) -> Program:
     """Begin a command; its output is read by `end`."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "millrace", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return Program(*arguments)
 
 
-def end(process: subprocess.Popen[str], seconds: float, number: signal.Signals | None = None) -> tuple[int, str]:
+def end(process: Program, seconds: float, number: signal.Signals | None = None) -> tuple[int, str]:
     """Exit code and output, once it ended by itself or, after so many seconds, by the signal."""
-    with process:
+    with process, process.output as output:
         try:
-            output, _ = process.communicate(timeout=seconds)
+            process.wait(seconds)
         except subprocess.TimeoutExpired:
             if number is None:
                 process.kill()
                 raise
             process.send_signal(number)
-            output, _ = process.communicate(timeout=60)
-        return process.returncode, output
+            process.wait(60)
+        output.seek(0)
+        return process.returncode, output.read()
 
 
 def run(*arguments: str, seconds: float = 300) -> str:

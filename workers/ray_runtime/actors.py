@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +11,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from errors import DeadlineError, MillraceError
+from errors import DeadlineError, MillraceError, UsageError
+from model import fingerprint
 from workers.job import Job
 from workers.ray_runtime.augmenter import FetcherActor
 from workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
-from workers.ray_runtime.cluster import check_memory
+from workers.ray_runtime.cluster import alive_nodes, check_memory
 from workers.ray_runtime.server import ServerActor
 from workers.ray_runtime.worker import WorkerActor
 
@@ -52,7 +53,8 @@ class Actors:
             num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER, scheduling_strategy=here
         ).remote()
         self._data = self._fetcher.fetch.remote(job.dataset, mirror, offline)
-        self._mixed = mixed
+        self.mixed = mixed
+        self._environment = fingerprint()
         self.augmenters = Augmenters(job, self._data, augmenters)
 
     def begin(self) -> None:
@@ -77,14 +79,35 @@ class Actors:
             num_cpus=1,
             max_restarts=FOREVER,
             max_concurrency=1000,
-            label_selector={NODE_ID: f"!{self._here}"},
-            fallback_strategy=[{"label_selector": {}}],
+            label_selector=_not_on([self._here, *self._avoided]),
+            fallback_strategy=[{"label_selector": _not_on(self._avoided)}],
         )
-        self.server = server.remote(self._job, [self._data], self._mixed)
+        self.server = server.remote(self._job, [self._data], self._environment, self.mixed)
+
+    def move_server(self, different: str) -> None:
+        """Start the server where none was refused, and all workers with it; UsageError where there is no such node."""
+        self.avoid(self.server_node)
+        if set(alive_nodes()) <= set(self._avoided):
+            raise UsageError(
+                "every node has another environment than the run, so bits would differ",
+                expected=self._environment,
+                got=different,
+                do="start the run on a machine like the cluster's, or pass --mixed-cpus",
+            )
+        ray.kill(self.server)
+        self.begin_server()
+        for name in list(self._workers):
+            self.end_worker(name)
+            self.add_worker()
 
     @property
     def worker_count(self) -> int:
         return len(self._workers)
+
+    @property
+    def workers(self) -> set[str]:
+        """The names of the workers."""
+        return set(self._workers)
 
     @property
     def held(self) -> int:
@@ -104,10 +127,13 @@ class Actors:
         """Start one more worker, spread over the nodes; its name."""
         number = next(self._names)
         name = f"worker-{number}"
-        avoid = {NODE_ID: f"!in({','.join(self._avoided)})"} if self._avoided else None
         # A thread for `run` and one for `use`, which changes the augmenter meanwhile.
         maker = ray.remote(WorkerActor).options(
-            num_cpus=1, max_restarts=0, max_concurrency=2, scheduling_strategy="SPREAD", label_selector=avoid
+            num_cpus=1,
+            max_restarts=0,
+            max_concurrency=2,
+            scheduling_strategy="SPREAD",
+            label_selector=_not_on(self._avoided),
         )
         helpers = self.augmenters.handles
         actor: Any = maker.remote(number, self._job, [self._data], self.server, helpers, self._bound)
@@ -181,7 +207,7 @@ class Actors:
         until = time.monotonic() + seconds
         with suppress(RayError, TimeoutError, AttributeError):
             ray.get(self.server.stop.remote(), timeout=min(2.0, seconds))
-            runs = [worker.run for worker in self._workers.values()]
+            runs = [worker.run for worker in self._workers.values() if worker.node]
             if runs:
                 ray.wait(runs, num_returns=len(runs), timeout=max(0.0, until - time.monotonic()))
         self.augmenters.end()
@@ -189,3 +215,8 @@ class Actors:
             if actor is not None:
                 with suppress(RayError):
                     ray.kill(actor)
+
+
+def _not_on(nodes: Sequence[str]) -> dict[str, str]:
+    """Ray's label selector for any node but these."""
+    return {NODE_ID: f"!in({','.join(nodes)})"} if nodes else {}

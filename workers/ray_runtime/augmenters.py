@@ -11,7 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from workers.job import Job
 from workers.ray_runtime.augmenter import AugmenterActor
-from workers.ray_runtime.cluster import nodes
+from workers.ray_runtime.cluster import alive_nodes, nodes
 
 FOREVER = -1
 ROOM = 2  # CPUs that a node has at least, to have an augmenter of its own beside a worker
@@ -64,7 +64,7 @@ class Augmenters:
             taken = {augmenter.node for augmenter in self._all}
             missing = [node for node in found if node not in taken]
         else:
-            spread = found or sorted(str(node["NodeID"]) for node in nodes() if node["Alive"])
+            spread = found or alive_nodes()
             missing = [spread[k % len(spread)] for k in range(len(self._all), self._wanted)]
         for node in missing[:most]:
             self._add(node)
@@ -72,7 +72,7 @@ class Augmenters:
 
     def watch(self) -> list[Loss]:
         """The losses since the last call. Who was lost for good is forgotten, the others are started again by Ray."""
-        alive = {str(node["NodeID"]) for node in nodes() if node["Alive"]}
+        alive = alive_nodes()
         losses = []
         for augmenter in list(self._all):
             before, cause = augmenter.node, self._heard(augmenter)

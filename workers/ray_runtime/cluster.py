@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 
 from errors import DeadlineError, MillraceError, UsageError
@@ -75,6 +76,12 @@ def _quiet() -> None:
     """Ray's own lines on the terminal tell of its inner life; what concerns the user is said by this project."""
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray").setLevel(logging.ERROR)
+    # What Ray hears of lost nodes and processes it prints to standard output, where `--json` puts its records.
+    ray_worker.print_to_stdstream = _unsaid
+
+
+def _unsaid(data: object, ignore_prefix: bool) -> None:
+    logging.getLogger("ray").info("%s", data)
 
 
 def _start(need: Need) -> None:

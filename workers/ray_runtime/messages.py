@@ -2,11 +2,16 @@
 
 from typing import NamedTuple
 
+from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError
+
 from workers.runtime import Finished
 from workers.tree import Block
 
 Contribution = tuple[Block, int | None, float, int, int, tuple[bytes, ...]]
 """block; row of the sender's arena (None: the gradient is an argument of the call); loss; correct; samples; digests."""
+
+# How the loss of an actor shows to its callers: of its process, of an object that it owned, of its answer.
+LOST = (RayActorError, ObjectLostError, GetTimeoutError)
 
 WORK, WAIT, STOP, JOIN = "work", "wait", "stop", "join"
 
@@ -39,7 +44,8 @@ class Report(NamedTuple):
 
 class Status(NamedTuple):
     """What the trainer sees of the server: finished steps it has not seen yet, the age of the current step in seconds,
-    the slots it lacks, the members and their nodes, and counts since the server started."""
+    the slots it lacks, the members and their nodes, what differs in the environments of those that were admitted
+    nevertheless, and counts since the server started."""
 
     incarnation: str
     version: int
@@ -48,5 +54,6 @@ class Status(NamedTuple):
     missing: list[int]
     members: tuple[str, ...]
     nodes: tuple[str, ...]
+    foreign: dict[str, str]
     retries: int
     copied: int

@@ -5,12 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayTaskError
 
 from errors import DeadlineError, TrainingError
 from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
-from workers.ray_runtime.messages import Status
+from workers.ray_runtime.messages import LOST, Status
 from workers.ray_runtime.staffing import Incident, Staff, Staffing, cause_of, first_line
 from workers.runtime import Finished
 
@@ -97,7 +97,7 @@ class RayRuntime:
                 return ray.get(method.remote(*arguments), timeout=ANSWER)
             except RayTaskError as error:
                 raise cause_of(error) from error
-            except (RayActorError, GetTimeoutError) as error:
+            except LOST as error:
                 node, before = self._actors.server_node, self._incarnation
                 self._restore(None)
                 kind = "parameter server lost" if before != self._incarnation else "message lost"
@@ -112,7 +112,9 @@ class RayRuntime:
         while True:
             try:
                 server = self._actors.server
-                self._incarnation, whole = ray.get(server.hello.remote(), timeout=HELLO)
+                self._incarnation, whole, different = ray.get(server.hello.remote(), timeout=HELLO)
+                if different and not self._staffing.admit_server("; ".join(different), self._next):
+                    continue
                 if not whole:
                     state = state or self._latest()
                     ray.get(server.restore.remote(state, self._limit, self._cuts), timeout=ANSWER)
@@ -120,7 +122,7 @@ class RayRuntime:
                 return
             except RayTaskError as error:
                 raise cause_of(error) from error
-            except (RayActorError, GetTimeoutError) as error:
+            except LOST as error:
                 waited = time.monotonic() - began
                 if waited > RESTART:
                     raise DeadlineError(

@@ -29,7 +29,7 @@ PATIENCE = 2.0  # seconds that a worker's call may hang without work before it a
 class ServerActor:
     """Every call runs in one event loop, so nothing here needs a lock. A new process is a new incarnation."""
 
-    def __init__(self, job: Job, data: list[Any], mixed: bool) -> None:
+    def __init__(self, job: Job, data: list[Any], environment: dict[str, str], mixed: bool) -> None:
         self._setup = Setup(job, ray.get(data[0], timeout=300))
         self._mixed = mixed
         self._incarnation = uuid.uuid4().hex
@@ -39,9 +39,10 @@ class ServerActor:
         self._arena = Arena.create(self._node, 2, self._setup.network.parameters)
         self._dispatcher: Dispatcher | None = None
         self._stopped = False
-        self._fingerprint = fingerprint()
+        self._fingerprint = environment  # of the run
         self._arenas: dict[str, Arena | None] = {}
         self._nodes: dict[str, str] = {}
+        self._foreign: dict[str, str] = {}
         self._reports: dict[str, float] = {}
         self._records: deque[Finished] = deque()
         self._changed = asyncio.Event()
@@ -55,9 +56,9 @@ class ServerActor:
         """The node that this actor runs on."""
         return str(self._node)
 
-    async def hello(self) -> tuple[str, bool]:
-        """This incarnation, and whether it has its state."""
-        return self._incarnation, self._dispatcher is not None
+    async def hello(self) -> tuple[str, bool, list[str]]:
+        """This incarnation, whether it has its state, and how its environment differs from the run's."""
+        return self._incarnation, self._dispatcher is not None, differences(fingerprint(), self._fingerprint)
 
     async def restore(self, state: ServerState | None, limit: int, cuts: tuple[int, ...] = ()) -> str:
         """Begin with a state (None: the first weights). Only the first call of an incarnation counts."""
@@ -110,11 +111,13 @@ class ServerActor:
         different = differences(environment, self._fingerprint)
         if different and not self._mixed:
             raise UsageError(
-                f"worker {name} has another environment than the run, so its bits would differ",
+                f"worker {name} has another environment than the run, so bits would differ: {'; '.join(different)}",
                 expected=self._fingerprint,
                 got=environment,
-                do=f"use machines of one kind, or pass --mixed-cpus ({'; '.join(different)})",
+                do="use machines of one kind, or pass --mixed-cpus",
             )
+        if different:
+            self._foreign[name] = "; ".join(different)
         opened = Arena.open(arena, self._node) if arena is not None else None
         near = node == self._node and self._arena is not None
         if self._dispatcher is not None:
@@ -166,7 +169,7 @@ class ServerActor:
             self._records.popleft()
         dispatcher = self._dispatcher
         if dispatcher is None:
-            return Status(self._incarnation, -1, [], 0.0, [], (), (), 0, 0)
+            return Status(self._incarnation, -1, [], 0.0, [], (), (), {}, 0, 0)
         idle = dispatcher.ended or dispatcher.version >= dispatcher.limit
         age = 0.0 if idle else time.perf_counter() - self._last
         return Status(
@@ -177,6 +180,7 @@ class ServerActor:
             dispatcher.server.missing(),
             dispatcher.leases.members,
             tuple(self._nodes[name] for name in dispatcher.leases.members),
+            self._foreign,
             dispatcher.retries,
             self._copied,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ray.exceptions import RayError, RayTaskError
 
 from errors import DeadlineError, MillraceError, TrainingError
+from workers.incidents import MIXED
 from workers.ray_runtime.actors import Actors
 from workers.ray_runtime.cluster import resources
 from workers.ray_runtime.messages import Status
@@ -38,6 +39,7 @@ class Staffing:
         self._manned = time.monotonic()
         self._rest, self._rest_until = PLACED, 0.0  # after a worker that joined nowhere
         self._version, self._in_vain = -1, 0
+        self._foreign: set[str] = set()  # who was admitted with another environment
         self._grown: set[str] = set()  # workers beyond the least number that have not joined yet
 
     def begin(self) -> None:
@@ -75,6 +77,12 @@ class Staffing:
             if name in self._grown:
                 self._grown.remove(name)
                 self._incident("worker joined", name, node, "a CPU was free", step)
+        for name in set(status.members) - self._actors.workers:
+            self._leave(name)  # a call of its that was taken for lost was carried out
+        for name in status.foreign.keys() - self._foreign:
+            self._foreign.add(name)
+            node = dict(zip(status.members, status.nodes, strict=True)).get(name, "")
+            self._incident(MIXED, name, node, status.foreign[name], step)
         self._in_vain = 0 if status.version > self._version else self._in_vain
         self._version = status.version
         now = time.monotonic()
@@ -99,6 +107,17 @@ class Staffing:
         loss = self._actors.give_up()
         if loss is not None:
             self._incident("gave way to the parameter server", *loss, step)
+
+    def admit_server(self, different: str, step: int) -> bool:
+        """Whether the server may stay though its environment differs from the run's; else it is started elsewhere."""
+        self._actors.find_server()
+        if not self._actors.mixed:
+            self._incident("parameter server refused", "server", self._actors.server_node, different, step)
+            self._actors.move_server(different)
+        elif self._actors.server_node not in self._foreign:
+            self._foreign.add(self._actors.server_node)
+            self._incident(MIXED, "server", self._actors.server_node, different, step)
+        return self._actors.mixed
 
     def _refused(self, name: str, node: str, cause: BaseException, step: int) -> None:
         self._incident("worker refused", name, node, first_line(cause), step)

@@ -11,7 +11,7 @@ from workers.blas import one_blas_thread
 from workers.gradient_worker import gradient_worker
 from workers.job import Job
 from workers.ray_runtime.augmenter import nearest
-from workers.ray_runtime.messages import JOIN, STOP, WORK, Contribution, Order, Report
+from workers.ray_runtime.messages import JOIN, LOST, STOP, WORK, Contribution, Order, Report
 from workers.ray_runtime.shared import Arena
 from workers.ray_runtime.supply import Supply
 from workers.setup import Setup
@@ -19,8 +19,6 @@ from workers.tree import Block, Partial
 
 DEADLINE = 300.0  # seconds without an answer of any server after which the worker gives up
 PAUSE = 0.2  # seconds between two tries to reach a server that restarts
-# How the loss of a server shows: of its process, of an object that it owned, of its answer.
-LOST = (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError, ray.exceptions.GetTimeoutError)
 
 
 class WorkerActor:

@@ -1,7 +1,8 @@
-"""A Ray cluster of several nodes on this machine. Each has folders of its own, which are lost with it."""
+"""A Ray cluster of several nodes on this machine. Each has folders of its own, Ray's too, which are lost with it."""
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,8 +36,7 @@ class Node:
 class Nodes:
     """A head, on which drivers run, and nodes that come and go."""
 
-    def __init__(self, folder: Path, cpus: int) -> None:
-        self._folder, self._made = folder, 0
+    def __init__(self, cpus: int) -> None:
         self._kernels = (user_cache() / "kernels").resolve()
         self._cluster = Cluster()
         self.head = self._start(cpus, {}, include_dashboard=False, _system_config=HEALTH)
@@ -66,22 +66,25 @@ class Nodes:
 
     def close(self) -> None:
         self._cluster.shutdown()  # type: ignore[no-untyped-call]
+        for node in [self.head, *self.others]:
+            shutil.rmtree(node.folder, ignore_errors=True)
 
     def _start(self, cpus: int, environment: Mapping[str, str], **arguments: Any) -> Node:
-        folder = self._folder / f"node-{self._made}"
-        self._made += 1
+        folder = Path(tempfile.mkdtemp(prefix="node-"))  # short: sockets lie in it, whose paths may have 107 bytes
         private = {name: str(folder / below) for name, below in FOLDERS.items()}
         private["MILLRACE_CACHE"] = str(folder / "cache" / "millrace")
         share_kernels(folder / "cache" / "millrace", self._kernels)
         variables = {**os.environ, **private, **environment}
-        node = self._cluster.add_node(num_cpus=cpus, object_store_memory=STORE, env_vars=variables, **arguments)
+        node = self._cluster.add_node(
+            num_cpus=cpus, object_store_memory=STORE, env_vars=variables, temp_dir=str(folder), **arguments
+        )
         return Node(node, cpus, folder)
 
 
 @contextmanager
-def cluster(folder: Path, head: int, *others: int) -> Iterator[Nodes]:
+def several_nodes(head: int, *others: int) -> Iterator[Nodes]:
     """A cluster of nodes with so many CPUs each; all of it ends with the block."""
-    nodes = Nodes(folder, head)
+    nodes = Nodes(head)
     try:
         for cpus in others:
             nodes.add(cpus)

@@ -1,16 +1,15 @@
 """More than twenty kills in one run, some of two at once, and nodes that are lost and replaced: the same bytes."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.workers.programs import end, start
+from tests.workers.programs import Program, end, start
 from tests.workers.ray_runtime.chaos import ACTORS, Chaos
 from tests.workers.ray_runtime.long_run import TRAIN, check
-from tests.workers.ray_runtime.nodes import Nodes, cluster
+from tests.workers.ray_runtime.nodes import Nodes, several_nodes
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -19,8 +18,8 @@ NODE = "node"
 
 
 @pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[Nodes]:
-    with cluster(tmp_path / "nodes", 3, 2, 2) as found:
+def nodes() -> Iterator[Nodes]:
+    with several_nodes(3, 2, 2) as found:
         yield found
 
 
@@ -50,7 +49,7 @@ def test_lost_nodes_change_no_byte(tmp_path: Path, nodes: Nodes, unbroken: Path,
     check(tmp_path / "run", unbroken, "worker lost")
 
 
-def finish(chaos: Chaos, driver: "subprocess.Popen[str]") -> None:
+def finish(chaos: Chaos, driver: Program) -> None:
     """Rage, then let the run come to its end."""
     try:
         chaos.rage()

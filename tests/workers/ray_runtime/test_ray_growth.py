@@ -9,7 +9,7 @@ import pytest
 
 from tests.workers.programs import end, start
 from tests.workers.ray_runtime.long_run import TRAIN, check
-from tests.workers.ray_runtime.nodes import cluster
+from tests.workers.ray_runtime.nodes import several_nodes
 from tests.workers.runs import lines
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -31,7 +31,7 @@ def test_workers_join_and_leave_with_their_nodes(tmp_path: Path, unbroken: Path)
         file = folder / "incidents.jsonl"
         return [line for line in lines(file) if line["kind"] == kind] if file.exists() else []
 
-    with cluster(tmp_path / "nodes", 3) as nodes:
+    with several_nodes(3) as nodes:
         place = ["--runtime", "ray", "--address", nodes.address, "--workers", "1:3", "--out", str(folder)]
         driver = start(*TRAIN, *place)
         try:

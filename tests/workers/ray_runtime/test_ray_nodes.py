@@ -10,7 +10,7 @@ import pytest
 
 from tests.workers.programs import run
 from tests.workers.ray_runtime.long_run import trained
-from tests.workers.ray_runtime.nodes import Nodes, cluster
+from tests.workers.ray_runtime.nodes import Nodes, several_nodes
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -26,8 +26,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
-    with cluster(tmp_path_factory.mktemp("nodes"), 3, 2, 2) as found:
+def nodes() -> Iterator[Nodes]:
+    with several_nodes(3, 2, 2) as found:
         yield found
 
 
