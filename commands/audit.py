@@ -14,6 +14,7 @@ from commands.words import counted, short
 from errors import IntegrityError
 from workers.incidents import reproducible
 from workers.ledger import expected
+from workers.run_folder import RunFolder
 from workers.run_owner import Claim
 from workers.setup import Setup
 
@@ -57,16 +58,7 @@ def run(arguments: Sequence[str]) -> int:
         screen.record(**row, ledger=line["ledger"], expected=ledger, same=same)
         shown.add_row(*(f"{value:,}" for value in row.values()), verdict)
     screen.show(shown)
-    survived = Counter(str(line["kind"]) for line in _lines(folder.incidents))
-    owner = folder.last_owner()
-    bits = reproducible(folder.incidents)
-    facts = {"survived": dict(survived), "driver": owner, "reproducible": bits}
-    screen.record(epochs=audited, samples=samples, wrong=wrong, **facts)
-    screen.say()
-    screen.facts(("driver", _driver(owner)))
-    screen.facts(("survived", ", ".join(f"{kind}: {count}" for kind, count in survived.items()) or "no failure"))
-    if not bits:
-        screen.facts(("bits", "not reproducible: machines with another environment were admitted (--mixed-cpus)"))
+    _tell(screen, folder, epochs=audited, samples=samples, wrong=wrong)
     if wrong:
         raise IntegrityError(
             f"the run in {short(folder.location)} was trained on other data than its configuration says",
@@ -75,6 +67,18 @@ def run(arguments: Sequence[str]) -> int:
         )
     screen.say(f"{counted(audited, 'epoch')}, {samples:,} samples: missing 0, repeated 0")
     return 0
+
+
+def _tell(screen: Screen, folder: RunFolder, **found: object) -> None:
+    """Who trained the run, what it survived, and whether its bits can be had again."""
+    survived = Counter(str(line["kind"]) for line in _lines(folder.incidents))
+    owner, bits = folder.last_owner(), reproducible(folder.incidents)
+    screen.record(**found, survived=dict(survived), driver=owner, reproducible=bits)
+    screen.say()
+    screen.facts(("driver", _driver(owner)))
+    screen.facts(("survived", ", ".join(f"{kind}: {count}" for kind, count in survived.items()) or "no failure"))
+    if not bits:
+        screen.facts(("bits", "not reproducible: machines with another environment were admitted (--mixed-cpus)"))
 
 
 def _driver(owner: Claim | None) -> str:
