@@ -12,6 +12,7 @@ from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
 from workers.ray_runtime.messages import LOST, Status
 from workers.ray_runtime.staffing import Incident, Staff, Staffing, cause_of, first_line
+from workers.ray_runtime.watch import Watch
 from workers.runtime import Finished
 
 ANSWER = 60.0  # seconds for one answer of the server
@@ -32,8 +33,9 @@ class RayRuntime:
         latest: Callable[[], ServerState | None],
         incident: Incident,
         state: ServerState | None,
+        watch: Watch,
     ) -> None:
-        self._actors, self._latest, self._incident = actors, latest, incident
+        self._actors, self._latest, self._incident, self._watch = actors, latest, incident, watch
         self._staffing = Staffing(actors, staff, incident, lambda name: self._call(actors.server.leave, name))
         self.workers, self.augmenters = staff.least, len(actors.augmenters)
         self._state = state
@@ -67,6 +69,7 @@ class RayRuntime:
         self._count_copied(status)
         self._watch_step(status, fresh)
         self._staffing.tend(status, self._next)
+        self._watch.look(status, self._next)
         self._next = fresh[-1].update.step + 1 if fresh else self._next
         return fresh
 

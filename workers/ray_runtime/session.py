@@ -18,6 +18,7 @@ from workers.ray_runtime.augmenters import places
 from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected, inside_job, metrics_addresses
 from workers.ray_runtime.runtime import RayRuntime
 from workers.ray_runtime.staffing import Incident, Staff
+from workers.ray_runtime.watch import Watch
 from workers.run_folder import RunFolder
 from workers.setup import Setup
 from workers.trainer import Trainer, server_state
@@ -51,7 +52,9 @@ class Session:
 
         self._actors.begin_server()
         state = server_state(checkpoint) if checkpoint else None
-        runtime = RayRuntime(self._actors, self._staff, latest, _incidents(folder, observer), state)
+        incident = _incidents(folder, observer)
+        watch = Watch(lambda text: observer(Notice(text)), incident)
+        runtime = RayRuntime(self._actors, self._staff, latest, incident, state, watch)
         observer(Notice(f"metrics for Prometheus: {' '.join(metrics_addresses()[:3])}"))
         every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
         place = replace(self._place, checkpoint_every=every)
