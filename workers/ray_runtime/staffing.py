@@ -14,7 +14,7 @@ from workers.ray_runtime.messages import Status
 
 PERIOD = 1.0  # seconds between two looks at who could join
 PLACED = 60.0  # seconds for a worker that joins to be there
-MANNED = 120.0  # seconds that a run may be without any worker
+MANNED = 300.0  # seconds that a run may be without any worker; a machine new to this program compiles kernels first
 GIVE_WAY = 30.0  # seconds for the server to start, where others may hold the CPU that it needs
 IN_VAIN = 20  # workers lost in a row without a step between
 
