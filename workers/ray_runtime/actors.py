@@ -14,14 +14,13 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from errors import DeadlineError, MillraceError, UsageError
 from model import fingerprint
 from workers.job import Job
-from workers.ray_runtime.augmenter import FetcherActor
 from workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
 from workers.ray_runtime.cluster import alive_nodes, check_memory
+from workers.ray_runtime.fetcher import FETCH, FetcherActor
 from workers.ray_runtime.server import ServerActor
 from workers.ray_runtime.worker import WorkerActor
 
 START = 120.0  # seconds for an actor to be there
-FETCH = 3600.0  # seconds for the download
 NODE_ID = "ray.io/node-id"
 
 
@@ -57,8 +56,13 @@ class Actors:
         self._environment = fingerprint()
         self.augmenters = Augmenters(job, self._data, augmenters)
 
-    def begin(self) -> None:
-        """Wait for the data and start the augmenters."""
+    def begin(self, workers: int) -> None:
+        """Start everybody, and wait for the data: processes start and import side by side, and each waits for the data
+        by itself."""
+        self.augmenters.fill()
+        self.begin_server()
+        for _ in range(workers):
+            self.add_worker()
         done, _ = ray.wait([self._data], timeout=FETCH)
         if not done:
             raise DeadlineError(f"dataset {self._job.dataset} was not fetched", expected=f"within {FETCH:g} s")
@@ -67,7 +71,6 @@ class Actors:
         except RayTaskError as error:
             raise (error.cause if isinstance(error.cause, MillraceError) else error) from error
         check_memory(dataset.train.nbytes + dataset.test.nbytes + self._bound)
-        self.augmenters.fill()
 
     def begin_server(self) -> None:
         """Start the parameter server; Ray restarts it where it dies.

@@ -1,4 +1,4 @@
-"""The augmenter actor: makes batches for workers, ahead of their need; and the fetcher actor, which gets the data."""
+"""The augmenter actor: makes batches for workers, ahead of their need."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,28 +7,18 @@ from typing import Any
 import pyarrow as pa
 import ray
 
-from datasets import Dataset, find, load
 from pipeline import Order
 from workers.job import Job
+from workers.ray_runtime.fetcher import FETCH
 from workers.setup import Setup
 from workers.tree import share
-
-DEADLINE = 300.0
-
-
-class FetcherActor:
-    """Downloads a dataset once for the whole cluster; its result lies in shared memory once per node."""
-
-    def fetch(self, dataset: str, mirror: str | None, offline: bool) -> Dataset:
-        """The dataset, from this node's cache or the network."""
-        return load(find(dataset), mirror=mirror, offline=offline)
 
 
 class AugmenterActor:
     """Any slot of any step, as the stream computes it; remembers nothing between calls."""
 
     def __init__(self, job: Job, data: list[Any]) -> None:
-        self._stream = Setup(job, ray.get(data[0], timeout=DEADLINE)).stream
+        self._stream = Setup(job, ray.get(data[0], timeout=FETCH)).stream
         self._incarnation = uuid.uuid4().hex
 
     def hello(self) -> tuple[str, str]:

@@ -85,16 +85,29 @@ def _unsaid(data: object, ignore_prefix: bool) -> None:
 
 
 def _start(need: Need) -> None:
+    """The processes of an own Ray inherit this one's environment: one named by a runtime_env would make every actor
+    wait for an agent, and for a process that Ray has not started ahead."""
     _quiet()
-    ray.init(
-        address="local",
-        num_cpus=need.cpus,
-        object_store_memory=max(need.memory, 128 * MIB),
-        include_dashboard=False,
-        configure_logging=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": environment()},
-    )
+    before = os.environ.get("PYTHONPATH")
+    os.environ.update(environment())
+    try:
+        ray.init(
+            address="local",
+            num_cpus=need.cpus,
+            object_store_memory=max(need.memory, 128 * MIB),
+            include_dashboard=False,
+            configure_logging=False,
+            log_to_driver=False,
+        )
+    finally:
+        _put_back("PYTHONPATH", before)
+
+
+def _put_back(name: str, value: str | None) -> None:
+    if value is None:
+        del os.environ[name]
+    else:
+        os.environ[name] = value
 
 
 def _join(address: str) -> None:

@@ -16,6 +16,7 @@ from workers.blas import one_blas_thread
 from workers.dispatcher import Dispatcher
 from workers.job import Job
 from workers.parameter_server import ServerState, Update
+from workers.ray_runtime.fetcher import FETCH
 from workers.ray_runtime.gauges import ServerGauges
 from workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Contribution, Order, Report, Status
 from workers.ray_runtime.shared import Arena, Handle
@@ -30,7 +31,7 @@ class ServerActor:
     """Every call runs in one event loop, so nothing here needs a lock. A new process is a new incarnation."""
 
     def __init__(self, job: Job, data: list[Any], environment: dict[str, str], mixed: bool) -> None:
-        self._setup = Setup(job, ray.get(data[0], timeout=300))
+        self._setup = Setup(job, ray.get(data[0], timeout=FETCH))
         self._mixed = mixed
         self._incarnation = uuid.uuid4().hex
         self._node = ray.get_runtime_context().get_node_id()

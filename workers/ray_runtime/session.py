@@ -50,7 +50,6 @@ class Session:
             newest = folder.latest(dataset_digest=self.dataset.digest, model=setup.network.text)
             return server_state(newest) if newest is not None else None
 
-        self._actors.begin_server()
         state = server_state(checkpoint) if checkpoint else None
         incident = _incidents(folder, observer)
         watch = Watch(lambda text: observer(Notice(text)), incident)
@@ -113,7 +112,7 @@ def session(job: Job, place: Place) -> Iterator[Session]:
             augmenters=staff.augmenters,
         )
         try:
-            actors.begin()
+            actors.begin(staff.least)
             yield Session(job, place, actors, staff)
         finally:
             actors.close(LEAVE)

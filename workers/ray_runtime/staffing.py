@@ -43,9 +43,9 @@ class Staffing:
         self._grown: set[str] = set()  # workers beyond the least number that have not joined yet
 
     def begin(self) -> None:
-        """Start the least number of workers."""
+        """Start what the least number of workers lacks."""
         self._manned = time.monotonic()
-        for _ in range(self._staff.least):
+        for _ in range(self._staff.least - self._actors.worker_count):
             self._actors.add_worker()
 
     def watch(self, step: int) -> None:

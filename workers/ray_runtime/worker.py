@@ -11,6 +11,7 @@ from workers.blas import one_blas_thread
 from workers.gradient_worker import gradient_worker
 from workers.job import Job
 from workers.ray_runtime.augmenter import nearest
+from workers.ray_runtime.fetcher import FETCH
 from workers.ray_runtime.messages import JOIN, LOST, STOP, WORK, Contribution, Order, Report
 from workers.ray_runtime.shared import Arena
 from workers.ray_runtime.supply import Supply
@@ -28,7 +29,7 @@ class WorkerActor:
         self, number: int, job: Job, data: list[Any], server: Any, augmenters: list[tuple[Any, str]], bound: int
     ) -> None:
         self._number, self._name, self._server = number, f"worker-{number}", server
-        self._setup = Setup(job, ray.get(data[0], timeout=DEADLINE))
+        self._setup = Setup(job, ray.get(data[0], timeout=FETCH))
         self._node = str(ray.get_runtime_context().get_node_id())
         setup = self._setup
         augmenter = nearest(augmenters, self._node, number)
