@@ -155,6 +155,7 @@ class RunFolder:
         if self._mirror is None:
             sweep(self.path / CHECKPOINTS)
         else:
+            self._mirror.ask = self.check_owner
             self._mirror.begin(self._new, CONFIG, keep=LOCK)
             self._new = None
         before = self._owner.before if self._owner else None

@@ -36,6 +36,7 @@ class Mirror:
         self._seen: dict[str, Stat] = {}  # of files at the address, when they were the same here
         self._sent: dict[str, tuple[int, int]] = {}  # size and time here of what was sent last
         self._best = b""  # the document of the best checkpoint, as sent last
+        self.ask: Callable[[], None] = _nobody  # before each write: whether this is still the run's owner
 
     def refuse_strangers(self) -> None:
         """UsageError where something lies at the address, other than the claim of a driver that has not begun."""
@@ -113,6 +114,7 @@ class Mirror:
         path = self._copy / name
         told = path.stat() if path.is_file() else None
         if told is not None and self._sent.get(name) != (told.st_size, told.st_mtime_ns):
+            self.ask()
             self._store.put(name, path.read_bytes())
             self._sent[name] = told.st_size, told.st_mtime_ns
 
@@ -142,6 +144,7 @@ class Mirror:
 
     def _put(self, name: str, files: Mapping[str, bytes]) -> None:
         for file in sorted(files, key=lambda file: file == DOCUMENT):
+            self.ask()
             self._store.put(f"{name}/{file}", files[file])
 
     def _clear(self, under: str, keep: Collection[str]) -> None:
@@ -149,6 +152,7 @@ class Mirror:
         stats = self._store.stats(under)
         for file in sorted(stats, key=lambda name: not name.endswith(DOCUMENT)):
             if file.rpartition("/")[0] not in keep:
+                self.ask()
                 self._store.remove(file)
 
 
@@ -203,6 +207,10 @@ def patiently(send: Callable[[], None], owner: RunOwner | None, notice: Callable
                 raise
             notice(f"{error.what} ({error.got}): trying again for {left:.0f} s")
         time.sleep(PAUSE)
+
+
+def _nobody() -> None:
+    """Who has not taken the run is not asked for it."""
 
 
 def not_empty(location: str) -> UsageError:

@@ -3,9 +3,9 @@
 Every driver writes one file of its own, `owners/<incarnation>-<owner>.json`, and renews it while it trains. The owner
 is the highest incarnation; of two with the same, the higher id. Object stores know no compare-and-set (pyarrow offers
 none), so what two drivers could overwrite for each other is avoided: no file here has two writers. A driver that takes
-a run writes its file, waits a moment, looks whether a higher one has come, and gives way to it. Two drivers that begin
-further apart than that moment and yet do not see each other cannot be; one that slept between its look and its writing
-is found out by both at the next renewal, and the lower one stops.
+a run writes its file, waits a moment, looks whether a higher one has come, and gives way to it. One that slept between
+its look and its writing is found out at the next renewal, and the lower one stops. A driver asks before each file it
+writes; only one file that is under way when the driver is put to sleep cannot be called back.
 """
 
 import contextlib

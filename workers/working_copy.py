@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import IO
 from datasets.lock import locked
 from errors import CheckpointError, DeadlineError
 from user_cache import user_cache
+from workers.mounts import is_shared
 
 WAIT = 300.0  # seconds that another process of this machine may take to bring a copy up to date
 
@@ -21,9 +23,12 @@ def is_address(location: Path | str) -> bool:
 
 
 def working_copy(location: str) -> Path:
-    """The folder of an address's working copy, made where it is not there."""
+    """The folder of an address's working copy, made where it is not there. Machines that share a home do not share it:
+    file locks may not reach from one to the other."""
+    cache = user_cache()
+    key = f"{location} {socket.gethostname()}" if is_shared(cache) else location
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", location.partition("?")[0].rpartition("/")[2])[:40].strip(".-")
-    path = user_cache() / "runs" / f"{stem or 'run'}-{hashlib.sha256(location.encode()).hexdigest()[:16]}"
+    path = cache / "runs" / f"{stem or 'run'}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -13,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 class Program(subprocess.Popen[str]):
     """A command that runs. What it says goes to a file, so it never waits for somebody to read it."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         super().__init__(
             [sys.executable, "-m", "millrace", *arguments],
             cwd=ROOT,
-            env={**os.environ, "NO_COLOR": "1"},
+            env={**os.environ, "NO_COLOR": "1", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=subprocess.STDOUT,
@@ -26,9 +27,9 @@ class Program(subprocess.Popen[str]):
         )
 
 
-def start(*arguments: str) -> Program:
-    """Begin a command; its output is read by `end`."""
-    return Program(*arguments)
+def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Program:
+    """Begin a command, with more or other variables in its environment; its output is read by `end`."""
+    return Program(*arguments, environment=environment)
 
 
 def end(process: Program, seconds: float, number: signal.Signals | None = None) -> tuple[int, str]:
@@ -46,9 +47,9 @@ def end(process: Program, seconds: float, number: signal.Signals | None = None) 
         return process.returncode, output.read()
 
 
-def run(*arguments: str, seconds: float = 300) -> str:
+def run(*arguments: str, seconds: float = 300, environment: Mapping[str, str] | None = None) -> str:
     """The output of a command that must end with exit code 0."""
-    code, output = end(start(*arguments), seconds)
+    code, output = end(start(*arguments, environment=environment), seconds)
     if code:
         raise AssertionError(f"exit code {code}:\n{output}")
     return output

@@ -171,6 +171,26 @@ def test_the_document_of_a_checkpoint_comes_last(make: Make, monkeypatch: pytest
     ]
 
 
+def test_each_write_asks_whether_the_run_is_still_its_own(make: Make) -> None:
+    one = make("one")
+    one.mirror.begin("", "config.yaml", keep="lock")
+    for step in (3, 6):
+        one.write(step)
+    for allowed in range(5):  # metrics, three files of the checkpoint, the removal of an older one
+        before, asked = tree(one.there), list[None]()
+
+        def ask(asked: list[None] = asked, allowed: int = allowed) -> None:
+            asked.append(None)
+            if len(asked) > allowed:
+                raise TakenOverError("the run was taken over")
+
+        one.mirror.ask = ask
+        with pytest.raises(TakenOverError):
+            one.write(9 + 3 * allowed)
+        changed = {name for name, data in tree(one.there).items() if before.get(name) != data}
+        assert len(changed) <= allowed
+
+
 def test_something_else_at_the_address_is_left_alone(make: Make) -> None:
     one, two = make("one"), make("two")
     one.mirror.begin("seed: 1\n", "config.yaml", keep="lock")
