@@ -40,7 +40,7 @@ class Machine:
     def close(self) -> None:
         """End what still runs."""
         for process in self.started:
-            if process.poll() is None:
+            if not process.output.closed:
                 end(process, 0, signal.SIGKILL)
 
     def fail(self, *arguments: str) -> tuple[int, str]:
