@@ -99,8 +99,9 @@ def _together(networks: Sequence[Found], dataset: Dataset, views: int) -> Evalua
         if views and policy.is_identity:
             raise UsageError(f"{short(found.location)} was trained without augmentation", do="leave out --tta")
         for view in range(views + 1):
-            where = {"seed": recipe.seed, "epoch": 0, "split": TEST_SPLIT, "replica": view}
-            pixels = augmented(images, ids, policy, **where)[0] if view else images
+            pixels = images
+            if view:
+                pixels, _ = augmented(images, ids, policy, seed=recipe.seed, epoch=0, split=TEST_SPLIT, replica=view)
             total += probabilities(one.network, one.inputs, one.weights, pixels, threads=cores())
     return judged(total / (len(networks) * (views + 1)), labels)
 

@@ -72,10 +72,11 @@ class Stream:
         """The sample ids of a slot, in order: int64 (rows,)."""
         return self.ids[self.order.places(step, slot)]
 
-    def rows(self, epoch: int, first: int, last: int) -> "Visited":
-        """Positions [first, last) of an epoch: no batch size enters them."""
+    def rows(self, epoch: int, first: int, last: int, out: U8Array | None = None) -> "Visited":
+        """Positions [first, last) of an epoch: no batch size enters them. out: memory for the pixels, if they need any
+        of their own."""
         samples = self.ids[self.order.visited(epoch, first, last)]
-        pixels, parameters = augmented(self.images, samples, self.policy, seed=self.seed, epoch=epoch)
+        pixels, parameters = augmented(self.images, samples, self.policy, seed=self.seed, epoch=epoch, out=out)
         return Visited(samples, self.labels[samples], pixels, parameters)
 
     def batch(self, step: int, slot: int) -> pa.RecordBatch:
@@ -102,8 +103,10 @@ def augmented(
     epoch: int,
     split: int = 0,
     replica: int = 0,
+    out: U8Array | None = None,
 ) -> tuple[U8Array, npt.NDArray[np.float32]]:
-    """The images of samples as the policy draws them in an epoch, uint8 (n, C, H, W), and the drawn parameters."""
+    """The images of samples as the policy draws them in an epoch, uint8 (n, C, H, W), and the drawn parameters.
+    out: memory that may be used for the images."""
     height, width = images.shape[2:]
     where = {"height": height, "width": width, "seed": seed, "epoch": epoch, "split": split, "replica": replica}
     drawn = draw(policy, samples, **where)
@@ -113,7 +116,7 @@ def augmented(
         points = controls(samples, policy.elastic, policy.elastic_cells, **where)
         pixels = bend(images, samples, drawn.matrices, points)
     else:
-        pixels = warp(images, samples, drawn.matrices)
+        pixels = warp(images, samples, drawn.matrices, out)
     if policy.erase:
         erase(pixels, boxes(samples, policy.erase, policy.erase_area, **where))
     return pixels, drawn.parameters

@@ -10,7 +10,6 @@ arithmetic. Indices are unsigned: numba would otherwise test each for a negative
 put together through views of the same memory, lowest first, as on all machines that numba knows.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -117,8 +116,6 @@ def _warp(pixels: Any, channels: Any, height: Any, width: Any, rows: Any, matric
             _blend(got.view(np.uint32), across, down, size, out, U((sample * channels + channel) * size))
 
 
-PAGE = 4096  # bytes
-LARGE = 1 << 20  # bytes
 LARGEST_SIDE = 4096  # word indices stay far below 2³¹ and coordinates exact enough in float32
 
 
@@ -144,11 +141,14 @@ def check_rows(rows: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]
     return np.ascontiguousarray(rows, np.int64)
 
 
-def warp(images: U8Array, rows: npt.NDArray[np.int64], matrices: npt.NDArray[np.float32]) -> U8Array:
+def warp(
+    images: U8Array, rows: npt.NDArray[np.int64], matrices: npt.NDArray[np.float32], out: U8Array | None = None
+) -> U8Array:
     """The images at `rows`, each seen through its matrix: uint8 (len(rows), C, H, W).
 
     images: uint8 (n, C, H, W), C-contiguous, only read. rows: int64, values in [0, n). matrices: float32
-    (len(rows), 6), see `pipeline.draw.Draws`. Outside of the source everything is 0.
+    (len(rows), 6), see `pipeline.draw.Draws`. Outside of the source everything is 0. out: where to write, C-contiguous
+    and of the result's shape; new memory where None.
     """
     check_images(images)
     _, channels, height, width = images.shape
@@ -156,16 +156,15 @@ def warp(images: U8Array, rows: npt.NDArray[np.int64], matrices: npt.NDArray[np.
         expected, got = f"float32 of shape ({len(rows)}, 6)", f"{matrices.dtype} of shape {matrices.shape}"
         raise UsageError("matrices do not fit the rows", expected=expected, got=got)
     rows = check_rows(rows, len(images))
-    out = _room((len(rows), channels, height, width))
+    out = _room((len(rows), channels, height, width), out)
     _warp(images.reshape(-1), channels, height, width, rows, np.ascontiguousarray(matrices), out.reshape(-1))
     return out
 
 
-def _room(shape: tuple[int, int, int, int]) -> U8Array:
-    """Memory for pixels. What is large begins with a page, so that an export's disk may take it as it lies."""
-    size = math.prod(shape)
-    if size < LARGE:
+def _room(shape: tuple[int, int, int, int], given: U8Array | None) -> U8Array:
+    if given is None:
         return np.empty(shape, np.uint8)
-    found = np.empty(size + PAGE, np.uint8)
-    begin = -found.ctypes.data % PAGE
-    return found[begin : begin + size].reshape(shape)
+    if given.shape != shape or given.dtype != np.uint8 or not given.flags.c_contiguous:
+        got = f"{given.dtype} of shape {given.shape}"
+        raise UsageError("no room for the result", expected=f"uint8 of shape {shape}, contiguous", got=got)
+    return given

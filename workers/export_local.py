@@ -22,9 +22,9 @@ class LocalExecutor:
 
 
 def executor(writer: ShardWriter, workers: int) -> LocalExecutor:
-    """The executor of `--runtime local`. workers: shards in work at once; 0: one more than there are cores, since one
-    mostly waits for the disk."""
-    return LocalExecutor(writer, workers or cores() + 1)
+    """The executor of `--runtime local`. workers: shards in work at once; 0: two more than there are cores, since
+    some wait for the disk."""
+    return LocalExecutor(writer, workers or cores() + 2)
 
 
 def in_threads(

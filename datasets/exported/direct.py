@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 ALIGNED = 4096  # bytes: what disks take whole
-STAGE = 1 << 20  # bytes that are gathered before they are written
+STAGE = 1 << 18  # bytes that are gathered before they are written
 SMALL = 1 << 20  # smaller files go through the cache
 _DIRECT = getattr(os, "O_DIRECT", 0)
 _NO_WAY = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -32,7 +32,7 @@ def write(path: Path, parts: Iterable[Any]) -> None:
     handle = _create(path, direct=size >= SMALL)
     try:
         _reserve(handle, size)
-        stage = np.frombuffer(mmap.mmap(-1, STAGE), np.uint8) if size >= SMALL else None
+        stage = _stage() if size >= SMALL else None
         for piece in map(_as_bytes, parts) if stage is None else pieces(parts, stage):
             _write_all(handle, piece)
         os.fsync(handle)
@@ -64,6 +64,10 @@ def pieces(parts: Iterable[Any], stage: Bytes) -> Iterator[Bytes]:
                 filled = 0
     if filled:
         yield stage[:filled]
+
+
+def _stage() -> Bytes:
+    return np.frombuffer(mmap.mmap(-1, STAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS), np.uint8)
 
 
 def _as_bytes(part: Any) -> Bytes:

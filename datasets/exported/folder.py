@@ -8,7 +8,7 @@ the address, so that no address that is printed or written down holds one.
 import os
 import sys
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from datasets.exported import direct
-from datasets.storage import flush_folder, rename
+from datasets.storage import flush_folder
 from errors import DataError, UsageError, unknown_name
 
 SCHEMES = ("abfs", "abfss", "file", "gcs", "gs", "hdfs", "s3", "viewfs")
@@ -97,15 +97,18 @@ class Folder:
         with self._fs.open_input_file(self.path(name)) as file:
             return file.read_buffer() if not offset and count is None else pa.py_buffer(file.read_at(count, offset))
 
-    def put(self, name: str, parts: Iterable[Any]) -> None:
+    def put(self, name: str, parts: Iterable[Any], *, settled: bool = True) -> None:
         """Write a file whole under its name; it replaces one of the same name. parts: buffers, one after another.
+        With `settled` off, a power cut may take the name away again, until `settle`; never a part of the bytes.
 
         Where the parts themselves fail in the middle, an object store may show the beginning: what is made of
         parts that can fail is trusted only once the manifest names it.
         """
         with self.faults("cannot be written"):
             if self.local is not None:
-                self._put_local(Path(self.path(name)), parts)
+                self._place(name, lambda aside: direct.write(aside, parts))
+                if settled:
+                    flush_folder(Path(self.path(name)).parent)
             elif self._whole_puts:
                 self._send(self.path(name), parts)
             else:
@@ -115,6 +118,21 @@ class Folder:
                 self._send(aside, parts)
                 self._fs.move(aside, self.path(name))
 
+    def put_hint(self, name: str, data: bytes) -> None:
+        """`put` for a small file which does no harm where a power cut takes it or a part of it: it is not flushed."""
+        if self.local is None:
+            self.put(name, [data])
+            return
+        with self.faults("cannot be written"):
+            self._place(name, lambda aside: aside.write_bytes(data))
+
+    def settle(self, folders: Iterable[str]) -> None:
+        """Have the names in these folders on the disk."""
+        if self.local is not None:
+            with self.faults("cannot be written"):
+                for name in folders:
+                    flush_folder(Path(self.path(name)))
+
     def put_many(self, files: Sequence[tuple[str, Any]]) -> None:
         """`put` for many small files: on a disk they are flushed together, which is quicker than one by one."""
         if self.local is None or not sys.platform.startswith("linux"):
@@ -122,8 +140,8 @@ class Folder:
                 self.put(name, [data])
             return
         with self.faults("cannot be written"):
-            aside = Path(self.path(f"{ASIDE}/aside/{uuid.uuid4().hex}"))
-            aside.mkdir(parents=True)
+            aside = self._aside()
+            aside.mkdir()
             for number, (_, data) in enumerate(files):
                 (aside / str(number)).write_bytes(data)
             os.sync()  # waits, on Linux, until all is on the disk
@@ -151,13 +169,19 @@ class Folder:
             for part in parts:
                 stream.write(part)
 
-    def _put_local(self, target: Path, parts: Iterable[Any]) -> None:
-        aside = Path(self.path(f"{ASIDE}/aside/{uuid.uuid4().hex}"))
-        for parent in (target.parent, aside.parent):
-            parent.mkdir(parents=True, exist_ok=True)
+    def _aside(self) -> Path:
+        """A path for what is not yet whole."""
+        folder = Path(self.path(f"{ASIDE}/aside"))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / uuid.uuid4().hex
+
+    def _place(self, name: str, write: Callable[[Path], object]) -> None:
+        """Have a file written aside, then give it its name."""
+        target, aside = Path(self.path(name)), self._aside()
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            direct.write(aside, parts)
-            rename(aside, target)
+            write(aside)
+            os.replace(aside, target)
         except BaseException:
             with suppress(OSError):
                 aside.unlink(missing_ok=True)

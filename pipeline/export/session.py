@@ -55,6 +55,7 @@ class Session:
             self.folder.remove_tree(ASIDE)
             return self.manifest
         placed = self._assembled(records)
+        self.folder.settle(sorted({record.file.rpartition("/")[0] for record in placed}))
         made = Manifest(plan.millrace, plan.key, plan.configuration, plan.dataset, plan.splits, tuple(placed))
         for name, data in beside:
             if self.folder.size(name) is None:  # what somebody edited stays

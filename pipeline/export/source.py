@@ -12,6 +12,7 @@ from errors import UsageError
 from pipeline.export.plan import SPLITS, Plan, Shard
 from pipeline.stream import Stream, augmented
 
+Pixels = npt.NDArray[np.uint8]
 UNTOUCHED = (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)  # parameters of an image that stays as it is
 
 
@@ -32,14 +33,14 @@ class Source:
             self._images, self._labels, chosen.train, policy=options.policy, seed=options.seed, batch=1
         )
 
-    def rows(self, shard: Shard) -> Rows:
-        """The shard's rows."""
-        return self.range(shard.split, shard.first, shard.first + shard.rows)
+    def rows(self, shard: Shard, room: Pixels | None = None) -> Rows:
+        """The shard's rows. room: memory for at least so many images; the rows may lie in it."""
+        return self.range(shard.split, shard.first, shard.first + shard.rows, room)
 
-    def range(self, split_name: str, first: int, last: int) -> Rows:
+    def range(self, split_name: str, first: int, last: int, room: Pixels | None = None) -> Rows:
         """Rows [first, last) of a split, counted through all epochs."""
         if split_name == "train":
-            return joined(list(self._train(first, last)))
+            return _joined(list(self._train(first, last, room)), room)
         if split_name == "validation":
             return self._plain(self._images, self._labels, self._held[first:last])
         samples = np.arange(first, last, dtype=np.int64)
@@ -49,14 +50,16 @@ class Source:
             return self._made(self._test, self._test_labels, samples, 0, pixels, drawn)
         return self._plain(self._test, self._test_labels, samples)
 
-    def _train(self, first: int, last: int) -> Iterator[Rows]:
+    def _train(self, first: int, last: int, room: Pixels | None) -> Iterator[Rows]:
         size = self.plan.splits["train"].per_epoch
         while first < last:
             epoch, begin = divmod(first, size)
             end = min(begin + last - first, size)
-            samples, _, pixels, drawn = self._stream.rows(epoch, begin, end)
+            out = None if room is None else room[: end - begin]
+            samples, _, pixels, drawn = self._stream.rows(epoch, begin, end, out)
             yield self._made(self._images, self._labels, samples, epoch, pixels, drawn)
             first += end - begin
+            room = None if room is None else room[end - begin :]
 
     def _plain(
         self, source: npt.NDArray[np.uint8], marks: npt.NDArray[np.uint8], samples: npt.NDArray[np.int64]
@@ -76,3 +79,11 @@ class Source:
         epochs = np.full(len(samples), epoch, np.int32)
         originals = source[samples] if self.plan.options.originals else None
         return Rows(pixels, marks[samples], samples, epochs, drawn, originals)
+
+
+def _joined(parts: list[Rows], room: Pixels | None) -> Rows:
+    """Rows one after the other; images that stand so already are not copied."""
+    if room is None or len(parts) == 1 or not all(np.may_share_memory(part.images, room) for part in parts):
+        return joined(parts)
+    found = joined([part._replace(images=part.images[:0]) for part in parts])
+    return found._replace(images=room[: len(found.labels)])

@@ -32,7 +32,7 @@ class StoredStream(Stream):
         """The sample ids of a slot, as stored: those of the dataset that was exported."""
         return self.rows(self.order.epoch(step), *self.order.span(step, slot)).samples
 
-    def rows(self, epoch: int, first: int, last: int) -> Visited:
+    def rows(self, epoch: int, first: int, last: int, out: npt.NDArray[np.uint8] | None = None) -> Visited:
         """Positions [first, last) of an epoch, as stored. Errors: UsageError beyond the last epoch."""
         if epoch >= self.epochs:
             raise UsageError(

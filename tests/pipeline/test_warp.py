@@ -228,3 +228,13 @@ def test_rows_of_another_kind_are_refused(rows: npt.NDArray[np.int64]) -> None:
 def test_matrices_that_do_not_fit_are_refused(matrices: F32) -> None:
     with pytest.raises(UsageError, match="matrices do not fit"):
         warp(noise(2, 1, 4, 4), np.arange(2), matrices)
+
+
+def test_the_result_lies_where_it_is_told() -> None:
+    images = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
+    rows, matrices = np.array([1, 0]), np.array([[1, 0, 0.5, 0, 1, 0]] * 2, np.float32)
+    room = np.full((2, 3, 4, 5), 7, np.uint8)
+    assert warp(images, rows, matrices, room) is room
+    np.testing.assert_array_equal(room, warp(images, rows, matrices))
+    with pytest.raises(UsageError, match="no room"):
+        warp(images, rows, matrices, room[:1])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from datasets.exported.direct import ALIGNED, STAGE, pieces, write
+from datasets.exported.direct import ALIGNED, SMALL, STAGE, pieces, write
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -23,11 +23,12 @@ def numbers(size: int, begin: int = 0) -> Bytes:
 
 
 PARTS = [
-    [5, 3 * STAGE + 17, 100],
-    [ALIGNED, 2 * STAGE, 1],
-    [2 * STAGE],
-    [1, STAGE - 1, ALIGNED, STAGE],
-    [0, STAGE, 0, STAGE + 1],
+    [5, SMALL + 17, 100],
+    [ALIGNED, SMALL, 1],
+    [SMALL],
+    [1, STAGE - 1, ALIGNED, SMALL],
+    [0, SMALL, 0, STAGE + 1],
+    [3, STAGE],  # a small one
 ]
 
 
@@ -71,7 +72,7 @@ def test_a_filesystem_that_knows_no_such_way(where: str, tmp_path: Path, monkeyp
         return real(*arguments)
 
     monkeypatch.setattr(os, where, refusing)
-    parts = [numbers(2 * STAGE + 5), np.frombuffer(b"the end", np.uint8)]
+    parts = [numbers(SMALL + 5), np.frombuffer(b"the end", np.uint8)]
     write(tmp_path / "a", parts)
     assert refused
     assert (tmp_path / "a").read_bytes() == parts[0].tobytes() + b"the end"
@@ -83,7 +84,7 @@ def test_other_faults_are_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space"):
-        write(tmp_path / "a", [numbers(2 * STAGE)])
+        write(tmp_path / "a", [numbers(SMALL)])
 
 
 def test_a_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:

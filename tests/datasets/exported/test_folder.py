@@ -49,6 +49,15 @@ def test_names_of_a_folder_and_of_what_is_below_it(tmp_path: Path) -> None:
     assert folder.names(deep=False) == [".millrace", "a", "b"]
 
 
+def test_hints_and_what_is_settled_later(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.put("b/c", [b"1"], settled=False)
+    folder.put_hint("b/d", b"2")
+    folder.settle(["b", ""])
+    assert folder.names() == ["b/c", "b/d"]
+    assert folder.read("b/d").to_pybytes() == b"2"
+
+
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     folder.put("b/c", [b"1"])

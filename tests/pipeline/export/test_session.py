@@ -124,7 +124,7 @@ def test_two_exports_that_begin_at_once_see_each_other(dataset: Dataset, tmp_pat
     folder = Folder(str(tmp_path))
     put = folder.put
 
-    def late(name: str, parts: Any) -> None:
+    def late(name: str, parts: Any, *, settled: bool = True) -> None:
         put(name, parts)
         if name.startswith(PLAN):
             folder.put = put  # type: ignore[method-assign]
