@@ -162,6 +162,7 @@ class RunFolder:
         if before is not None and not before.released:
             cause, step = f"{before.process} ended without a word", max(map(_step, self.checkpoints()), default=0)
             self.note_incident("driver went on", f"incarnation {self.incarnation}", "", cause, step)
+            self.publish(INCIDENTS)
 
     def release(self) -> None:
         """Let another process have the run."""

@@ -1,6 +1,9 @@
 """`millrace audit`: a run's ledger holds against its configuration, and a false one does not."""
 
 import json
+import os
+import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,22 @@ def test_a_false_ledger_is_found(trained: Path, capsys: pytest.CaptureFixture[st
     assert millrace.main(["audit", str(trained), "--json"]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert lines[-1]["wrong"] == [1]
+
+
+def test_the_driver_and_its_incarnation_are_told(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert millrace.main(["train", "--epochs", "2", "--out", str(trained)]) == 2  # another recipe: nothing is taken
+    for words in ("", ", which trains or was lost"):
+        capsys.readouterr()
+        assert millrace.main(["audit", str(trained)]) == 0
+        assert f"incarnation 1, process {os.getpid()} on {socket.gethostname()}{words}\n" in capsys.readouterr().out
+        claim = next((trained / "owners").iterdir())
+        claim.write_text(json.dumps({**json.loads(claim.read_text()), "released": False}))
+    assert millrace.main(["audit", trained.as_uri(), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])["driver"]
+    assert (told["incarnation"], told["process"]["pid"]) == (1, os.getpid())
+    shutil.rmtree(trained / "owners")
+    assert millrace.main(["audit", str(trained)]) == 0
+    assert "nobody has trained it" in capsys.readouterr().out
 
 
 def test_failures_that_were_survived_are_told(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -57,6 +57,17 @@ def test_runs_are_found_by_path_name_and_latest(data: Path, tmp_path: Path) -> N
         runs.locate("odl")
 
 
+def test_an_address_is_a_run_where_that_makes_sense(data: Path, tmp_path: Path) -> None:
+    made = make(tmp_path / "my run", Config(seed=5))
+    assert runs.open_run((tmp_path / "my run").as_uri()).path == made.path
+    assert runs.open_run("my run").path == made.path
+    assert runs.here("my run") == made.path
+    with pytest.raises(UsageError, match="holds no run"):
+        runs.open_run((tmp_path / "absent").as_uri())
+    with pytest.raises(UsageError, match="folders of this machine"):
+        runs.here("s3://bucket/runs")
+
+
 def test_a_run_keeps_its_configuration(data: Path) -> None:
     made = Config(seed=5, optimizer=OptimizerOptions(rate=1e-5), mirror="file:///m")
     assert runs.config_of(make(data / "a", made)) == made.resolved()

@@ -33,6 +33,12 @@ def test_paths_are_shortened_and_quoted_where_a_shell_needs_it(tmp_path: Path, m
     assert argument(tmp_path / "home" / "a b") == f"'{tmp_path}/home/a b'"
 
 
+def test_addresses_are_left_as_they_are_and_quoted_for_a_shell() -> None:
+    assert short("s3://bucket/run") == argument("s3://bucket/run") == "s3://bucket/run"
+    assert short("s3://b/r?region=x&scheme=http") == "s3://b/r?region=x&scheme=http"
+    assert argument("s3://b/r?region=x&scheme=http") == "'s3://b/r?region=x&scheme=http'"
+
+
 def test_policies() -> None:
     assert in_words(PRESETS["none"]) == "no augmentation"
     assert in_words(Policy("x", translate=0.08, flip=0.5)) == "shift up to 8 %, mirrored 50 %"

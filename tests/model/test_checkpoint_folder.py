@@ -9,8 +9,8 @@ import pytest
 
 from errors import CheckpointError
 from model import checkpoint_folder
-from model.checkpoint import DOCUMENT, FILES, WEIGHTS, Checkpoint
-from model.checkpoint_folder import load, save, sweep
+from model.checkpoint import DOCUMENT, FILES, WEIGHTS, Checkpoint, to_files
+from model.checkpoint_folder import load, save, save_files, sweep
 from model.inputs import Inputs
 
 
@@ -26,6 +26,16 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     back = load(folder, dataset_digest="digest", model="4-1 relu")
     assert back.step == 3
     assert back.weights.tolist() == [3, 4, 5, 6, 7]
+
+
+def test_files_are_kept_as_they_come(tmp_path: Path) -> None:
+    files = {**to_files(_checkpoint(3)), WEIGHTS: b"damaged"}
+    folder = save_files(tmp_path / "c", files)
+    assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == files
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(folder)
+    assert save_files(folder, to_files(_checkpoint(3))) == folder
+    assert load(folder).step == 3
 
 
 def test_the_same_again_leaves_the_folder_alone(tmp_path: Path) -> None:

@@ -109,6 +109,22 @@ def test_a_file_lock_says_that_no_process_of_this_kernel_has_the_run(store: Disk
     RunOwner.take(store, locked=True, settle=0).release()
 
 
+@pytest.mark.parametrize(("owner", "wins"), [("00000000", True), ("ffffffff", False)])
+def test_of_two_that_see_each_other_while_they_wait_the_higher_goes_on(
+    store: DiskStore, monkeypatch: pytest.MonkeyPatch, owner: str, wins: bool
+) -> None:
+    other = Claim(1, owner, ELSEWHERE, 0.0)
+    monkeypatch.setattr("workers.run_owner.time.sleep", lambda seconds: store.put(other.name, other.to_json()))
+    if wins:
+        taken = RunOwner.take(store, locked=False, settle=1)
+        assert names(store) == [taken.claim.name]
+        taken.release()
+    else:
+        with pytest.raises(UsageError, match="process 4711 on elsewhere, heard of just now"):
+            RunOwner.take(store, locked=False, settle=1)
+        assert names(store) == [other.name]
+
+
 def test_of_many_that_begin_at_once_one_is_the_owner(store: DiskStore) -> None:
     start, owners, refused = threading.Barrier(5), [], []
 

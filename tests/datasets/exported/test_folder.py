@@ -40,6 +40,26 @@ def test_parts_of_files_are_read(tmp_path: Path) -> None:
         folder.read("b")
 
 
+def test_sizes_and_times_of_all_files(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    assert folder.stats("absent") == {}
+    folder.put_many([("b/c", b"1"), ("b/empty", b""), ("a", b"22")])
+    for name in ("a", "b/c", "b/empty"):
+        os.utime(tmp_path / name, (1e9, 1e9 + len(name)))
+    assert folder.stats() == {"a": (2, 1e9 + 1), "b/c": (1, 1e9 + 3), "b/empty": (0, 1e9 + 7)}
+    assert sorted(folder.stats("b")) == ["b/c", "b/empty"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://b/a?secret_key=squeamish", "abfs://b@c/a?sig=squeamish", "s3://b/a?endpoint_override=http://k:squeamish@h"],
+)
+def test_credentials_behind_the_question_mark_are_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(UsageError, match="must not hold credentials") as refused:
+        Folder(address)
+    assert "squeamish" not in str(refused.value)
+
+
 def test_names_of_a_folder_and_of_what_is_below_it(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path / "absent"))
     assert folder.names() == []
