@@ -78,7 +78,7 @@ def _runtime(screen: Screen, config: Config) -> Iterator[tuple[Dataset, Train]]:
     if config.runtime == "ray":
         from workers.ray_runtime.session import session  # Ray takes half a second to import: only where it is asked for
 
-        with session(config.job(), config.place()) as ray:
+        with session(config.job(), config.place(), screen.note) as ray:
             yield ray.dataset, ray.train
         return
     with Downloads(screen) as progress:

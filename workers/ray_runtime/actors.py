@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from workers.ray_runtime.server import ServerActor
 from workers.ray_runtime.worker import WorkerActor
 
 START = 120.0  # seconds for an actor to be there
+SAY = 15.0  # seconds until it is said, again and again, that the data is waited for
 NODE_ID = "ray.io/node-id"
 
 
@@ -56,16 +57,24 @@ class Actors:
         self._environment = fingerprint()
         self.augmenters = Augmenters(job, self._data, augmenters)
 
-    def begin(self, workers: int) -> None:
+    def begin(self, workers: int, note: Callable[[str], None]) -> None:
         """Start everybody, and wait for the data: processes start and import side by side, and each waits for the data
-        by itself."""
+        by itself. note: hears what is waited for."""
         self.augmenters.fill()
         self.begin_server()
         for _ in range(workers):
             self.add_worker()
-        done, _ = ray.wait([self._data], timeout=FETCH)
-        if not done:
-            raise DeadlineError(f"dataset {self._job.dataset} was not fetched", expected=f"within {FETCH:g} s")
+        began = time.monotonic()
+        while not ray.wait([self._data], timeout=SAY)[0]:
+            since = time.monotonic() - began
+            if since > FETCH:
+                raise DeadlineError(
+                    f"dataset {self._job.dataset} was not fetched",
+                    expected=f"within {FETCH:g} s",
+                    got="no answer of the fetcher",
+                    do="look at its node's network, or give a --mirror",
+                )
+            note(f"dataset {self._job.dataset} is being fetched for {since:.0f} s")
         try:
             dataset = ray.get(self._data, timeout=START)
         except RayTaskError as error:

@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from workers.ray_runtime.reach import reach
 
 ROOT = Path(__file__).resolve().parents[2]
 CONNECT = 30.0  # seconds to reach a cluster
-CAPACITY = 60.0  # seconds to wait for missing CPUs
 MIB = 1 << 20
 # What `ray job submit --working-dir` or this driver must not upload.
 EXCLUDES = [".git", ".venv*", "**/__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "docs", "pretrained"]
@@ -148,20 +146,6 @@ def _deadline(seconds: float, what: str) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-def check_capacity(cpus: int, deadline: float = CAPACITY) -> None:
-    """Wait until so many CPUs of the cluster are free; DeadlineError says how many there are."""
-    until = time.monotonic() + deadline
-    while (free := int(resources("available").get("CPU", 0))) < cpus:
-        if time.monotonic() > until:
-            raise DeadlineError(
-                "the cluster has too few free CPUs",
-                expected=f"{cpus} within {deadline:g} s (workers, augmenters and the parameter server: 1 each)",
-                got=f"{free} free of {int(resources('cluster').get('CPU', 0))}",
-                do="add nodes, end what else runs there, or ask for fewer --workers and --augmenters",
-            )
-        time.sleep(0.5)
 
 
 def check_memory(size: int) -> None:

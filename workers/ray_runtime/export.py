@@ -10,7 +10,8 @@ from ray.exceptions import RayError, RayTaskError
 from errors import DeadlineError, MillraceError
 from pipeline.export import Done, ShardWriter
 from workers.local_runtime import cores
-from workers.ray_runtime.cluster import MIB, Need, check_capacity, check_memory, connected
+from workers.ray_runtime.capacity import check_capacity
+from workers.ray_runtime.cluster import MIB, Need, check_memory, connected
 
 STORE = 1024 * MIB  # shared memory of an own Ray
 SHARD = 1800.0  # seconds that one shard may take

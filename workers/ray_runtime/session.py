@@ -1,8 +1,8 @@
 """A run's time on Ray: connect, fetch, train, leave nothing behind."""
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from workers.local_runtime import cores
 from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
 from workers.ray_runtime.augmenters import places
-from workers.ray_runtime.cluster import MIB, Need, alive_nodes, check_capacity, connected, inside_job, metrics_addresses
+from workers.ray_runtime.capacity import check_capacity, demanded
+from workers.ray_runtime.cluster import MIB, Need, alive_nodes, connected, inside_job, metrics_addresses
 from workers.ray_runtime.runtime import RayRuntime
 from workers.ray_runtime.staffing import Incident, Staff
 from workers.ray_runtime.watch import Watch
@@ -93,16 +94,20 @@ def _incidents(folder: RunFolder, observer: Observer) -> Incident:
 
 
 @contextmanager
-def session(job: Job, place: Place) -> Iterator[Session]:
-    """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after."""
+def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: None) -> Iterator[Session]:
+    """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after.
+    note: hears what is waited for."""
     least = place.least_workers or cores()
     staff = Staff(least, max(least, place.most_workers), place.augmenters)
     extra = 1 if staff.augmenters is None else staff.augmenters
     need = Need(staff.most + extra + 1, OWN_STORE)
-    with connected(place.address, need) as own, one_blas_thread():
+    with ExitStack() as stack:
+        own = stack.enter_context(connected(place.address, need))
+        stack.enter_context(one_blas_thread())
         if not own:
+            stack.enter_context(demanded(need.cpus))
             makers = len(places()) if staff.augmenters is None else staff.augmenters
-            check_capacity(staff.least + makers + 1)
+            check_capacity(staff.least + makers + 1, note=note)
         actors = Actors(
             job,
             mirror=place.mirror,
@@ -112,7 +117,7 @@ def session(job: Job, place: Place) -> Iterator[Session]:
             augmenters=staff.augmenters,
         )
         try:
-            actors.begin(staff.least)
+            actors.begin(staff.least, note)
             yield Session(job, place, actors, staff)
         finally:
             actors.close(LEAVE)

@@ -1,6 +1,7 @@
 """A cluster of the tests alone: `ray start --head --block` with its own home, token, ports and folder."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from ray._private.services import get_node_ip_address
 
 ROOT = Path(__file__).resolve().parents[3]
 START, LEAVE = 120.0, 45.0  # seconds
@@ -42,8 +45,9 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextlib.contextmanager
-def head(cpus: int = 4, store: int = 256 << 20) -> Iterator[Head]:
-    """A head that runs; its processes end with the block, by their ids, and its folder goes."""
+def head(cpus: int = 4, store: int = 256 << 20, autoscaling: dict[str, object] | None = None) -> Iterator[Head]:
+    """A head that runs; its processes end with the block, by their ids, and its folder goes. autoscaling: a cluster
+    file, whose nodes are processes of this machine, made by Ray's fake provider."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it, whose paths may have 107 bytes
     home = folder / "home"
     home.mkdir()
@@ -52,11 +56,16 @@ def head(cpus: int = 4, store: int = 256 << 20) -> Iterator[Head]:
     environment |= {"HOME": str(home), "RAY_AUTH_MODE": "token"}
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
     subprocess.run([*ray, "get-auth-token", "--generate"], env=environment, check=True, capture_output=True, timeout=60)
-    dashboard, client = free_ports(2)
-    ports = ["--port=0", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
+    port, dashboard, client = free_ports(3)
+    ports = [f"--port={port}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
     ports += ["--min-worker-port=0", "--max-worker-port=0", "--dashboard-agent-listen-port=0"]
     size = [f"--num-cpus={cpus}", f"--object-store-memory={store}"]
     rest = ["--include-dashboard=true", "--dashboard-host=127.0.0.1", "--disable-usage-stats"]
+    if autoscaling is not None:
+        provider = {"type": "fake_multinode", "gcs_address": f"{get_node_ip_address()}:{port}"}  # type: ignore[no-untyped-call]
+        (folder / "cluster.json").write_text(json.dumps(autoscaling | {"provider": provider}))
+        rest.append(f"--autoscaling-config={folder / 'cluster.json'}")
+        environment |= {"RAY_FAKE_CLUSTER": "1", "AUTOSCALER_UPDATE_INTERVAL_S": "1"}
     with (folder / "log").open("w") as log:
         command = [*ray, "start", "--head", "--block", *ports, *size, *rest, f"--temp-dir={folder}"]
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)

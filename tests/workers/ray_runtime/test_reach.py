@@ -105,7 +105,8 @@ def test_a_cluster_of_other_versions(cluster: Head) -> None:
 
 @pytest.mark.usefixtures("shared_ray")
 def test_too_few_cpus() -> None:
-    from workers.ray_runtime.cluster import check_capacity, check_memory
+    from workers.ray_runtime.capacity import check_capacity
+    from workers.ray_runtime.cluster import check_memory
 
     check_capacity(16, deadline=10.0)
     with pytest.raises(DeadlineError) as caught:
