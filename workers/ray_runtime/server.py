@@ -18,6 +18,7 @@ from workers.job import Job
 from workers.parameter_server import ServerState, Update
 from workers.ray_runtime.fetcher import FETCH
 from workers.ray_runtime.gauges import ServerGauges
+from workers.ray_runtime.line import Request, listen
 from workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Contribution, Order, Report, Status
 from workers.ray_runtime.shared import Arena, Handle
 from workers.runtime import Finished
@@ -46,6 +47,8 @@ class ServerActor:
         self._foreign: dict[str, str] = {}
         self._reports: dict[str, float] = {}
         self._records: deque[Finished] = deque()
+        self._line: tuple[str, object] = "", None  # where workers of this node speak to it
+        self._failure: Exception | None = None  # what went wrong on a line, for the next call to raise
         self._changed = asyncio.Event()
         self._halted = asyncio.Event()  # set while no step may be computed
         self._published: tuple[int, Any] = (-1, None)
@@ -106,9 +109,12 @@ class ServerActor:
 
     async def join(
         self, name: str, node: str, environment: dict[str, str], arena: Handle | None
-    ) -> tuple[Order, Handle | None, bool]:
-        """A worker introduces itself: its first order, the arena of the weights (None: on another node), and whether
-        its own arena can be read here. UsageError where its environment gives other bits."""
+    ) -> tuple[Order, Handle | None, bool, str]:
+        """A worker introduces itself: its first order, the arena of the weights (None: on another node), whether its
+        own arena can be read here, and the address of the line (empty: none). UsageError where its environment gives
+        other bits."""
+        if self._failure is not None:
+            raise self._failure
         different = differences(environment, self._fingerprint)
         if different and not self._mixed:
             raise UsageError(
@@ -125,7 +131,9 @@ class ServerActor:
             self._arenas[name], self._nodes[name] = opened, node
             self._dispatcher.join(name)
         order = await self._order(name, near)
-        return order, self._arena.handle if near and self._arena else None, opened is not None
+        if near and opened is not None and not self._line[0]:
+            self._line = await listen(self._heard)
+        return order, self._arena.handle if near and self._arena else None, opened is not None, self._line[0]
 
     async def contribute(
         self,
@@ -154,6 +162,15 @@ class ServerActor:
             if update is not None:
                 self._advance(update)
         return await self._order(name, near)
+
+    async def _heard(self, request: Request) -> Order:
+        """`contribute`, said on the line."""
+        name, incarnation, step, contributions, report = request
+        try:
+            return await self.contribute(name, incarnation, step, True, contributions, report)
+        except Exception as error:
+            self._failure = error
+            raise
 
     async def status(self, seen: int, patience: float) -> Status:
         """What happened since the trainer saw step `seen` − 1; up to `patience` seconds later, sooner at the limit."""

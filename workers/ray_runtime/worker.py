@@ -12,6 +12,7 @@ from workers.gradient_worker import gradient_worker
 from workers.job import Job
 from workers.ray_runtime.augmenter import nearest
 from workers.ray_runtime.fetcher import FETCH
+from workers.ray_runtime.line import Line, Request
 from workers.ray_runtime.messages import JOIN, LOST, STOP, WORK, Contribution, Order, Report
 from workers.ray_runtime.shared import Arena
 from workers.ray_runtime.supply import Supply
@@ -19,6 +20,7 @@ from workers.setup import Setup
 from workers.tree import Block, Partial
 
 DEADLINE = 300.0  # seconds without an answer of any server after which the worker gives up
+ANSWER = 60.0  # seconds for one answer of the server
 PAUSE = 0.2  # seconds between two tries to reach a server that restarts
 
 
@@ -38,6 +40,7 @@ class WorkerActor:
         self._fresh_arena()
         self._weights: Arena | None = None
         self._readable = False
+        self._line: Line | None = None
         self._given: list[Any] = []  # gradients that the server may still read
         self._step = -1
 
@@ -86,12 +89,15 @@ class WorkerActor:
         if self._step >= 0:
             self._given.clear()
             self._fresh_arena()
+        if self._line is not None:
+            self._line.close()
+            self._line = None
         self._step = -1
         handle = self._arena.handle if self._arena else None
         while True:
             try:
                 reply = self._server.join.remote(self._name, self._node, fingerprint(), handle)
-                order, weights, self._readable = ray.get(reply, timeout=60)
+                order, weights, self._readable, line = ray.get(reply, timeout=ANSWER)
                 break
             except LOST as error:
                 if time.monotonic() > until:
@@ -102,6 +108,7 @@ class WorkerActor:
                     ) from error
                 time.sleep(PAUSE)
         self._weights = Arena.open(weights, self._node) if weights is not None else None
+        self._line = Line.open(line) if self._weights is not None and self._readable else None
         return order  # type: ignore[no-any-return]
 
     def _work(self, order: Order) -> tuple[Order, int]:
@@ -130,6 +137,9 @@ class WorkerActor:
         """Contribute, and make batches until the answer is there."""
         report = Report(self._worker.waited, self._supply.in_flight, self._supply.received)
         self._worker.waited, self._supply.received = 0.0, 0
+        if self._line is not None and not gradients:
+            request = Request(self._name, order.incarnation, order.step, contributions, report)
+            return self._say(self._line, request)
         near = self._weights is not None
         reply = self._server.contribute.remote(
             self._name, order.incarnation, order.step, near, contributions, report, *gradients
@@ -138,8 +148,19 @@ class WorkerActor:
             while not ray.wait([reply], timeout=0)[0]:
                 if not self._supply.help():
                     break
-            return ray.get(reply, timeout=60)  # type: ignore[no-any-return]
+            return ray.get(reply, timeout=ANSWER)  # type: ignore[no-any-return]
         except LOST:
+            return Order(JOIN)
+
+    def _say(self, line: Line, request: Request) -> Order:
+        """As `_ask`, on the line."""
+        try:
+            line.send(request, ANSWER)
+            while not line.answered:
+                if not self._supply.help():
+                    break
+            return line.receive()
+        except (OSError, ValueError):
             return Order(JOIN)
 
     def _at(self, order: Order) -> Any:
@@ -148,7 +169,7 @@ class WorkerActor:
         if isinstance(order.weights, int) and self._weights is not None:
             return self._weights.array[order.weights]
         try:
-            return ray.get(order.weights[0], timeout=60)  # type: ignore[index]
+            return ray.get(order.weights[0], timeout=ANSWER)  # type: ignore[index]
         except LOST:
             return None
 

@@ -1,0 +1,131 @@
+"""The line: a worker speaks to the server of its own machine through a socket; a call of Ray takes milliseconds.
+
+A Unix socket that has no file, so nothing stays of it, carries one line of JSON each way. It says what the call
+`contribute` says and is answered as the call is. Where it breaks, or there is none, the worker joins again, by a call.
+"""
+
+import asyncio
+import json
+import os
+import select
+import socket
+import struct
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from workers.ray_runtime.messages import Contribution, Order, Report
+from workers.tree import Block
+
+LONGEST = 1 << 26  # bytes of one line: a digest for each slot of a share
+CONNECT = 5.0  # seconds
+
+
+class Request(NamedTuple):
+    """The arguments of `contribute`, for a worker on the server's node whose gradients the server can read."""
+
+    name: str
+    incarnation: str
+    step: int
+    contributions: list[Contribution]
+    report: Report
+
+
+class Line:
+    """The worker's end. OSError or ValueError where it is broken: it is of no use after that."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket, self._file = connection, connection.makefile("rb")
+
+    @classmethod
+    def open(cls, address: str) -> "Line | None":
+        """A line to the server that listens there; None where it cannot be reached so."""
+        if not address:
+            return None
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(CONNECT)
+        try:
+            connection.connect(f"\0{address}")
+        except OSError:
+            connection.close()
+            return None
+        if not _same_user(connection):
+            connection.close()
+            return None
+        return cls(connection)
+
+    def send(self, request: Request, timeout: float) -> None:
+        """Say it; one answer will come, within `timeout` seconds."""
+        self._socket.settimeout(timeout)
+        name, incarnation, step, contributions, report = request
+        said = [(*rest, [digest.hex() for digest in digests]) for *rest, digests in contributions]
+        self._socket.sendall(json.dumps((name, incarnation, step, said, report)).encode() + b"\n")
+
+    @property
+    def answered(self) -> bool:
+        """Whether `receive` would not have to wait."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
+    def receive(self) -> Order:
+        """The answer, as soon as it is there."""
+        kind, incarnation, step, slots, blocks, lease, weights = json.loads(_whole(self._file.readline()))
+        rank, members = lease
+        return Order(kind, incarnation, step, slots, tuple(Block(*b) for b in blocks), (rank, members), weights)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._file.close()
+        self._socket.close()
+
+
+async def listen(answer: Callable[[Request], Awaitable[Order]]) -> tuple[str, asyncio.Server | None]:
+    """Answer whoever speaks, in this event loop; the address for `Line.open`, empty where the system has no such
+    sockets, and the listening server."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return "", None
+    address = f"millrace-{uuid.uuid4().hex}"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if _same_user(writer.get_extra_info("socket")):
+                while line := await reader.readline():
+                    order = await answer(_request(line))
+                    writer.write(json.dumps(order).encode() + b"\n")
+                    await writer.drain()
+        except Exception:
+            pass  # the worker learns by its next call what is wrong
+        finally:
+            writer.close()
+
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(f"\0{address}")
+        return address, await asyncio.start_unix_server(serve, sock=listener, limit=LONGEST)
+    except OSError:
+        listener.close()
+        return "", None
+
+
+def _request(line: bytes) -> Request:
+    name, incarnation, step, said, report = json.loads(_whole(line))
+    return Request(name, incarnation, step, [_contribution(*parts) for parts in said], Report(*report))
+
+
+def _contribution(
+    block: Sequence[int], row: int, loss: float, correct: int, samples: int, digests: Sequence[str]
+) -> Contribution:
+    start, size = block
+    return Block(start, size), row, loss, correct, samples, tuple(bytes.fromhex(digest) for digest in digests)
+
+
+def _whole(line: bytes) -> bytes:
+    if not line.endswith(b"\n"):
+        raise ConnectionError("the other end is gone")
+    return line
+
+
+def _same_user(connection: socket.socket) -> bool:
+    """Whether the process at the other end is this user's: such sockets know no permissions."""
+    size = struct.calcsize("3i")
+    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return bool(user == os.getuid())
