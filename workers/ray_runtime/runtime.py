@@ -10,8 +10,9 @@ from ray.exceptions import RayTaskError
 from errors import DeadlineError, TrainingError
 from workers.parameter_server import ServerState
 from workers.ray_runtime.actors import Actors
+from workers.ray_runtime.causes import cause_of, why
 from workers.ray_runtime.messages import LOST, Status
-from workers.ray_runtime.staffing import Incident, Staff, Staffing, cause_of, first_line
+from workers.ray_runtime.staffing import Incident, Staff, Staffing
 from workers.ray_runtime.watch import Watch
 from workers.runtime import Finished
 
@@ -104,7 +105,7 @@ class RayRuntime:
                 node, before = self._actors.server_node, self._incarnation
                 self._restore(None)
                 kind = "parameter server lost" if before != self._incarnation else "message lost"
-                self._incident(kind, "server", node, first_line(error), self._next)
+                self._incident(kind, "server", node, why(error), self._next)
         raise TrainingError(
             "the parameter server is lost again and again", got="20 times", do="look at its node's logs"
         )
@@ -131,7 +132,7 @@ class RayRuntime:
                     raise DeadlineError(
                         "the parameter server does not come back",
                         expected=f"a restart within {RESTART:g} s",
-                        got=first_line(error),
+                        got=why(error),
                         do="add a node with a free CPU, then `millrace resume` the run",
                     ) from error
                 if waited > HELLO:

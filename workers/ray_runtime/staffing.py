@@ -9,6 +9,7 @@ from ray.exceptions import RayError, RayTaskError
 from errors import DeadlineError, MillraceError, TrainingError
 from workers.incidents import MIXED
 from workers.ray_runtime.actors import Actors
+from workers.ray_runtime.causes import cause_of, why
 from workers.ray_runtime.cluster import resources
 from workers.ray_runtime.messages import Status
 
@@ -60,12 +61,12 @@ class Staffing:
             if isinstance(error, RayTaskError) and not isinstance(cause, (DeadlineError, RayError)):
                 self._refused(name, node, cause, step)
                 continue
-            self._incident("worker lost", name, node, first_line(cause), step)
+            self._incident("worker lost", name, node, why(cause), step)
             self._in_vain += 1
             if self._in_vain > IN_VAIN:
                 raise TrainingError(
                     "workers are lost again and again without a step between",
-                    got=first_line(cause),
+                    got=why(cause),
                     do="look at the logs of their nodes",
                 ) from error
             if self._actors.worker_count < self._staff.least:
@@ -120,7 +121,7 @@ class Staffing:
         return self._actors.mixed
 
     def _refused(self, name: str, node: str, cause: BaseException, step: int) -> None:
-        self._incident("worker refused", name, node, first_line(cause), step)
+        self._incident("worker refused", name, node, why(cause), step)
         self._actors.avoid(node)
         self._staff = Staff(self._staff.least - 1, self._staff.most, self._staff.augmenters)
         if not self._actors.worker_count:
@@ -151,15 +152,3 @@ class Staffing:
                 got=f"{resources('available').get('CPU', 0):g} of {resources('cluster').get('CPU', 0):g} CPUs free",
                 do="add nodes with free CPUs, or ask for fewer --augmenters",
             )
-
-
-def cause_of(error: BaseException) -> BaseException:
-    """What a task of Ray raised, or the error itself."""
-    cause = error.cause if isinstance(error, RayTaskError) else error
-    return cause if isinstance(cause, BaseException) else error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line that says anything."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
