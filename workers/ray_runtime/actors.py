@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from errors import DeadlineError, MillraceError, UsageError
+from errors import DeadlineError, UsageError
 from model import fingerprint
 from workers.job import Job
 from workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
+from workers.ray_runtime.causes import cause_of
 from workers.ray_runtime.cluster import alive_nodes, check_memory
 from workers.ray_runtime.fetcher import FETCH, FetcherActor
 from workers.ray_runtime.server import ServerActor
@@ -75,10 +76,7 @@ class Actors:
                     do="look at its node's network, or give a --mirror",
                 )
             note(f"dataset {self._job.dataset} is being fetched for {since:.0f} s")
-        try:
-            dataset = ray.get(self._data, timeout=START)
-        except RayTaskError as error:
-            raise (error.cause if isinstance(error.cause, MillraceError) else error) from error
+        dataset = self.dataset()
         check_memory(dataset.train.nbytes + dataset.test.nbytes + self._bound)
 
     def begin_server(self) -> None:
@@ -128,7 +126,16 @@ class Actors:
 
     def dataset(self) -> Any:
         """The dataset, from this node's shared memory."""
-        return ray.get(self._data, timeout=FETCH)
+        try:
+            return ray.get(self._data, timeout=START)
+        except RayTaskError as error:
+            raise cause_of(error) from error
+        except GetTimeoutError as error:
+            raise DeadlineError(
+                f"dataset {self._job.dataset} did not reach this machine",
+                expected=f"within {START:g} s of its fetching",
+                do="check the network between the nodes",
+            ) from error
 
     def find_server(self) -> None:
         """Note where the server runs now."""

@@ -9,6 +9,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from errors import TrainingError
 from workers.local_runtime import cores
+from workers.ray_runtime.capacity import check_capacity
 from workers.ray_runtime.cluster import MIB, Need, connected
 from workers.series import Trial, carry_out, dataset_of
 
@@ -20,7 +21,9 @@ def in_parallel(trials: Sequence[Trial], stop: threading.Event, address: str | N
     """The trials, each as it is finished, `cpus` at a time on an own Ray (0: one per core), as many as CPUs are on
     a cluster, whose nodes must all see the trials' folders. Ends early where `stop` is set: what runs is given up and
     goes on from its newest checkpoint when it is asked for again."""
-    with connected(address, Need(cpus or cores(), MEMORY)):
+    with connected(address, Need(cpus or cores(), MEMORY)) as own:
+        if not own:
+            check_capacity(1)
         train = ray.remote(_train).options(num_cpus=1, max_retries=3)
         left = {train.remote(_alone(trial)): trial for trial in trials}
         try:
