@@ -51,6 +51,12 @@ class ServerState:
     epoch_samples: int = 0
     ledger: str = EMPTY
 
+    @classmethod
+    def first(cls, setup: Setup) -> "ServerState":
+        """Before the first step."""
+        weights = setup.network.initial(setup.job.seed)
+        return cls(0, weights, setup.updates.initial_state(weights))
+
     def copy(self) -> "ServerState":
         """The same state in arrays of its own, which may be written to."""
         optimizer = {name: array.copy() for name, array in self.optimizer.items()}
@@ -70,9 +76,7 @@ class ParameterServer:
 
     def __init__(self, setup: Setup, state: ServerState | None = None) -> None:
         self._setup = setup
-        if state is None:
-            weights = setup.network.initial(setup.job.seed)
-            state = ServerState(0, weights, setup.updates.initial_state(weights))
+        state = state or ServerState.first(setup)
         self._state = state
         self.norm_wanted = False  # whether updates say the gradient's norm; it costs a pass and changes no bit
         self._cuts: tuple[int, ...] = ()

@@ -1,6 +1,7 @@
 """The parameter-server actor: a dispatcher behind asynchronous calls, and the weights in shared memory."""
 
 import asyncio
+import dataclasses
 import time
 import uuid
 from collections import deque
@@ -39,6 +40,7 @@ class ServerActor:
         self._blas = one_blas_thread()
         self._blas.__enter__()
         self._arena = Arena.create(self._node, 2, self._setup.network.parameters)
+        self._row_of_view = 0  # of the arena: θ, or the view where it is another array
         self._dispatcher: Dispatcher | None = None
         self._stopped = False
         self._fingerprint = environment  # of the run
@@ -68,8 +70,8 @@ class ServerActor:
         """Begin with a state (None: the first weights). Only the first call of an incarnation counts."""
         if self._dispatcher is None:
             # What comes through the object store is read-only.
-            state = state.copy() if state is not None else None
-            self._dispatcher = Dispatcher(self._setup, state)
+            state = state.copy() if state is not None else ServerState.first(self._setup)
+            self._dispatcher = Dispatcher(self._setup, self._settled(state))
             self._dispatcher.server.cut(cuts)
             self._publish()
         self._dispatcher.allow(limit)
@@ -229,17 +231,29 @@ class ServerActor:
         self._wake()
 
     def _publish(self) -> None:
-        """Put this version's weights where workers of this node read them: two rows, so the last one stays whole."""
+        """Put a view that is not the weights themselves where workers of this node read it.
+
+        Whoever reads while an update or this writes computes nonsense, but for nobody: the step's slots are covered."""
         if self._dispatcher is not None and self._arena is not None:
-            np.copyto(self._arena.array[self._dispatcher.version % 2], self._dispatcher.server.view)
-            self._copied += self._arena.array[0].nbytes
+            view = self._dispatcher.server.view
+            self._row_of_view = int(not np.shares_memory(view, self._arena.array))
+            if self._row_of_view:
+                np.copyto(self._arena.array[1], view)
+                self._copied += view.nbytes
+
+    def _settled(self, state: ServerState) -> ServerState:
+        """The state with its weights where workers of this node read them, so that no update has to be copied."""
+        if self._arena is None:
+            return state
+        np.copyto(self._arena.array[0], state.weights)
+        return dataclasses.replace(state, weights=self._arena.array[0])
 
     def _weights(self, near: bool) -> object:
         dispatcher = self._dispatcher
         if dispatcher is None:
             return None
         if near:
-            return dispatcher.version % 2
+            return self._row_of_view
         if self._published[0] != dispatcher.version:
             view = dispatcher.server.view
             self._published = dispatcher.version, ray.put(view)
