@@ -1,4 +1,4 @@
-"""Where Millrace keeps what it can make again: downloads, tables, machine code. The standard library alone."""
+"""Where Millrace keeps what it can get again: downloads, tables, machine code, runs' copies. Standard library alone."""
 
 import os
 import sys

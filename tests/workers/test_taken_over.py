@@ -37,3 +37,11 @@ def test_training_stops_and_writes_nothing_more(tmp_path: Path, monkeypatch: pyt
         # The step during which the machine slept is not written down any more.
         steps = left.metrics.read_text().splitlines()
         assert len(steps) <= 30
+
+
+def test_checkpoints_tell_the_incarnation_that_wrote_them(tmp_path: Path) -> None:
+    for incarnation, until in ((1, 5), (2, 8), (3, None)):
+        train(tmp_path / "run", until=until)
+        newest = RunFolder.open(tmp_path / "run").latest()
+        assert newest is not None
+        assert newest.state["incarnation"] == incarnation
