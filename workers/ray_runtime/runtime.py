@@ -17,7 +17,7 @@ from workers.ray_runtime.watch import Watch
 from workers.runtime import Finished
 
 ANSWER = 60.0  # seconds for one answer of the server
-RESTART = 120.0  # seconds for the server to come back
+RESTART = 300.0  # seconds for the server to come, or to come back; a machine new to the program compiles kernels first
 HELLO = 5.0  # seconds for it to say whether it has
 STRAGGLER = 2.0  # seconds; and ten times the usual step
 PERIOD = 0.25  # seconds between two looks at the server: each takes time from the workers
@@ -89,7 +89,12 @@ class RayRuntime:
             # The server replays steps that the trainer has seen before.
             self._staffing.watch(self._next)
             time.sleep(0.05)
-        raise DeadlineError("the server did not reach the step again", expected=self._next, got="an older version")
+        raise DeadlineError(
+            "the parameter server did not reach the step again where it was lost",
+            expected=f"step {self._next} within {RESTART * 2:g} s",
+            got="an older version",
+            do="`millrace resume` the run on more or faster workers",
+        )
 
     def close(self) -> None:
         self._actors.close(LEAVE)
@@ -128,6 +133,7 @@ class RayRuntime:
                 raise cause_of(error) from error
             except LOST as error:
                 waited = time.monotonic() - began
+                self._watch.server_late(waited)
                 if waited > RESTART:
                     raise DeadlineError(
                         "the parameter server does not come back",

@@ -16,6 +16,7 @@ MESSAGES: Any = node_manager_pb2  # generated, without types
 SERVICES: Any = node_manager_pb2_grpc
 LOOK = 5.0  # seconds between two looks at the object stores
 ANSWER = 2.0  # seconds for a node's answer; one that is late is asked again at the next look
+NEW = "on a machine new to this program its kernels are compiled first"
 SILENCE, AGAIN = 15.0, 60.0  # seconds without a step until it is said, and until it is said again
 
 
@@ -67,6 +68,7 @@ class Watch:
         self._note, self._incident = note, incident
         self._spilling = Spilling()
         self._version, self._say_at = -1, SILENCE
+        self._server_at = SILENCE
 
     def look(self, status: Status, step: int) -> None:
         """Called with every status of the server."""
@@ -78,11 +80,22 @@ class Watch:
             self._say_at = status.age + AGAIN
             self._note(waiting_for(status))
 
+    def server_late(self, seconds: float) -> None:
+        """Called now and then while the parameter server is waited for; seconds: for how long by now."""
+        if seconds < SILENCE:
+            self._server_at = SILENCE
+        elif seconds >= self._server_at:
+            self._server_at = seconds + AGAIN
+            self._note(
+                f"the parameter server is waited for, {seconds:.0f} s by now: it starts, or starts again, where a CPU "
+                f"is free; {NEW}"
+            )
+
 
 def waiting_for(status: Status) -> str:
     """What a step that does not end waits for."""
     since = f"no step for {status.age:.0f} s"
     if not status.members:
-        return f"{since}: waiting for the first worker; on a machine new to this program its kernels are compiled first"
+        return f"{since}: waiting for the first worker; {NEW}"
     slots = ", ".join(map(str, status.missing[:8])) + (" …" if len(status.missing) > 8 else "")
     return f"{since}: step {status.version} lacks slots {slots}; at work are {', '.join(status.members[:8])}"

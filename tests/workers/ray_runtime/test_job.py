@@ -38,6 +38,10 @@ def test_a_submitted_job_ends_in_the_bytes_of_local_mode(cluster: Head, tmp_path
     assert f"run       {folder}\n" in job.stdout  # the whole path: its reader sits at another machine
     assert result(folder) == result(tmp_path / "local")
     assert local.stdout.splitlines()[-1] in job.stdout
+    # The same display as in local mode: epoch, loss, accuracy and rate of the epochs' lines.
+    progress = [line[:38] for line in local.stdout.splitlines() if line[:6].strip().isdigit()]
+    assert len(progress) == 2
+    assert progress == [line[:38] for line in job.stdout.splitlines() if line[:6].strip().isdigit()]
 
     # What was uploaded: this project, without environments, caches and history.
     [package] = (cluster.home.parent / "session_latest" / "runtime_resources" / "working_dir_files").glob("_ray_pkg_*/")
