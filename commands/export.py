@@ -34,7 +34,7 @@ KEYS = (
     "mirror",
     "offline",
 )
-# Where shards are written: modules with `executor(writer, workers) -> pipeline.export.Executor`.
+# Where shards are written: modules with `executor(writer, workers, address) -> pipeline.export.Executor`.
 RUNTIMES = {"local": "workers.export_local", "ray": "workers.ray_runtime.export"}
 
 
@@ -56,6 +56,9 @@ class ExportCommand:
         0, "N", "shards in work at once (0: as fits the cores); any number gives the same bytes"
     )
     runtime: str = flags.option("local", "NAME", "where to work: local (threads) or ray")
+    address: str | None = flags.option(
+        None, "ADDRESS", "Ray cluster to work on: auto or HOST:PORT; by default an own Ray"
+    )
     dry_run: bool = flags.switch("say the sizes and write nothing")
     json: bool = flags.as_json()
 
@@ -70,6 +73,8 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError("--workers is out of range", expected="at least 0", got=options.workers)
     if options.runtime not in RUNTIMES:
         raise unknown_name("runtime", options.runtime, RUNTIMES)
+    if options.address is not None and options.runtime != "ray":
+        raise UsageError("an address is for Ray alone", got=options.address, do="add --runtime ray")
     settings = layers.resolve(None, {"dataset": options.dataset, **given}).config
     asked = ExportOptions(
         format=options.format,
@@ -88,7 +93,7 @@ def run(arguments: Sequence[str]) -> int:
     _announce(screen, plan, folder)
     if folder is None or options.dry_run:
         return _dry_run(screen, plan, dataset, folder)
-    return _write(screen, plan, dataset, folder, options.runtime, options.workers)
+    return _write(screen, plan, dataset, folder, options)
 
 
 def _dataset(screen: Screen, settings: Config) -> Dataset:
@@ -163,11 +168,11 @@ def _free(folder: Folder | None) -> int | None:
     return shutil.disk_usage(there).free
 
 
-def _write(screen: Screen, plan: Plan, dataset: Dataset, folder: Folder, runtime: str, workers: int) -> int:
+def _write(screen: Screen, plan: Plan, dataset: Dataset, folder: Folder, options: ExportCommand) -> int:
     with Session.open(plan, folder) as session, Stopping() as stopping:
         writer = ShardWriter(plan, dataset, folder, session.known)
         with ShardDisplay(screen, "writing", plan.rows) as display:
-            done = _shards(plan, writer, display, runtime, workers, stopping.event.is_set)
+            done = _shards(plan, writer, display, options, stopping.event.is_set)
         if len(done) < len(plan.shards):
             return _stopped(screen, plan, done, stopping)
         words = in_words(plan.options.policy)
@@ -178,14 +183,16 @@ def _write(screen: Screen, plan: Plan, dataset: Dataset, folder: Folder, runtime
 
 
 def _shards(
-    plan: Plan, writer: ShardWriter, display: ShardDisplay, runtime: str, workers: int, stopped: Callable[[], bool]
+    plan: Plan, writer: ShardWriter, display: ShardDisplay, options: ExportCommand, stopped: Callable[[], bool]
 ) -> dict[int, Done]:
     """All shards done, by index; fewer after a stop."""
     try:
-        module = importlib.import_module(RUNTIMES[runtime])
+        module = importlib.import_module(RUNTIMES[options.runtime])
     except ModuleNotFoundError as error:
-        raise UsageError(f"--runtime {runtime} cannot be used here", got=str(error), do="--runtime local") from error
-    executor = module.executor(writer, workers)
+        raise UsageError(
+            f"--runtime {options.runtime} cannot be used here", got=str(error), do="--runtime local"
+        ) from error
+    executor = module.executor(writer, options.workers, options.address)
     done: dict[int, Done] = {}
     for one in executor.run(range(len(plan.shards)), stopped):
         done[one.index] = one

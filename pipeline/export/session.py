@@ -7,6 +7,7 @@ plan write the same bytes and may both go on. On a local disk a lock keeps a sec
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -24,6 +25,8 @@ from pipeline.export.plan import Plan
 PLAN = f"{ASIDE}/plan-"
 LOCK = f"{ASIDE}/lock"
 WAIT = 2.0  # seconds that another process may hold the folder before this one gives up
+
+LOOKS, PAUSE = 8, 1.0  # a network's disk may show a new file some seconds late
 
 
 class Session:
@@ -125,7 +128,7 @@ def _manifest(folder: Folder) -> Manifest | None:
 
 
 def _claim(plan: Plan, folder: Folder, manifest: Manifest | None) -> None:
-    own = f"{PLAN}{plan.key[:16]}.json"
+    own = _claim_name(plan)
     before = _plans(folder)
     if manifest is None and not before and (strange := _strange(folder)):
         raise UsageError(
@@ -145,6 +148,24 @@ def _claim(plan: Plan, folder: Folder, manifest: Manifest | None) -> None:
         except FileNotFoundError:
             continue
         raise refused(folder, plan, other["configuration"], other["dataset"])
+
+
+def check_claimed(plan: Plan, folder: Folder, who: str) -> None:
+    """UsageError where a folder, as another machine sees it, is not the one that was claimed for the plan."""
+    for _ in range(LOOKS):
+        if folder.size(_claim_name(plan)) is not None or folder.size(MANIFEST) is not None:
+            return
+        time.sleep(PAUSE)
+    raise UsageError(
+        f"{folder.location} is not the same folder on every machine",
+        expected="one that all nodes see",
+        got=f"{who} does not find the export in it",
+        do="give --out an address such as s3://bucket/folder, or a path on a disk that all nodes share",
+    )
+
+
+def _claim_name(plan: Plan) -> str:
+    return f"{PLAN}{plan.key[:16]}.json"
 
 
 def _plans(folder: Folder) -> list[str]:

@@ -33,6 +33,11 @@ class Source:
             self._images, self._labels, chosen.train, policy=options.policy, seed=options.seed, batch=1
         )
 
+    @property
+    def nbytes(self) -> int:
+        """The memory that the images take."""
+        return self._images.nbytes + self._test.nbytes
+
     def rows(self, shard: Shard, room: Pixels | None = None) -> Rows:
         """The shard's rows. room: memory for at least so many images; the rows may lie in it."""
         return self.range(shard.split, shard.first, shard.first + shard.rows, room)

@@ -1,21 +1,25 @@
-"""Ray actors that write the shards of an export."""
+"""Ray actors that write the shards of an export, on any number of nodes that see its folder."""
 
-import os
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from errors import DeadlineError, MillraceError
+from errors import DeadlineError, MillraceError, UsageError
 from pipeline.export import Done, ShardWriter
+from pipeline.export.session import check_claimed
 from workers.local_runtime import cores
 from workers.ray_runtime.capacity import check_capacity
-from workers.ray_runtime.cluster import MIB, Need, check_memory, connected
+from workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources
 
 STORE = 1024 * MIB  # shared memory of an own Ray
 SHARD = 1800.0  # seconds that one shard may take
+START = 180.0  # seconds in which a first actor, or a new one where none is left, must come
 LOOK = 0.5  # seconds between two looks at whether to stop
+TRIES = 4  # actors that one shard may cost, and starts in a row that may fail
 
 
 class ShardActor:
@@ -24,67 +28,143 @@ class ShardActor:
     def __init__(self, writer: list[Any]) -> None:
         self._writer: ShardWriter = ray.get(writer[0], timeout=300)
 
+    def ready(self) -> None:
+        """Returns once work can begin. Errors: UsageError where this node does not see the export's folder."""
+        node = str(ray.get_runtime_context().get_node_id())
+        check_claimed(self._writer.plan, self._writer.folder, f"node {node[:8]}")
+
     def shard(self, index: int) -> Done:
         """Make sure that a shard is whole."""
         return self._writer.shard(index)
 
 
-class RayExecutor:
-    """See `pipeline.export.executor.Executor`. A killed actor is started again and does its shard anew."""
+class _Crew:
+    """The actors of one export. Where one is lost another is asked for, and its shard is dealt again at once: the
+    cluster may have no room for a new one before the others are done."""
 
-    def __init__(self, writer: ShardWriter, actors: int) -> None:
-        self._writer, self._actors = writer, actors
+    def __init__(self, writer: Any, size: int) -> None:
+        self._kind: Any = ray.remote(ShardActor)
+        self._writer = writer
+        self._coming: dict[Any, Any] = {}
+        self._idle: list[Any] = []
+        self._running: dict[Any, tuple[Any, int]] = {}
+        self._left: deque[int] = deque()
+        self._lost: Counter[int] = Counter()
+        self._stillborn = 0
+        self._failed: BaseException | None = None
+        for _ in range(size):
+            self._hire()
+
+    def deal(self, indices: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Done]:
+        """One shard at a time for each actor; after an error or a stop nothing new is begun."""
+        self._left = deque(indices)
+        waited = 0.0
+        while True:
+            ended = self._failed is not None or stopped()
+            while self._idle and self._left and not ended:
+                actor, index = self._idle.pop(), self._left.popleft()
+                self._running[actor.shard.remote(index)] = actor, index
+            if not self._running and (ended or not self._left):
+                break
+            done, _ = ray.wait([*self._running, *self._coming], timeout=LOOK)
+            waited = 0.0 if done else waited + LOOK
+            self._check_patience(waited)
+            for reference in done:
+                if reference in self._coming:
+                    self._arrived(reference)
+                elif (found := self._finished(reference)) is not None:
+                    yield found
+        if self._failed is not None:
+            raise self._failed
+
+    def close(self) -> None:
+        for actor in [*self._coming.values(), *self._idle, *(actor for actor, _ in self._running.values())]:
+            ray.kill(actor)
+
+    def _hire(self) -> None:
+        actor = self._kind.options(num_cpus=1, scheduling_strategy="SPREAD").remote([self._writer])
+        self._coming[actor.ready.remote()] = actor
+
+    def _arrived(self, reference: Any) -> None:
+        actor = self._coming.pop(reference)
+        try:
+            ray.get(reference, timeout=SHARD)
+        except RayTaskError as error:
+            self._failed = self._failed or _cause(error)
+        except RayError as error:
+            self._stillborn += 1
+            if self._stillborn >= TRIES:
+                self._failed = self._failed or error
+            else:
+                self._hire()
+        else:
+            self._stillborn = 0
+            self._idle.append(actor)
+
+    def _finished(self, reference: Any) -> Done | None:
+        actor, index = self._running.pop(reference)
+        try:
+            done: Done = ray.get(reference, timeout=SHARD)
+        except RayTaskError as error:
+            self._idle.append(actor)
+            self._failed = self._failed or _cause(error)
+        except RayActorError as error:
+            self._lost[index] += 1
+            if self._lost[index] >= TRIES:
+                self._failed = self._failed or error
+            self._left.appendleft(index)
+            self._hire()
+        except RayError as error:
+            self._failed = self._failed or error
+        else:
+            self._idle.append(actor)
+            return done
+        return None
+
+    def _check_patience(self, waited: float) -> None:
+        if self._running and waited > SHARD:
+            raise DeadlineError("no shard was finished", expected=f"one within {SHARD:g} s", got="none")
+        if not self._running and waited > START:
+            raise DeadlineError(
+                "no actor could begin",
+                expected=f"a free CPU within {START:g} s",
+                got=f"{resources('available').get('CPU', 0):g} CPUs are free",
+                do="wait for other runs on the cluster, or add nodes",
+            )
+
+
+def _cause(error: RayTaskError) -> BaseException:
+    return error.cause if isinstance(error.cause, MillraceError) else error
+
+
+class RayExecutor:
+    """See `pipeline.export.executor.Executor`. actors: 0 for as many as there are CPUs. address: of a cluster that runs
+    already; None: an own Ray on this machine, never a stranger's."""
+
+    def __init__(self, writer: ShardWriter, actors: int, address: str | None) -> None:
+        self._writer, self._actors, self._address = writer, actors, address
 
     def run(self, indices: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Done]:
         """Each index done, in the order in which they are."""
-        # Inside of `ray job submit` the cluster is the job's; elsewhere Ray is the export's own, never a stranger's.
-        address = os.environ.get("RAY_ADDRESS")
-        with connected(address, Need(self._actors, STORE)) as own:
+        local = self._writer.folder.local
+        if inside_job() and local is not None and local.is_relative_to(Path.cwd()):
+            raise UsageError(
+                f"{local} lies in this job's copy of the project, which goes with the job",
+                expected="a folder that stays",
+                do="give --out an absolute path, or an address such as s3://bucket/folder",
+            )
+        with connected(self._address, Need(self._actors or cores(), STORE)) as own:
+            wanted = self._actors or int(resources("cluster").get("CPU", 0)) or cores()
             if not own:
-                check_capacity(self._actors)
-            writer = ray.put(self._writer)
-            check_memory(STORE // 4)
-            kind: Any = ray.remote(ShardActor)
-            options = {"num_cpus": 1, "max_restarts": -1, "max_task_retries": 3, "scheduling_strategy": "SPREAD"}
-            actors = [kind.options(**options).remote([writer]) for _ in range(min(self._actors, max(1, len(indices))))]
+                check_capacity(1)
+            check_memory(2 * self._writer.source.nbytes)
+            crew = _Crew(ray.put(self._writer), min(wanted, max(1, len(indices))))
             try:
-                yield from _dealt(actors, indices, stopped)
+                yield from crew.deal(indices, stopped)
             finally:
-                for actor in actors:
-                    ray.kill(actor)
+                crew.close()
 
 
-def _dealt(actors: list[Any], indices: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Done]:
-    """One shard at a time for each actor; after an error or a stop nothing new is begun."""
-    left = iter(indices)
-    running: dict[Any, Any] = {}
-    idle, waited = list(actors), 0.0
-    failed: BaseException | None = None
-    while True:
-        while idle and failed is None and not stopped():
-            index = next(left, None)
-            if index is None:
-                break
-            actor = idle.pop()
-            running[actor.shard.remote(index)] = actor
-        if not running:
-            break
-        done, _ = ray.wait(list(running), timeout=LOOK)
-        waited = 0.0 if done else waited + LOOK
-        if waited > SHARD:
-            raise DeadlineError("no shard was finished", expected=f"one within {SHARD:g} s", got="none")
-        for reference in done:
-            idle.append(running.pop(reference))
-            try:
-                yield ray.get(reference, timeout=SHARD)
-            except RayTaskError as error:
-                failed = failed or (error.cause if isinstance(error.cause, MillraceError) else error)
-            except RayError as error:
-                failed = failed or error
-    if failed is not None:
-        raise failed
-
-
-def executor(writer: ShardWriter, workers: int) -> RayExecutor:
-    """The executor of `--runtime ray`. workers: the number of actors; 0: one per core of this machine."""
-    return RayExecutor(writer, workers or cores())
+def executor(writer: ShardWriter, workers: int, address: str | None = None) -> RayExecutor:
+    """The executor of `--runtime ray`."""
+    return RayExecutor(writer, workers, address or ("auto" if inside_job() else None))

@@ -14,7 +14,7 @@ from datasets.exported import MANIFEST, Folder
 from datasets.exported.decoders import FORMATS
 from errors import DataError, FormatError, UsageError
 from pipeline.export import Session, ShardWriter
-from pipeline.export.session import LOCK, PLAN
+from pipeline.export.session import LOCK, PLAN, check_claimed
 from pipeline.export.writer import record_name
 from tests.pipeline.export.small import contents, planned, shapes, written
 
@@ -198,3 +198,18 @@ def test_a_full_disk_leaves_nothing_torn_and_says_so(
     assert not list((tmp_path / "full" / ".millrace" / "aside").iterdir())
     written(plan, dataset, tmp_path / "full")
     assert contents(tmp_path / "full") == contents(tmp_path / "unbroken")
+
+
+def test_a_folder_that_another_machine_does_not_see(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.export.session.PAUSE", 0.01)
+    plan = planned(dataset)
+    with pytest.raises(UsageError, match="not the same folder") as raised:
+        check_claimed(plan, Folder(str(tmp_path / "elsewhere")), "node abc")
+    assert "node abc" in str(raised.value)
+    assert not (tmp_path / "elsewhere").exists()
+    with Session.open(plan, Folder(str(tmp_path / "a"))):
+        check_claimed(plan, Folder(str(tmp_path / "a")), "node abc")
+    written(plan, dataset, tmp_path / "a")
+    check_claimed(plan, Folder(str(tmp_path / "a")), "node abc")
