@@ -62,5 +62,7 @@ class ShardDisplay:
         return self._made / max(self.seconds, 1e-9)
 
     def _told(self) -> str:
-        left = (self._total - self._done) / self.speed if self._made else 0.0
+        if not self._made:
+            return "all of them there already"
+        left = (self._total - self._done) / self.speed
         return f"{self.speed:,.0f} images/s, {duration(left)} left"

@@ -14,12 +14,15 @@ from pipeline.export.session import check_claimed
 from workers.local_runtime import cores
 from workers.ray_runtime.capacity import check_capacity
 from workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources
+from workers.ray_runtime.staffing import first_line
 
 STORE = 1024 * MIB  # shared memory of an own Ray
 SHARD = 1800.0  # seconds that one shard may take
 START = 180.0  # seconds in which a first actor, or a new one where none is left, must come
 LOOK = 0.5  # seconds between two looks at whether to stop
 TRIES = 4  # actors that one shard may cost, and starts in a row that may fail
+
+LOGS = "look into the logs of Ray on its nodes, and at their memory"
 
 
 class ShardActor:
@@ -90,13 +93,13 @@ class _Crew:
         try:
             ray.get(reference, timeout=SHARD)
         except RayTaskError as error:
-            self._failed = self._failed or _cause(error)
+            self._fail(_cause(error))
         except RayError as error:
             self._stillborn += 1
-            if self._stillborn >= TRIES:
-                self._failed = self._failed or error
-            else:
+            if self._stillborn < TRIES:
                 self._hire()
+            else:
+                self._fail(MillraceError("the cluster starts no actor", got=first_line(error), do=LOGS))
         else:
             self._stillborn = 0
             self._idle.append(actor)
@@ -107,19 +110,23 @@ class _Crew:
             done: Done = ray.get(reference, timeout=SHARD)
         except RayTaskError as error:
             self._idle.append(actor)
-            self._failed = self._failed or _cause(error)
+            self._fail(_cause(error))
         except RayActorError as error:
             self._lost[index] += 1
             if self._lost[index] >= TRIES:
-                self._failed = self._failed or error
+                shard = f"each of {TRIES} actors was lost with shard {index}"
+                self._fail(MillraceError(shard, got=first_line(error), do=LOGS))
             self._left.appendleft(index)
             self._hire()
         except RayError as error:
-            self._failed = self._failed or error
+            self._fail(error)
         else:
             self._idle.append(actor)
             return done
         return None
+
+    def _fail(self, error: BaseException) -> None:
+        self._failed = self._failed or error
 
     def _check_patience(self, waited: float) -> None:
         if self._running and waited > SHARD:
