@@ -14,7 +14,6 @@ from pipeline.export.session import check_claimed
 from workers.local_runtime import cores
 from workers.ray_runtime.capacity import check_capacity
 from workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources
-from workers.ray_runtime.staffing import first_line
 
 STORE = 1024 * MIB  # shared memory of an own Ray
 SHARD = 1800.0  # seconds that one shard may take
@@ -99,7 +98,7 @@ class _Crew:
             if self._stillborn < TRIES:
                 self._hire()
             else:
-                self._fail(MillraceError("the cluster starts no actor", got=first_line(error), do=LOGS))
+                self._fail(MillraceError("the cluster starts no actor", got=_first_line(error), do=LOGS))
         else:
             self._stillborn = 0
             self._idle.append(actor)
@@ -115,7 +114,7 @@ class _Crew:
             self._lost[index] += 1
             if self._lost[index] >= TRIES:
                 shard = f"each of {TRIES} actors was lost with shard {index}"
-                self._fail(MillraceError(shard, got=first_line(error), do=LOGS))
+                self._fail(MillraceError(shard, got=_first_line(error), do=LOGS))
             self._left.appendleft(index)
             self._hire()
         except RayError as error:
@@ -142,6 +141,10 @@ class _Crew:
 
 def _cause(error: RayTaskError) -> BaseException:
     return error.cause if isinstance(error.cause, MillraceError) else error
+
+
+def _first_line(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class RayExecutor:
