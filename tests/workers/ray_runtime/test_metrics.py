@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[3]
-START, WAIT, LEAVE = 90.0, 60.0, 15.0  # seconds
+START, WAIT, LEAVE = 150.0, 60.0, 15.0  # seconds
 FLIGHT = "ray_millrace_bytes_in_flight"
 NAMES = {
     FLIGHT,
@@ -76,7 +76,7 @@ def test_a_run_is_seen_on_the_metrics_port_and_ends_within_seconds(tmp_path: Pat
         assert seen["ray_millrace_samples_per_second"][0] > 1
         assert 0 < seen["ray_millrace_gradient_norm"][0] < 1000
         assert 0 <= seen["ray_millrace_data_waiting_share"][0] <= 1
-        assert seen["ray_millrace_copied_bytes_per_step"][0] > 1000  # the weights are published at each step
+        assert seen["ray_millrace_copied_bytes_per_step"][0] > 1000  # batches at least
         stopped = time.monotonic()
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=60)[0]
@@ -88,5 +88,5 @@ def test_a_run_is_seen_on_the_metrics_port_and_ends_within_seconds(tmp_path: Pat
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(30)
+        process.communicate(timeout=30)
         errors.close()
