@@ -62,6 +62,7 @@ bench: $(BENCH) ## the benchmarks: see benchmarks/README.md
 .PHONY: bench-ray
 bench-ray: $(RUN) ## two workers on Ray against local mode and a peer: about 8 minutes
 	$(PYTHON) -m benchmarks.ray
+	$(PYTHON) -m benchmarks.ray_memory
 
 .PHONY: install
 install: $(TEST) ## the environment for all of the above but bench
