@@ -1,6 +1,7 @@
 """`millrace export`: the stream as files that other tools read."""
 
 import importlib
+import shlex
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -229,7 +230,7 @@ def _finished(
     if made:
         speed = f"{display.speed:,.0f} images/s"
         screen.facts(("written", f"{counted(made, 'shard')}, {duration(display.seconds)}, {speed}"))
-    place = argument(folder.location) if folder.local else folder.location
+    place = argument(folder.location) if folder.local else shlex.quote(folder.location)
     screen.facts(
         ("next", f"millrace verify {place}"),
         ("", f"millrace explain {place} 0"),

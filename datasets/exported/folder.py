@@ -6,6 +6,7 @@ the address, so that no address that is printed or written down holds one.
 """
 
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -142,17 +143,22 @@ class Folder:
         with self.faults("cannot be written"):
             aside = self._aside()
             aside.mkdir()
-            for number, (_, data) in enumerate(files):
-                (aside / str(number)).write_bytes(data)
-            os.sync()  # waits, on Linux, until all is on the disk
-            targets = [Path(self.path(name)) for name, _ in files]
-            for parent in {target.parent for target in targets}:
-                parent.mkdir(parents=True, exist_ok=True)
-            for number, target in enumerate(targets):
-                os.replace(aside / str(number), target)
-            for parent in {target.parent for target in targets}:
-                flush_folder(parent)
-            aside.rmdir()
+            try:
+                self._place_many(aside, files)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)  # what a full disk stopped takes no room
+
+    def _place_many(self, aside: Path, files: Sequence[tuple[str, Any]]) -> None:
+        for number, (_, data) in enumerate(files):
+            (aside / str(number)).write_bytes(data)
+        os.sync()  # waits, on Linux, until all is on the disk
+        targets = [Path(self.path(name)) for name, _ in files]
+        for parent in {target.parent for target in targets}:
+            parent.mkdir(parents=True, exist_ok=True)
+        for number, target in enumerate(targets):
+            os.replace(aside / str(number), target)
+        for parent in {target.parent for target in targets}:
+            flush_folder(parent)
 
     def remove(self, name: str) -> None:
         """Remove a file; nothing happens where there is none."""
@@ -162,7 +168,9 @@ class Folder:
     def remove_tree(self, under: str) -> None:
         """Remove a folder and all that is in it."""
         with self.faults("cannot be removed"), suppress(FileNotFoundError):
-            self._fs.delete_dir(self.path(under))
+            # Google's filesystem has no error of its own for a folder that is not there.
+            if self._fs.get_file_info(self.path(under)).type != fs.FileType.NotFound:
+                self._fs.delete_dir(self.path(under))
 
     def _send(self, path: str, parts: Iterable[Any]) -> None:
         with self._fs.open_output_stream(path) as stream:

@@ -1,5 +1,6 @@
 """Exports on an object store: a real S3 server, started here, on 127.0.0.1."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from errors import DataError, UsageError
 from pipeline.export import StoredStream, verify_shard
 from tests.pipeline.export.environment import needed, s3_server
 from tests.pipeline.export.small import contents, planned, written
+from tests.workers.programs import end, run, start
 
-pytestmark = [pytest.mark.slow, needed]
+pytestmark = [pytest.mark.slow, needed, pytest.mark.timeout(240)]
 SECRET = "squeamish-ossifrage"
 
 
@@ -93,3 +95,50 @@ def test_credentials_are_not_shown(
     written(planned(dataset), dataset, bucket)
     assert not any(SECRET.encode() in data for data in objects(bucket).values())
     assert SECRET not in "".join(capfd.readouterr())
+
+
+LONG = ["export", "digits", "--epochs", "6", "--shard-rows", "200", "--workers", "2"]
+
+
+def test_two_of_the_same_export_at_once_end_in_one(bucket: str, tmp_path: Path) -> None:
+    run(*LONG, "--out", str(tmp_path / "local"))
+    both = [start(*LONG, "--out", bucket) for _ in range(2)]
+    ended = [end(process, 120) for process in both]
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert objects(bucket) == contents(tmp_path / "local")
+    assert "all as they should be" in run("verify", bucket)
+
+
+def test_two_different_exports_at_once_never_mix(bucket: str, tmp_path: Path) -> None:
+    seeds = ("1", "2")
+    for seed in seeds:
+        run(*LONG, "--seed", seed, "--out", str(tmp_path / seed))
+    both = [start(*LONG, "--seed", seed, "--out", bucket) for seed in seeds]
+    ended = [end(process, 120) for process in both]
+    whole = [seed for seed, (code, _) in zip(seeds, ended, strict=True) if code == 0]
+    refused = [output for code, output in ended if code == 2]
+    assert len(whole) + len(refused) == 2, ended
+    assert all("holds another export" in output for output in refused)
+    if not whole:  # each saw the other and gave way
+        run(*LONG, "--seed", "1", "--out", bucket)
+        whole = ["1"]
+    assert len(whole) == 1
+    assert objects(bucket) == contents(tmp_path / whole[0])
+    assert "all as they should be" in run("verify", bucket)
+
+
+def test_killed_on_the_way_it_goes_on_to_the_same_bytes(bucket: str, tmp_path: Path) -> None:
+    run(*LONG, "--out", str(tmp_path / "local"))
+    for shards in (3, 20):
+        process = start(*LONG, "--out", bucket)
+        until = time.monotonic() + 60
+        while len(Folder(bucket).names("data")) < shards and time.monotonic() < until:
+            time.sleep(0.05)
+        process.kill()
+        end(process, 20)
+        assert Folder(bucket).size(MANIFEST) is None
+        whole = contents(tmp_path / "local")
+        # A store shows nothing of what was begun: every object is whole.
+        assert all(data == whole[name] for name, data in objects(bucket).items() if name.startswith("data/"))
+    run(*LONG, "--out", bucket)
+    assert objects(bucket) == contents(tmp_path / "local")
