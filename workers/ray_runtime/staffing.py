@@ -123,9 +123,10 @@ class Staffing:
     def _refused(self, name: str, node: str, cause: BaseException, step: int) -> None:
         self._incident("worker refused", name, node, why(cause), step)
         self._actors.avoid(node)
-        self._staff = Staff(self._staff.least - 1, self._staff.most, self._staff.augmenters)
         if not self._actors.worker_count:
             raise cause
+        least = min(self._staff.least, self._actors.worker_count)
+        self._staff = Staff(least, self._staff.most, self._staff.augmenters)
 
     def _grow(self) -> int:
         """One more worker where one is wanted and a CPU is free; the number added."""

@@ -38,6 +38,7 @@ class Nodes:
 
     def __init__(self, cpus: int) -> None:
         self._kernels = (user_cache() / "kernels").resolve()
+        self._folders: list[Path] = []
         self._cluster = Cluster()
         self.head = self._start(cpus, {}, include_dashboard=False, _system_config=HEALTH)
         self.others: list[Node] = []
@@ -66,11 +67,12 @@ class Nodes:
 
     def close(self) -> None:
         self._cluster.shutdown()  # type: ignore[no-untyped-call]
-        for node in [self.head, *self.others]:
-            shutil.rmtree(node.folder, ignore_errors=True)
+        for folder in self._folders:  # of lost nodes too: what outlived its raylet for a second still wrote there
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _start(self, cpus: int, environment: Mapping[str, str], **arguments: Any) -> Node:
         folder = Path(tempfile.mkdtemp(prefix="node-"))  # short: sockets lie in it, whose paths may have 107 bytes
+        self._folders.append(folder)
         private = {name: str(folder / below) for name, below in FOLDERS.items()}
         private["MILLRACE_CACHE"] = str(folder / "cache" / "millrace")
         share_kernels(folder / "cache" / "millrace", self._kernels)

@@ -12,7 +12,7 @@ from tests.workers.programs import end, run, start
 from tests.workers.ray_runtime.long_run import TRAIN, check
 from tests.workers.ray_runtime.processes import with_environment
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ON_RAY = ["--runtime", "ray", "--workers", "2", "--augmenters", "1"]
 GONE = 15.0  # seconds after which nothing of a Ray may be left

@@ -1,54 +1,58 @@
 """A node whose BLAS computes other bits: its actors are refused, or admitted by --mixed-cpus, and the run says so."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.workers.programs import run
-from tests.workers.ray_runtime.long_run import TRAIN, trained
-from tests.workers.ray_runtime.nodes import Nodes, several_nodes
+from tests.workers.programs import end, run, start
+from tests.workers.ray_runtime.long_run import TRAIN, check, trained
+from tests.workers.ray_runtime.nodes import several_nodes
+from tests.workers.ray_runtime.waiting import wait_for
 from tests.workers.runs import lines
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # OpenBLAS takes the kernels of an old kind of core, which add in another order.
 OTHER = {"OPENBLAS_CORETYPE": "Prescott"}
 SHORT = [*TRAIN, "--epochs", "10"]
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Nodes]:
-    with several_nodes(3) as found:
-        found.add(2, OTHER)
-        yield found
+def test_a_worker_of_another_environment_is_refused(tmp_path: Path, unbroken: Path) -> None:
+    folder = tmp_path / "run"
+    metrics, incidents = folder / "metrics.jsonl", folder / "incidents.jsonl"
+    with several_nodes(3) as nodes:
+        place = ["--runtime", "ray", "--address", nodes.address, "--workers", "1:2", "--augmenters", "1"]
+        driver = start(*TRAIN, *place, "--out", str(folder))
+        try:
+            wait_for(lambda: metrics.exists() and metrics.stat().st_size, "the first steps")
+            other = nodes.add(1, OTHER)
+            wait_for(lambda: incidents.exists() and "worker refused" in incidents.read_text(), "the refusal")
+            code, output = end(driver, 400)
+        except BaseException as error:
+            driver.kill()
+            raise AssertionError(end(driver, 30)[1]) from error
+    assert code == 0, output
+    check(folder, unbroken, "worker refused: 1")
+    (refused,) = (line for line in lines(incidents) if line["kind"] == "worker refused")
+    assert (refused["who"], refused["node"]) == ("worker-1", other.id)
+    assert "core: " in refused["cause"]
+    assert ", not " in refused["cause"]
+    assert json.loads((folder / "result.json").read_text())["reproducible"] is True
 
 
-def train(nodes: Nodes, folder: Path, *more: str) -> list[dict[str, Any]]:
-    """The incidents of a run with a worker on each node."""
-    run(*SHORT, "--runtime", "ray", "--address", nodes.address, "--workers", "2", "--out", str(folder), *more)
-    return lines(folder / "incidents.jsonl")
-
-
-def test_actors_with_another_environment_are_refused(tmp_path: Path, nodes: Nodes) -> None:
-    incidents = train(nodes, tmp_path / "run")
+def test_a_server_of_another_environment_goes_elsewhere_or_is_admitted(tmp_path: Path) -> None:
     run(*SHORT, "--out", str(tmp_path / "local"), "--workers", "1")
-    assert trained(tmp_path / "run") == trained(tmp_path / "local")
-    refused = [line for line in incidents if "refused" in line["kind"]]
-    # The server begins away from the driver, so on the other node; it goes back to the driver's.
-    assert [line["kind"] for line in refused] == ["parameter server refused", "worker refused"]
-    assert {line["node"] for line in refused} == {nodes.others[0].id}
-    assert all("core: Prescott, not " in line["cause"] for line in refused)
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["reproducible"] is True
-
-
-def test_mixed_cpus_admits_them_and_the_run_says_so(tmp_path: Path, nodes: Nodes) -> None:
-    incidents = train(nodes, tmp_path / "run", "--mixed-cpus")
-    admitted = [line for line in incidents if line["kind"] == "another environment admitted"]
-    assert {line["who"] for line in admitted} >= {"server"}
-    assert len(admitted) == 2
-    assert all("core: Prescott, not " in line["cause"] for line in admitted)
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["reproducible"] is False
-    assert "not reproducible" in run("audit", str(tmp_path / "run"))
+    with several_nodes(2) as nodes:
+        other = nodes.add(3, OTHER)  # where the server begins, away from the driver
+        for name, more in (("strict", ["--workers", "1", "--augmenters", "0"]), ("mixed", ["--mixed-cpus"])):
+            place = ["--runtime", "ray", "--address", nodes.address, "--workers", "2", *more]
+            run(*SHORT, *place, "--out", str(tmp_path / name))
+        (refused,) = (line for line in lines(tmp_path / "strict" / "incidents.jsonl") if "refused" in line["kind"])
+        assert (refused["kind"], refused["node"]) == ("parameter server refused", other.id)
+    assert trained(tmp_path / "strict") == trained(tmp_path / "local")
+    admitted = [line for line in lines(tmp_path / "mixed" / "incidents.jsonl") if "admitted" in line["kind"]]
+    assert admitted[0]["who"] == "server"
+    assert {line["node"] for line in admitted} == {other.id}
+    assert json.loads((tmp_path / "mixed" / "result.json").read_text())["reproducible"] is False
+    assert "not reproducible" in run("audit", str(tmp_path / "mixed"))

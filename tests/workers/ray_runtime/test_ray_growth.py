@@ -1,7 +1,5 @@
 """Workers that join when nodes come and leave when they go, in mid-epoch: no sample is lost, no byte changes."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +8,10 @@ import pytest
 from tests.workers.programs import end, start
 from tests.workers.ray_runtime.long_run import TRAIN, check
 from tests.workers.ray_runtime.nodes import several_nodes
+from tests.workers.ray_runtime.waiting import wait_for
 from tests.workers.runs import lines
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
-
-
-def wait_for(look: Callable[[], Any], what: str, seconds: float = 120) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := look()):
-        if time.monotonic() > until:
-            raise TimeoutError(what)
-        time.sleep(0.02)
-    return found
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_workers_join_and_leave_with_their_nodes(tmp_path: Path, unbroken: Path) -> None:
@@ -35,7 +25,8 @@ def test_workers_join_and_leave_with_their_nodes(tmp_path: Path, unbroken: Path)
         place = ["--runtime", "ray", "--address", nodes.address, "--workers", "1:3", "--out", str(folder)]
         driver = start(*TRAIN, *place)
         try:
-            wait_for(lambda: (folder / "metrics.jsonl").exists(), "the first steps")
+            metrics = folder / "metrics.jsonl"
+            wait_for(lambda: metrics.exists() and metrics.stat().st_size, "the first steps")
             first, _ = nodes.add(2, wait=False), nodes.add(2, wait=False)
             joined = wait_for(
                 lambda: len(incidents("worker joined")) == 2 and incidents("worker joined"), "two workers"

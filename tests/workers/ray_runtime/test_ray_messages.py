@@ -8,7 +8,7 @@ import pytest
 from tests.workers.programs import run
 from tests.workers.ray_runtime.long_run import TRAIN, check
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Of each process's calls of an actor, in percent: not sent; carried out, the answer lost; sent, and reported as failed.
 FAILURES = {"num_failures": 40, "req_failure_prob": 1, "resp_failure_prob": 2, "in_flight_failure_prob": 1}
