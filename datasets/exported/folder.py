@@ -33,6 +33,8 @@ SETTINGS = {
     "user",
 }
 
+_ADVICE = {"cannot be written": "choose another folder, or look at who may write there, and at credentials of a store"}
+
 
 class Folder:
     """`location`: a path, or an address with a scheme. Names within it are relative, with slashes."""
@@ -206,7 +208,9 @@ class Folder:
             raise DataError(
                 f"the disk of {self.location} is full" if full else f"{self.location} {what}",
                 got=text,
-                do="make room, then give the same command again: it goes on where it stopped" if full else None,
+                do="make room, then give the same command again: it goes on where it stopped"
+                if full
+                else _ADVICE.get(what),
             ) from error
 
 

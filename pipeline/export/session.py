@@ -178,20 +178,30 @@ def _strange(folder: Folder) -> list[str]:
 
 def refused(folder: Folder, plan: Plan, configuration: Mapping[str, Any], dataset: Mapping[str, Any]) -> UsageError:
     """The error for a folder that another export lies in: whose it is, and what differs."""
-    there = {"dataset": dataset["name"], "content": str(dataset["digest"])[:16], **configuration}
-    here = {"dataset": plan.dataset["name"], "content": plan.dataset["digest"][:16], **plan.configuration}
+    there = {"dataset": dataset["name"], "content": str(dataset["digest"])[:16], **_flat(configuration)}
+    here = {"dataset": plan.dataset["name"], "content": plan.dataset["digest"][:16], **_flat(plan.configuration)}
     different = [
         f"{key}: {_shown(there.get(key))} there, {_shown(here.get(key))} here"
         for key in here
         if there.get(key) != here.get(key)
     ]
-    whose = f"{there['dataset']} as {there.get('format')}, {there.get('epochs')} epochs, seed {there.get('seed')}"
+    epochs = there.get("epochs")
+    passes = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+    whose = f"{there['dataset']} as {there.get('format')}, {passes}, seed {there.get('seed')}"
     return UsageError(
         f"{folder.location} holds another export: {whose}",
         expected="the same options as before, to go on with it",
         got="; ".join(different) or "another version of the plan",
         do="choose another --out",
     )
+
+
+def _flat(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of mappings within as values of their own: `policy.rotate`."""
+    found: dict[str, Any] = {}
+    for key, value in configuration.items():
+        found |= {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, Mapping) else {key: value}
+    return found
 
 
 def _shown(value: object) -> str:
