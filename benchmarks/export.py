@@ -75,7 +75,7 @@ class Peer:
         script = Path(__file__).with_name("export_peer.py")
         arguments = ["images.npy", "labels.npy", str(folder / "peer"), str(epochs), str(cores())]
         self._process = subprocess.Popen(
-            [str(PEER_PYTHON), str(script), *arguments],
+            [str(PEER_PYTHON), "-P", str(script), *arguments],  # its own folder has a ray.py
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
