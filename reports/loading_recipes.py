@@ -43,9 +43,10 @@ frame = pl.read_ipc(files[0])""",
 }
 _HUGGING_FACE = {
     "Hugging Face datasets": """
+import os
 from datasets import load_dataset
 
-rows = load_dataset(".")["train"]
+rows = load_dataset(os.getcwd())["train"]  # "." has no name
 rows[0]["image"], rows.features["label"].int2str(rows[0]["label"])""",
     "pandas": """
 import io, pandas as pd
