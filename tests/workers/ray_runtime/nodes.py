@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,8 +68,14 @@ class Nodes:
 
     def close(self) -> None:
         self._cluster.shutdown()  # type: ignore[no-untyped-call]
-        for folder in self._folders:  # of lost nodes too: what outlived its raylet for a second still wrote there
-            shutil.rmtree(folder, ignore_errors=True)
+        # Of lost nodes too: what outlives its raylet, for a few seconds, writes there still.
+        until = time.monotonic() + 15
+        while left := [folder for folder in self._folders if folder.exists()]:
+            for folder in left:
+                shutil.rmtree(folder, ignore_errors=True)
+            if time.monotonic() > until:
+                raise TimeoutError(f"{left} cannot be removed")
+            time.sleep(0.2)
 
     def _start(self, cpus: int, environment: Mapping[str, str], **arguments: Any) -> Node:
         folder = Path(tempfile.mkdtemp(prefix="node-"))  # short: sockets lie in it, whose paths may have 107 bytes
