@@ -5,6 +5,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "pretrained"
 CARDS = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -38,9 +40,18 @@ def test_the_digits_are_read_offline_as_the_card_says(door: Any) -> None:
     assert "360 of 360 right" in card("digits")
 
 
-def test_our_own_drawings_are_read(door: Any) -> None:
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.skipif(not MIRROR, reason="MILLRACE_TEST_MIRROR does not say where the real data lies")
+def test_mnist_is_read_as_the_card_says(door: Any) -> None:
+    assert evaluated(door, "mnist", "--mirror", MIRROR) == (9949, 10000)
+    assert "9949 of 10000 right" in card("mnist")
+
+
+@pytest.mark.parametrize(("name", "read"), [("digits", "02345"), ("mnist", "023457")])
+def test_our_own_drawings_are_read(name: str, read: str, door: Any) -> None:
     drawings = sorted((ROOT / "examples").glob("*.png"))
-    assert door("predict --json", str(FOLDER / "digits.safetensors"), *map(str, drawings)) == 0
+    assert door("predict --json", str(FOLDER / f"{name}.safetensors"), *map(str, drawings)) == 0
     said = [json.loads(line) for line in door.out.splitlines()]
     right = [Path(one["image"]).stem for one in said if one["prediction"] == Path(one["image"]).stem]
-    assert right == ["0", "2", "3", "4", "5"]
+    assert right == list(read)
