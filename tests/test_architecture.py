@@ -205,8 +205,7 @@ def decorators(node: ast.FunctionDef) -> set[str]:
 def test_numba_is_used_through_our_rules_alone() -> None:
     """No fastmath and no parallel loops: both change bits. Only the files with the rules import numba."""
     users = {name(path) for path in sources() if "numba" in {module.split(".")[0] for _, module in imports(path)}}
-    # sha256.py puts single instructions on whole numbers into a kernel, which numba's Python has no words for.
-    assert users <= {"compiled.py", "elementary.py", "model/environment.py", "pipeline/export/sha256.py"}
+    assert users <= {"compiled.py", "elementary.py", "model/environment.py"}
     for path in sources():
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.keyword):
