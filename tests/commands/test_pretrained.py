@@ -40,12 +40,13 @@ def test_the_digits_are_read_offline_as_the_card_says(door: Any) -> None:
     assert "360 of 360 right" in card("digits")
 
 
+@pytest.mark.parametrize(("name", "right"), [("mnist", 9949), ("cifar10", 6430)])
 @pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.skipif(not MIRROR, reason="MILLRACE_TEST_MIRROR does not say where the real data lies")
-def test_mnist_is_read_as_the_card_says(door: Any) -> None:
-    assert evaluated(door, "mnist", "--mirror", MIRROR) == (9949, 10000)
-    assert "9949 of 10000 right" in card("mnist")
+def test_real_images_are_read_as_the_card_says(name: str, right: int, door: Any) -> None:
+    assert evaluated(door, name, "--mirror", MIRROR) == (right, 10000)
+    assert f"{right} of 10000 right" in card(name)
 
 
 @pytest.mark.parametrize(("name", "read"), [("digits", "02345"), ("mnist", "023457")])
