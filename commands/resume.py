@@ -16,7 +16,7 @@ KEYS = tuple(key for key, known in config.known_keys().items() if known.place an
 @dataclass(frozen=True)
 class ResumeOptions:
     """Go on with a run from its newest checkpoint. It ends in the same weights, bit for bit, as if it had never
-    stopped, on however many workers."""
+    stopped, on however many workers. Where --runtime is given, the cluster that the run had is not asked for."""
 
     run: str = flags.positional(
         "RUN", "folder or address of the run, its name in the data folder, or latest", required=True
@@ -35,7 +35,10 @@ def run(arguments: Sequence[str]) -> int:
             screen.note(f"{setting.source} is not heeded: a run keeps its recipe")
     file = layers.from_file(os.fspath(folder.path / "config.yaml"))
     place = {key: setting for key, setting in environment.items() if key in KEYS}
-    settings = layers.merge(file, place, layers.from_flags(given)).config
+    flagged = layers.from_flags(given)
+    if "runtime" in {**place, **flagged}:  # another place: the cluster that the run had is none of it
+        file = {key: setting for key, setting in file.items() if key != "address"}
+    settings = layers.merge(file, place, flagged).config
     if folder.finished:
         return already_done(screen, settings, folder)
     return carry_out(screen, settings, lambda: folder)

@@ -52,6 +52,20 @@ def test_a_finished_run_is_not_trained_again(door: Any) -> None:
         assert door.out.splitlines()[-1] == accuracy
 
 
+def test_a_run_of_a_cluster_that_is_gone_goes_on_in_another_place(door: Any, home: Path) -> None:
+    assert door(f"{SMALL} --out a") == 0
+    trained = weights(home / "a")
+    (home / "a" / "result.json").unlink()
+    text = (home / "a" / "config.yaml").read_text()
+    (home / "a" / "config.yaml").write_text(
+        text.replace("runtime: local", "runtime: ray").replace("address: null", "address: 192.0.2.1:6379")
+    )
+    assert door("config a/config.yaml") == 0
+    assert "192.0.2.1:6379" in door.out
+    assert door("resume a --runtime local") == 0
+    assert weights(home / "a") == trained
+
+
 def test_another_recipe_in_the_folder_is_refused_and_says_what_differs(door: Any, home: Path) -> None:
     assert door(f"{SMALL} --out a") == 0
     assert door(f"{SMALL} --out a --seed 1 --epochs 3") == 2

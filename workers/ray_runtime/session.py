@@ -1,5 +1,6 @@
 """A run's time on Ray: connect, fetch, train, leave nothing behind."""
 
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from datasets import Dataset
+from errors import TrainingError
 from model import Checkpoint, differences, fingerprint
 from workers.blas import one_blas_thread
 from workers.events import Notice, Observer, RunDone
@@ -17,6 +19,7 @@ from workers.ray_runtime.actors import Actors
 from workers.ray_runtime.augmenters import places
 from workers.ray_runtime.capacity import check_capacity, demanded
 from workers.ray_runtime.cluster import MIB, Need, alive_nodes, connected, inside_job, metrics_addresses
+from workers.ray_runtime.last_words import last_words
 from workers.ray_runtime.runtime import RayRuntime
 from workers.ray_runtime.staffing import Incident, Staff
 from workers.ray_runtime.watch import Watch
@@ -59,9 +62,20 @@ class Session:
         every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
         place = replace(self._place, checkpoint_every=every)
         try:
-            return Trainer(setup, place, runtime, folder, observer, stop, checkpoint, cores()).run()
+            with last_words(_if_ended(folder)):
+                return Trainer(setup, place, runtime, folder, observer, stop, checkpoint, cores()).run()
         finally:
             runtime.close()
+
+
+def _if_ended(folder: RunFolder) -> str:
+    """What is said where the driver is ended with its node."""
+    error = TrainingError(
+        "this program was ended without a word of its own",
+        got="kill -9, or the loss of its node or of the cluster's head, at which Ray ends it at once",
+        do=f"millrace resume {shlex.quote(folder.location)}, with --runtime local or ray if the cluster is gone",
+    )
+    return f"error: {error}\n"
 
 
 def _warn_of_a_local_folder(folder: RunFolder, observer: Observer) -> None:
