@@ -1,11 +1,13 @@
 """Memory stays flat: what `millrace train` holds after epoch 100 is what it held after epoch 5."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.workers.programs import start
+from tests.workers.programs import ROOT
 
 TRAIN = ["train", "--json", "--epochs", "101", "--validation", "137", "--read-ahead", "4", "--checkpoint-every", "0.5"]
 
@@ -23,7 +25,8 @@ def test_memory_is_flat_over_a_hundred_epochs(
     tmp_path: Path, augmenters: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pages: dict[int, int] = {}
-    with start(*TRAIN, "--augmenters", augmenters, "--out", str(tmp_path / "run")) as process:
+    command = [sys.executable, "-m", "millrace", *TRAIN, "--augmenters", augmenters, "--out", str(tmp_path / "run")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout or ():
             record = json.loads(line)
             if record["event"] == "epoch" and record["epoch"] + 1 in (5, 100):

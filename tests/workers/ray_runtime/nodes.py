@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ray.cluster_utils import Cluster
+from ray.experimental import internal_kv
 
 from tests.conftest import FOLDERS, share_kernels
 from user_cache import user_cache
@@ -71,7 +72,9 @@ class Nodes:
         self.add(oldest.cpus, wait=False)
 
     def close(self) -> None:
+        ours = internal_kv.global_gcs_client
         self._cluster.shutdown()  # type: ignore[no-untyped-call]
+        internal_kv.global_gcs_client = ours  # it forgets that of the Ray which this process is connected to
         # Of lost nodes too: what outlives its raylet, for a few seconds, writes there still.
         until = time.monotonic() + 15
         while left := [folder for folder in self._folders if folder.exists()]:
