@@ -61,10 +61,6 @@ class Nodes:
         self._cluster.remove_node(node.handle, allow_graceful=False)
         shutil.rmtree(node.folder, ignore_errors=True)
 
-    def lose_head(self) -> None:
-        """SIGKILL of the head: of its raylet, and of the store that all nodes ask who is there."""
-        self._cluster.remove_node(self.head.handle, allow_graceful=False)
-
     def replace_oldest(self) -> None:
         """Lose the node that has been there for the longest time; another one comes soon."""
         oldest = self.others[0]
