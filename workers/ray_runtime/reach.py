@@ -38,21 +38,33 @@ def reach(address: str) -> str:
     """HOST:PORT of the cluster that "auto" or an address means.
 
     UsageError or DeadlineError where none answers, it refuses this machine's token, or has other versions than this
-    program. A token that lies on this machine is used: Ray itself does so for "auto" alone.
+    program. A token that lies on this machine is used, as Ray itself does for "auto" alone, but only where the cluster
+    asks for one: one that has none cannot speak to a driver that wants one, and takes its actors for orphans.
     """
-    maybe_enable_token_auth_if_token_available(warn_if_disabled=False)
     target = _resolved(address)
+    try:
+        try:
+            known = _asked(target)
+        except grpc.RpcError as error:
+            token = error.code() == grpc.StatusCode.UNAUTHENTICATED
+            if not token or not maybe_enable_token_auth_if_token_available(warn_if_disabled=False):
+                raise
+            known = _asked(target)
+    except grpc.RpcError as error:
+        raise _refused(address, error) from error
+    if known:
+        _check_versions(address, json.loads(known))
+    return target
+
+
+def _asked(target: str) -> bytes:
+    """What the cluster has recorded of its versions; empty where it has nothing. Errors: RpcError."""
     channel = init_grpc_channel(target)
     try:
         question = MESSAGES.InternalKVGetRequest(namespace=b"cluster", key=b"CLUSTER_METADATA")
-        answer = SERVICES.InternalKVGcsServiceStub(channel).InternalKVGet(question, timeout=ANSWER)
-    except grpc.RpcError as error:
-        raise _refused(address, error) from error
+        return bytes(SERVICES.InternalKVGcsServiceStub(channel).InternalKVGet(question, timeout=ANSWER).value)
     finally:
         channel.close()
-    if answer.value:
-        _check_versions(address, json.loads(answer.value))
-    return target
 
 
 def _resolved(address: str) -> str:
