@@ -41,6 +41,7 @@ class Nodes:
     def __init__(self, cpus: int) -> None:
         self._kernels = (user_cache() / "kernels").resolve()
         self._folders: list[Path] = []
+        self._ours = internal_kv.global_gcs_client  # of this process's own Ray; the cluster puts its own in its place
         self._cluster = Cluster()
         self.head = self._start(cpus, {}, include_dashboard=False, _system_config=HEALTH)
         self.others: list[Node] = []
@@ -68,9 +69,8 @@ class Nodes:
         self.add(oldest.cpus, wait=False)
 
     def close(self) -> None:
-        ours = internal_kv.global_gcs_client
         self._cluster.shutdown()  # type: ignore[no-untyped-call]
-        internal_kv.global_gcs_client = ours  # it forgets that of the Ray which this process is connected to
+        internal_kv.global_gcs_client = self._ours
         # Of lost nodes too: what outlives its raylet, for a few seconds, writes there still.
         until = time.monotonic() + 15
         while left := [folder for folder in self._folders if folder.exists()]:
