@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,14 @@ from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 
 from errors import DeadlineError, MillraceError, UsageError
+from workers.ray_runtime.last_words import last_words
 from workers.ray_runtime.reach import reach
 
 ROOT = Path(__file__).resolve().parents[2]
 CONNECT = 30.0  # seconds to reach a cluster
 MIB = 1 << 20
+# Of the command lines of Ray's agents, before and after they name themselves.
+AGENTS = (b"dashboard/agent.py", b"runtime_env/agent/main.py", b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 # What `ray job submit --working-dir` or this driver must not upload.
 EXCLUDES = [".git", ".venv*", "**/__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "docs", "pretrained"]
 
@@ -46,9 +49,22 @@ def connected(address: str | None, need: Need) -> Iterator[bool]:
     try:
         _start(need) if address is None else _join(address)
         _restore(handlers)
-        yield address is None
+        with last_words("", _agents() if address is None else []):
+            yield address is None
     finally:
         ray.shutdown()
+
+
+def _agents() -> list[int]:
+    """The processes that would ask for an own Ray for a minute after a kill of this one; all others end with it."""
+    raylet = ray_worker._global_node.all_processes["raylet"][0].process.pid
+    found = []
+    for children in Path(f"/proc/{raylet}/task").glob("*/children"):
+        with suppress(OSError):
+            for process in children.read_text().split():
+                command = Path(f"/proc/{process}/cmdline").read_bytes()
+                found += [int(process)] if any(name in command for name in AGENTS) else []
+    return found
 
 
 def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
@@ -60,9 +76,8 @@ def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """What the processes of an own Ray need: this project on their path, and this project's settings."""
-    kept = {name: value for name, value in os.environ.items() if name.startswith("MILLRACE_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)}
+    """What the processes of an own Ray need beside this one's own environment: this project on their path."""
+    return {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
 def inside_job() -> bool:

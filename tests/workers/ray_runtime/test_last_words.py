@@ -34,3 +34,10 @@ def test_an_end_as_it_should_be() -> None:
 def test_an_error_of_python_speaks_for_itself() -> None:
     code, out, err = said("raise SystemExit('as told')")
     assert (code, out, err) == (1, "", "as told\n")
+
+
+def test_others_end_with_it() -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        command = [sys.executable, "-c", PROGRAM.format(deed="os._exit(1)").replace('\\n")', f'\\n", [{other.pid}])')]
+        subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60)
+        assert other.wait(30) == -9

@@ -15,10 +15,8 @@ from tests.workers.ray_runtime.processes import with_environment
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ON_RAY = ["--runtime", "ray", "--workers", "2", "--augmenters", "1"]
-GONE = 15.0  # seconds after which nothing of a run that ended may be left
-NOTICED = 30.0  # seconds after which nothing of a Ray may be left whose driver was killed, but its agents:
-AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")  # they may ask for their dead cluster for a minute more
-Check = Callable[..., None]
+GONE = 15.0  # seconds after which nothing of a Ray may be left
+Check = Callable[[], None]
 
 
 def shared_memory() -> set[str]:
@@ -42,11 +40,9 @@ def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Check:
     monkeypatch.setenv(*mark.split("="))
     files = shared_memory()
 
-    def check(seconds: float, spared: tuple[str, ...] = ()) -> None:
-        until = time.monotonic() + seconds
-        while (left := [one for one in with_environment(mark) if not one[1].startswith(spared)]) or (
-            shared_memory() - files
-        ):
+    def check() -> None:
+        until = time.monotonic() + GONE
+        while (left := with_environment(mark)) or shared_memory() - files:
             if time.monotonic() > until:
                 raise AssertionError((left, shared_memory() - files))
             time.sleep(0.1)
@@ -62,10 +58,10 @@ def test_a_killed_driver(tmp_path: Path, unbroken: Path, nothing_left: Check, ag
     wait_for_steps(folder / "metrics.jsonl", steps)
     code, output = end(driver, 0, signal.SIGKILL)
     assert code == -signal.SIGKILL, output
-    nothing_left(NOTICED, AGENTS)
+    nothing_left()
     run(*(command if again == "train" else ["resume", str(folder)]))
     check(folder, unbroken)
-    nothing_left(GONE, AGENTS)
+    nothing_left()
 
 
 def test_a_run_ends_soon_after_its_last_step(tmp_path: Path, nothing_left: Check) -> None:
@@ -75,4 +71,4 @@ def test_a_run_ends_soon_after_its_last_step(tmp_path: Path, nothing_left: Check
     wait_for_steps(tmp_path / "run" / "metrics.jsonl", 40)
     code, output = end(driver, GONE)
     assert code == 0, output
-    nothing_left(GONE)
+    nothing_left()
