@@ -14,15 +14,8 @@ from model.layout import dense
 from model.optimizers import optimizer
 from model.options import OptimizerOptions, ScheduleOptions
 from model.schedules import schedule
+from tests.model.test_optimizers import GRADIENTS, WEIGHTS
 
-WEIGHTS = [1.0, -2.0, 3.0, 0.5]
-GRADIENTS = [
-    [0.5, -1.0, 0.25, 0.0],
-    [0.1, 2.0, -0.75, 1e-3],
-    [-0.3, 0.7, 0.125, -2e-3],
-    [0.9, -0.6, 1.5, 4.0],
-    [0.0, 0.05, -3.0, -1.0],
-]
 STEPS = [0, 1, 9, 10, 29, 30, 40, 59, 60, 75, 99]  # of 100, ten an epoch; the full rate is 2
 
 Peer = Callable[[Any], Any]

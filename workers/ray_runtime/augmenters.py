@@ -11,6 +11,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from workers.job import Job
 from workers.ray_runtime.augmenter import AugmenterActor
+from workers.ray_runtime.causes import why
 from workers.ray_runtime.cluster import alive_nodes, nodes
 
 FOREVER = -1
@@ -120,7 +121,7 @@ class Augmenters:
         except ActorUnavailableError:
             pass  # it restarts: its next answer will say so
         except (RayError, TimeoutError) as error:
-            cause = str(error).strip().splitlines()[0]
+            cause = why(error)
             self.end(augmenter.name)
         augmenter.greeting = augmenter.actor.hello.remote()
         return cause

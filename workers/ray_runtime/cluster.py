@@ -57,7 +57,8 @@ def connected(address: str | None, need: Need) -> Iterator[bool]:
 
 def _agents() -> list[int]:
     """The processes that would ask for an own Ray for a minute after a kill of this one; all others end with it."""
-    raylet = ray_worker._global_node.all_processes["raylet"][0].process.pid
+    node: Any = ray_worker._global_node
+    raylet = node.all_processes["raylet"][0].process.pid
     found = []
     for children in Path(f"/proc/{raylet}/task").glob("*/children"):
         with suppress(OSError):

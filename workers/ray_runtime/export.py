@@ -13,6 +13,7 @@ from pipeline.export import Done, ShardWriter
 from pipeline.export.session import check_claimed
 from workers.local_runtime import cores
 from workers.ray_runtime.capacity import check_capacity
+from workers.ray_runtime.causes import cause_of, why
 from workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources
 
 STORE = 1024 * MIB  # shared memory of an own Ray
@@ -92,13 +93,13 @@ class _Crew:
         try:
             ray.get(reference, timeout=SHARD)
         except RayTaskError as error:
-            self._fail(_cause(error))
+            self._fail(cause_of(error))
         except RayError as error:
             self._stillborn += 1
             if self._stillborn < TRIES:
                 self._hire()
             else:
-                self._fail(MillraceError("the cluster starts no actor", got=_first_line(error), do=LOGS))
+                self._fail(MillraceError("the cluster starts no actor", got=why(error), do=LOGS))
         else:
             self._stillborn = 0
             self._idle.append(actor)
@@ -109,12 +110,12 @@ class _Crew:
             done: Done = ray.get(reference, timeout=SHARD)
         except RayTaskError as error:
             self._idle.append(actor)
-            self._fail(_cause(error))
+            self._fail(cause_of(error))
         except RayActorError as error:
             self._lost[index] += 1
             if self._lost[index] >= TRIES:
                 shard = f"each of {TRIES} actors was lost with shard {index}"
-                self._fail(MillraceError(shard, got=_first_line(error), do=LOGS))
+                self._fail(MillraceError(shard, got=why(error), do=LOGS))
             self._left.appendleft(index)
             self._hire()
         except RayError as error:
@@ -137,14 +138,6 @@ class _Crew:
                 got=f"{resources('available').get('CPU', 0):g} CPUs are free",
                 do="wait for other runs on the cluster, or add nodes",
             )
-
-
-def _cause(error: RayTaskError) -> BaseException:
-    return error.cause if isinstance(error.cause, MillraceError) else error
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 class RayExecutor:

@@ -10,6 +10,7 @@ from ray.exceptions import RayError, RayTaskError
 from errors import TrainingError
 from workers.local_runtime import cores
 from workers.ray_runtime.capacity import check_capacity
+from workers.ray_runtime.causes import cause_of, why
 from workers.ray_runtime.cluster import MIB, Need, connected
 from workers.series import Trial, carry_out, dataset_of
 
@@ -50,6 +51,6 @@ def _raise_cause(reference: "ray.ObjectRef[None]", trial: Trial) -> None:
     try:
         ray.get(reference, timeout=60)
     except RayTaskError as error:
-        raise error.cause if isinstance(error.cause, BaseException) else error from error
+        raise cause_of(error) from error
     except RayError as error:
-        raise TrainingError(f"{trial.name} was lost on Ray", got=str(error).splitlines()[0]) from error
+        raise TrainingError(f"{trial.name} was lost on Ray", got=why(error)) from error

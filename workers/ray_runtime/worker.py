@@ -11,6 +11,7 @@ from workers.blas import one_blas_thread
 from workers.gradient_worker import gradient_worker
 from workers.job import Job
 from workers.ray_runtime.augmenter import nearest
+from workers.ray_runtime.causes import why
 from workers.ray_runtime.fetcher import FETCH
 from workers.ray_runtime.line import Line, Request
 from workers.ray_runtime.messages import JOIN, LOST, STOP, WORK, Contribution, Order, Report
@@ -104,7 +105,7 @@ class WorkerActor:
                     raise DeadlineError(
                         f"worker {self._name} cannot reach the parameter server",
                         expected=f"an answer within {DEADLINE:g} s",
-                        got=str(error).splitlines()[0],
+                        got=why(error),
                     ) from error
                 time.sleep(PAUSE)
         self._weights = Arena.open(weights, self._node) if weights is not None else None
