@@ -28,6 +28,14 @@ class Head(NamedTuple):
     home: Path
     environment: dict[str, str]
 
+    def lose(self) -> None:
+        """SIGKILL of its raylet, and of the store that all nodes ask who is there."""
+        for process in _processes(self.home.parent):
+            with contextlib.suppress(OSError):
+                name = Path(f"/proc/{process}/cmdline").read_bytes().partition(b"\0")[0]
+                if name.endswith((b"/raylet", b"/gcs_server")):
+                    os.kill(process, signal.SIGKILL)
+
     def millrace(self, *words: str, seconds: float, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command of this project on the head's machine, as its user."""
         command = [sys.executable, "-m", "millrace", *words]
@@ -85,8 +93,15 @@ def _end(process: "subprocess.Popen[bytes]", folder: Path) -> None:
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(LEAVE)
+    for left in _processes(folder):
+        with contextlib.suppress(OSError):
+            os.kill(left, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _processes(folder: Path) -> Iterator[int]:
+    """Those whose command line names the folder."""
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdigit() and str(folder).encode() in (entry / "cmdline").read_bytes():
-                os.kill(int(entry.name), signal.SIGKILL)
-    shutil.rmtree(folder, ignore_errors=True)
+                yield int(entry.name)
