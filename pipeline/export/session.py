@@ -7,6 +7,7 @@ plan write the same bytes and may both go on. On a local disk a lock keeps a sec
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -42,10 +43,7 @@ class Session:
     def open(cls, plan: Plan, folder: Folder) -> Iterator["Session"]:
         """Claim the folder for a plan. Errors: UsageError where it holds something else, saying whose it is."""
         with _alone(folder):
-            manifest = _manifest(folder)
-            if manifest is not None and manifest.key != plan.key:
-                raise refused(folder, plan, manifest.configuration, manifest.dataset)
-            _claim(plan, folder, manifest)
+            manifest = _claim(plan, folder)
             if folder.local is not None:
                 folder.remove_tree(f"{ASIDE}/aside")
             yield cls(plan, folder, manifest)
@@ -118,42 +116,57 @@ def _alone(folder: Folder) -> Iterator[None]:
         raise
 
 
-def _manifest(folder: Folder) -> Manifest | None:
+def _own_manifest(plan: Plan, folder: Folder) -> Manifest | None:
+    """The manifest of this export, None where there is none; UsageError where it is another's."""
     try:
-        return read_manifest(folder)
+        manifest = read_manifest(folder)
     except FormatError as error:
         raise FormatError(
             error.what, expected=error.expected, got=error.got, do="remove the manifest to have the export repaired"
         ) from error
+    if manifest is not None and manifest.key != plan.key:
+        raise refused(folder, plan, manifest.configuration, manifest.dataset)
+    return manifest
 
 
-def _claim(plan: Plan, folder: Folder, manifest: Manifest | None) -> None:
-    own = _claim_name(plan)
-    before = _plans(folder)
-    if manifest is None and not before and (strange := _strange(folder)):
-        raise UsageError(
-            f"{folder.location} is not empty",
-            expected="a new or an empty folder, or one with an unfinished export",
-            got=", ".join(strange[:5]),
-            do="choose another --out",
-        )
-    if own not in before and manifest is None:
-        told = {"key": plan.key, "configuration": plan.configuration, "dataset": plan.dataset}
-        folder.put(own, [json.dumps(told, indent=1).encode()])
-    for name in set(_plans(folder)) - {own}:
-        if own not in before:
-            folder.remove(own)
-        try:
-            other = json.loads(folder.read(name).to_pybytes())
-        except FileNotFoundError:
-            continue
-        raise refused(folder, plan, other["configuration"], other["dataset"])
+def _claim(plan: Plan, folder: Folder) -> Manifest | None:
+    """Claim the folder; the manifest that is there already. On an object store another process may do the same at any
+    moment, so the order matters: what an export is going to remove is looked for before what it has written by then.
+    Each process writes a claim of its own, so that one that gives way takes no other's with it."""
+    manifest = _own_manifest(plan, folder)
+    strange = _strange(folder)
+    if manifest is None and strange and not _plans(folder):
+        manifest = _own_manifest(plan, folder)  # its export ended in between
+        if manifest is None:
+            raise UsageError(
+                f"{folder.location} is not empty",
+                expected="a new or an empty folder, or one with an unfinished export",
+                got=", ".join(strange[:5]),
+                do="choose another --out",
+            )
+    if manifest is not None:
+        return manifest
+    claim = f"{_claim_prefix(plan)}-{secrets.token_hex(4)}.json"
+    told = {"key": plan.key, "configuration": plan.configuration, "dataset": plan.dataset}
+    folder.put(claim, [json.dumps(told, indent=1).encode()])
+    try:
+        for name in _plans(folder):
+            if name.startswith(_claim_prefix(plan)):
+                continue
+            with suppress(FileNotFoundError):  # it saw this claim and gave way
+                other = json.loads(folder.read(name).to_pybytes())
+                raise refused(folder, plan, other["configuration"], other["dataset"])
+        return _own_manifest(plan, folder)
+    except BaseException:
+        folder.remove(claim)
+        raise
 
 
 def check_claimed(plan: Plan, folder: Folder, who: str) -> None:
     """UsageError where a folder, as another machine sees it, is not the one that was claimed for the plan."""
     for _ in range(LOOKS):
-        if folder.size(_claim_name(plan)) is not None or folder.size(MANIFEST) is not None:
+        claimed = any(name.startswith(_claim_prefix(plan)) for name in _plans(folder))
+        if claimed or folder.size(MANIFEST) is not None:
             return
         time.sleep(PAUSE)
     raise UsageError(
@@ -164,8 +177,8 @@ def check_claimed(plan: Plan, folder: Folder, who: str) -> None:
     )
 
 
-def _claim_name(plan: Plan) -> str:
-    return f"{PLAN}{plan.key[:16]}.json"
+def _claim_prefix(plan: Plan) -> str:
+    return f"{PLAN}{plan.key[:16]}"
 
 
 def _plans(folder: Folder) -> list[str]:

@@ -137,6 +137,52 @@ def test_two_exports_that_begin_at_once_see_each_other(dataset: Dataset, tmp_pat
     assert folder.names(".millrace") == [f"{PLAN}{other.key[:16]}.json"]
 
 
+def test_the_other_export_gave_way_and_this_one_keeps_its_claim(dataset: Dataset, tmp_path: Path) -> None:
+    """The other one's plan is listed, but gone when it is read: it has seen this one's."""
+    mine, other = planned(dataset), planned(dataset, seed=8)
+    folder = Folder(str(tmp_path))
+    names, read = folder.names, folder.read
+    seen = f"{PLAN}{other.key[:16]}-0123abcd.json"
+
+    def listed(under: str = "", *, deep: bool = True) -> list[str]:
+        return names(under, deep=deep) + ([seen] if names(".millrace", deep=False) else [])
+
+    def gone(name: str, **part: Any) -> Any:
+        if name == seen:
+            raise FileNotFoundError(name)
+        return read(name, **part)
+
+    folder.names, folder.read = listed, gone  # type: ignore[method-assign]
+    with Session.open(mine, folder):
+        claims = [name for name in names(".millrace") if name.startswith(PLAN)]
+        assert [name.startswith(f"{PLAN}{mine.key[:16]}-") for name in claims] == [True]
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_another_export_that_ends_between_two_looks_is_seen(looks: int, dataset: Dataset, tmp_path: Path) -> None:
+    """It writes its manifest and takes its claim away before this one's n-th look into the folder."""
+    mine, other = planned(dataset), planned(dataset, seed=8)
+    folder = Folder(str(tmp_path))
+    names, left = folder.names, looks
+
+    def listed(under: str = "", *, deep: bool = True) -> list[str]:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            folder.names = names  # type: ignore[method-assign]
+            written(other, dataset, tmp_path / "elsewhere")
+            for path in (tmp_path / "elsewhere").iterdir():
+                path.rename(tmp_path / path.name)
+            (tmp_path / "elsewhere").rmdir()
+        return names(under, deep=deep)
+
+    folder.names = listed  # type: ignore[method-assign]
+    with pytest.raises(UsageError, match="holds another export"), Session.open(mine, folder):
+        pass
+    assert left == 0
+    assert not [name for name in names(".millrace") if name.startswith(PLAN)]
+
+
 def test_a_second_process_in_the_folder_is_refused(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
