@@ -64,7 +64,9 @@ def contact_sheet(title: str, detail: str, heads: Sequence[str], rows: Sequence[
     lines = max(len(tile.lines) for row in rows for tile in row.augmented) if rows[0].augmented else 0
     row_height = height * factor + lines * CAPTION + GAP + 6
     left, top = MARGIN + _label_width(rows), MARGIN + 74
-    size = (left + len(heads) * (cell + GAP) - GAP + MARGIN, top + len(rows) * row_height + MARGIN - GAP)
+    pictures = left + len(heads) * (cell + GAP) - GAP
+    heading = MARGIN + round(max(_font(18, bold=True).getlength(title), _font(12).getlength(detail)))
+    size = (max(pictures, heading) + MARGIN, top + len(rows) * row_height + MARGIN - GAP)
     sheet = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(sheet)
     pen.text((MARGIN, MARGIN - 4), title, font=_font(18, bold=True), fill=INK)

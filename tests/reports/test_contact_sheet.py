@@ -32,6 +32,15 @@ def test_every_picture_stands_on_the_sheet_enlarged_by_a_whole_number(channels: 
     assert _count(sheet, enlarged) == 9
 
 
+@pytest.mark.parametrize(("title", "detail"), [("long " * 40, "short"), ("short", "long " * 80)])
+def test_a_heading_wider_than_the_pictures_is_not_cut(title: str, detail: str) -> None:
+    tile = Tile(np.zeros((1, 8, 8), np.uint8), parameter_lines(DRAWN))
+    rows = [Row("class 0", "sample 0", tile, (tile,))]
+    sheet = np.asarray(contact_sheet(title.strip(), detail.strip(), ["original", "epoch 1"], rows))
+    heading = (sheet[:70] != 255).any(axis=(0, 2))
+    assert heading.nonzero()[0].max() < sheet.shape[1] - 10  # the margin on the right stays white
+
+
 def _count(sheet: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8]) -> int:
     """How often the picture stands on the sheet."""
     height, width = picture.shape[:2]
