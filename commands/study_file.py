@@ -2,6 +2,8 @@
 
 base:       keys that all variants share, as in a configuration
 variants:   name → keys of its own, which go before those of the base
+
+A policy of a variant that names a preset takes the place of the base's; one without changes some ranges of it.
 """
 
 from collections.abc import Mapping
@@ -25,7 +27,17 @@ def read_study(path: Path) -> dict[str, dict[str, object]] | None:
     if strange or not isinstance(variants, Mapping) or not variants:
         raise UsageError(f"{path} is no study", expected="base, and variants by name", got=strange or variants)
     base = _keys(document.get("base"), path, "base")
-    return {str(name): base | _keys(own, path, f"variant {name}") for name, own in variants.items()}
+    return {str(name): _over(base, own, _keys(own, path, f"variant {name}")) for name, own in variants.items()}
+
+
+def _over(base: Mapping[str, object], nested: object, own: dict[str, object]) -> dict[str, object]:
+    """The base with a variant's own keys, given as it stands in the file and as key → value."""
+    policy = nested.get("policy") if isinstance(nested, Mapping) else None
+    if "policy" in base and isinstance(policy, Mapping) and "preset" not in policy:
+        del own["policy"]
+    elif policy is not None:
+        base = {key: value for key, value in base.items() if not key.startswith("policy.")}
+    return {**base, **own}
 
 
 def _keys(nested: object, path: Path, where: str) -> dict[str, object]:

@@ -10,6 +10,7 @@ from PIL import Image
 from commands.study_file import read_study
 from commands.variants import variants
 from errors import UsageError
+from pipeline.policy import PRESETS
 from workers.local_runtime import LocalRuntime
 
 STUDIES = Path(__file__).resolve().parents[2] / "recipes" / "studies"
@@ -102,6 +103,24 @@ def test_the_studies_can_be_read(study: Path) -> None:
     assert all(side.config.validation for side in sides)
     names = {"initialisation", "optimizer", "learning-rate", "batch-size", "momentum", "augmentation", "dropout"}
     assert {path.stem for path in STUDIES.glob("*.yaml")} == names
+
+
+def test_a_policy_without_a_preset_changes_the_one_of_the_base(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        "base: {dataset: mnist, validation: 10, policy: {preset: photos, translate: 0.2}}\n"
+        "variants: {a: {}, b: {policy: {erase: 0.5}}, c: {policy: digits}, d: {policy: {preset: digits, shear: 0.3}}}\n"
+    )
+    base, erased, named, sheared = (side.config.augmentation() for side in variants([str(tmp_path / "s.yaml")], [], {}))
+    assert (base.translate, base.flip, base.erase) == (0.2, 0.5, 0.0)
+    assert (erased.translate, erased.flip, erased.erase) == (0.2, 0.5, 0.5)
+    assert named == PRESETS["digits"]
+    assert (sheared.translate, sheared.flip, sheared.shear) == (0.08, 0.0, 0.3)
+    (tmp_path / "t.yaml").write_text(  # over a base without a policy, as in a file of its own
+        "base: {dataset: mnist, validation: 10}\nvariants: {a: {}, b: {policy: {erase: 0.5}}}\n"
+    )
+    plain, alone = (side.config.augmentation() for side in variants([str(tmp_path / "t.yaml")], [], {}))
+    assert plain == PRESETS["digits"]
+    assert (alone.translate, alone.erase) == (0.0, 0.5)
 
 
 @pytest.mark.parametrize(
