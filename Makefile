@@ -50,7 +50,7 @@ format: $(TEST) ## put the sources in order
 
 .PHONY: test-all
 test-all: $(TEST) readers ## what `make test` leaves out: slow, Ray, real data (MILLRACE_TEST_MIRROR)
-	$(PYTEST) -m "not ($(TESTED))" $(ARGS)
+	$(PYTEST) -m "not ($(TESTED))" --durations 20 $(ARGS)
 
 .PHONY: bench
 bench: $(BENCH) ## the benchmarks: see benchmarks/README.md
