@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import config
 import values
@@ -16,6 +17,7 @@ PREFIX = "MILLRACE_"
 # Variables that are no keys of the configuration: each is read where it is used.
 OTHERS = ("MILLRACE_CACHE", "MILLRACE_TEST_MIRROR", "MILLRACE_TRACEBACK")
 DEFAULT = "default"
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,20 @@ def from_values(values: Mapping[str, object], source: str) -> Layer:
     return {key: Setting(value, source) for key, value in values.items()}
 
 
-def merge(*layers: Layer) -> Layered:
-    """The configuration of layers, the weakest first.
+def over(weaker: Mapping[str, Value], stronger: Mapping[str, Value]) -> dict[str, Value]:
+    """The keys of both, the stronger's values before the weaker's. A policy that the stronger names (or gives as a
+    mapping) replaces the ranges that the weaker sets."""
+    named = "policy" in stronger
+    return {**{key: value for key, value in weaker.items() if not (named and key.startswith("policy."))}, **stronger}
 
-    A policy that a layer names (or gives as a mapping) replaces the ranges that weaker layers set.
+
+def merge(*layers: Layer) -> Layered:
+    """The configuration of layers, the weakest first, each `over` the one before.
+
     Errors: UsageError for values out of range, with the source of the value."""
     chosen: dict[str, Setting] = {}
     for layer in layers:
-        if "policy" in layer:
-            chosen = {key: setting for key, setting in chosen.items() if not key.startswith("policy.")}
-        chosen |= layer
+        chosen = over(chosen, layer)
     try:
         merged = config.build({key: setting.value for key, setting in chosen.items()})
     except UsageError as error:

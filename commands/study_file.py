@@ -11,7 +11,7 @@ from pathlib import Path
 
 import config
 import values
-from commands import yaml_text
+from commands import layers, yaml_text
 from errors import UsageError
 
 KEYS = ("base", "variants")
@@ -35,9 +35,7 @@ def _over(base: Mapping[str, object], nested: object, own: dict[str, object]) ->
     policy = nested.get("policy") if isinstance(nested, Mapping) else None
     if "policy" in base and isinstance(policy, Mapping) and "preset" not in policy:
         del own["policy"]
-    elif policy is not None:
-        base = {key: value for key, value in base.items() if not key.startswith("policy.")}
-    return {**base, **own}
+    return layers.over(base, own)
 
 
 def _keys(nested: object, path: Path, where: str) -> dict[str, object]:

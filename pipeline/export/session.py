@@ -132,10 +132,11 @@ def _own_manifest(plan: Plan, folder: Folder) -> Manifest | None:
 def _claim(plan: Plan, folder: Folder) -> Manifest | None:
     """Claim the folder; the manifest that is there already. On an object store another process may do the same at any
     moment, so the order matters: what an export is going to remove is looked for before what it has written by then.
-    Each process writes a claim of its own, so that one that gives way takes no other's with it."""
+    Each process writes a claim of its own, so that one that gives way takes no other's with it; and none where another
+    plan is seen to lie, so that a kill leaves no claim in an export that is under way."""
     manifest = _own_manifest(plan, folder)
-    strange = _strange(folder)
-    if manifest is None and strange and not _plans(folder):
+    strange, plans = _strange(folder), _plans(folder)
+    if manifest is None and strange and not plans:
         manifest = _own_manifest(plan, folder)  # its export ended in between
         if manifest is None:
             raise UsageError(
@@ -146,20 +147,25 @@ def _claim(plan: Plan, folder: Folder) -> Manifest | None:
             )
     if manifest is not None:
         return manifest
+    _give_way(plan, folder, plans)
     claim = f"{_claim_prefix(plan)}-{secrets.token_hex(4)}.json"
     told = {"key": plan.key, "configuration": plan.configuration, "dataset": plan.dataset}
     folder.put(claim, [json.dumps(told, indent=1).encode()])
     try:
-        for name in _plans(folder):
-            if name.startswith(_claim_prefix(plan)):
-                continue
-            with suppress(FileNotFoundError):  # it saw this claim and gave way
-                other = json.loads(folder.read(name).to_pybytes())
-                raise refused(folder, plan, other["configuration"], other["dataset"])
+        _give_way(plan, folder, _plans(folder))
         return _own_manifest(plan, folder)
     except BaseException:
         folder.remove(claim)
         raise
+
+
+def _give_way(plan: Plan, folder: Folder, plans: Iterable[str]) -> None:
+    """UsageError where one of these is another's."""
+    for name in plans:
+        if not name.startswith(_claim_prefix(plan)):
+            with suppress(FileNotFoundError):  # it saw this one's claim and gave way itself
+                other = json.loads(folder.read(name).to_pybytes())
+                raise refused(folder, plan, other["configuration"], other["dataset"])
 
 
 def check_claimed(plan: Plan, folder: Folder, who: str) -> None:

@@ -158,7 +158,7 @@ def test_the_other_export_gave_way_and_this_one_keeps_its_claim(dataset: Dataset
         assert [name.startswith(f"{PLAN}{mine.key[:16]}-") for name in claims] == [True]
 
 
-@pytest.mark.parametrize("looks", [1, 2])
+@pytest.mark.parametrize("looks", [1, 2, 3])
 def test_another_export_that_ends_between_two_looks_is_seen(looks: int, dataset: Dataset, tmp_path: Path) -> None:
     """It writes its manifest and takes its claim away before this one's n-th look into the folder."""
     mine, other = planned(dataset), planned(dataset, seed=8)
@@ -181,6 +181,18 @@ def test_another_export_that_ends_between_two_looks_is_seen(looks: int, dataset:
         pass
     assert left == 0
     assert not [name for name in names(".millrace") if name.startswith(PLAN)]
+
+
+def test_a_refused_export_has_written_nothing(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill at any moment of it leaves no claim that would refuse the export under way."""
+    written(planned(dataset), dataset, tmp_path, most=2)
+    puts: list[str] = []
+    monkeypatch.setattr(Folder, "put", lambda folder, name, parts, *, settled=True: puts.append(name))
+    with pytest.raises(UsageError, match="holds another export"):
+        written(planned(dataset, seed=8), dataset, tmp_path)
+    assert puts == []
 
 
 def test_a_second_process_in_the_folder_is_refused(
