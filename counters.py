@@ -38,6 +38,7 @@ class Purpose(IntEnum):
     ELASTIC = 10
     ERASE = 11
     POINTS = 12
+    MIXUP = 13
 
 
 def check_seed(seed: int) -> int:

@@ -8,13 +8,48 @@ from typing import Any
 
 import numpy as np
 
-from compiled import BOOL, F32, F64, U8, array, kernel, readonly
+from compiled import BOOL, F32, F64, U8, array, device, kernel, readonly
 from elementary import exp, log
 
 
-@kernel(array(F32, 2), readonly(F32), readonly(U8), BOOL, array(F32), array(F64), array(F64), F64)
+@device
+def _powers(z: Any, bias: Any, powers: Any) -> Any:
+    """z ← z + bias, powers ← exp(z − max z): the first unit that has the largest z, and the sum of the powers."""
+    best = 0
+    for unit in range(z.shape[0]):
+        z[unit] += bias[unit]
+        if z[unit] > z[best]:
+            best = unit
+    top, total = np.float64(z[best]), 0.0
+    for unit in range(z.shape[0]):
+        powers[unit] = exp(np.float64(z[unit]) - top)
+        total += powers[unit]
+    return best, total
+
+
+@kernel(
+    array(F32, 2),
+    readonly(F32),
+    readonly(U8),
+    BOOL,
+    array(F32),
+    array(F64),
+    array(F64),
+    F64,
+    readonly(U8),
+    readonly(F32),
+)
 def softmax_cross_entropy(
-    logits: Any, bias: Any, labels: Any, backward: Any, bias_gradient: Any, scratch: Any, measures: Any, smoothing: Any
+    logits: Any,
+    bias: Any,
+    labels: Any,
+    backward: Any,
+    bias_gradient: Any,
+    scratch: Any,
+    measures: Any,
+    smoothing: Any,
+    others: Any,
+    shares: Any,
 ) -> None:
     """The loss −log softmax(logits + bias)[label], summed over the rows (Deep Learning, 6.2.2.3).
 
@@ -23,24 +58,22 @@ def softmax_cross_entropy(
     without `backward`). scratch: float64 (classes,). measures: float64 (2,): the summed loss, and how many rows have
     their largest logit (the first of equals) at the label. smoothing: ε; the target is 1 − ε at the label plus
     ε/classes everywhere (Szegedy et al. 2016; Deep Learning, 7.5.1), and the loss that target's cross-entropy.
+    others, shares: see `model.mixup.Mixed`; of the 1 − ε, a row's share is at its label and the rest at the other.
     """
     classes = logits.shape[1]
-    spread, hit = smoothing / classes, 1.0 - smoothing
+    spread, mixed = smoothing / classes, shares.shape[0] > 0
     if backward:
         bias_gradient[:] = np.float32(0.0)
     loss, right = 0.0, 0.0
     for row in range(logits.shape[0]):
-        best = 0
-        for unit in range(classes):
-            logits[row, unit] += bias[unit]
-            if logits[row, unit] > logits[row, best]:
-                best = unit
-        top, total = np.float64(logits[row, best]), 0.0
-        for unit in range(classes):
-            scratch[unit] = exp(np.float64(logits[row, unit]) - top)
-            total += scratch[unit]
-        label = labels[row]
+        best, total = _powers(logits[row], bias, scratch)
+        top = np.float64(logits[row, best])
+        label, other, hit, rest = labels[row], labels[row], 1.0 - smoothing, 0.0
+        if mixed:
+            other, rest, hit = others[row], hit * (1.0 - np.float64(shares[row])), hit * np.float64(shares[row])
         miss = log(total) - hit * (np.float64(logits[row, label]) - top)
+        if rest > 0.0:
+            miss -= rest * (np.float64(logits[row, other]) - top)
         if smoothing > 0.0:
             for unit in range(classes):
                 miss -= spread * (np.float64(logits[row, unit]) - top)
@@ -48,7 +81,7 @@ def softmax_cross_entropy(
         right += 1.0 if best == label else 0.0
         if backward:
             for unit in range(classes):
-                target = hit + spread if unit == label else spread
+                target = spread + (hit if unit == label else 0.0) + (rest if unit == other else 0.0)
                 logits[row, unit] = np.float32(scratch[unit] / total - target)
                 bias_gradient[unit] += logits[row, unit]
     measures[0], measures[1] = loss, right

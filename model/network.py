@@ -10,6 +10,7 @@ from model.architecture import build, text
 from model.initializers import initial
 from model.layout import Floats, Layer
 from model.losses import softmax_cross_entropy
+from model.mixup import NONE, Mixed, mix
 from model.noise import Draws
 from model.options import NetworkOptions, RegularizationOptions
 from model.parts import Memory
@@ -29,8 +30,9 @@ class SlotResult(NamedTuple):
 class Workspace:
     """The arrays that forward and backward passes of up to `rows` rows write to; one per thread."""
 
-    def __init__(self, memory: Memory, classes: int, rows: int) -> None:
+    def __init__(self, memory: Memory, classes: int, rows: int, blended: tuple[int, int] = (0, 0)) -> None:
         self.memory, self.rows = memory, rows
+        self.blend, self.mixed = np.empty(blended, np.float32), Mixed.room(blended[0])
         self.scratch = np.empty(classes)
         self.measures = np.empty(2)
 
@@ -77,9 +79,9 @@ class Network:
 
     @property
     def draws(self) -> bool:
-        """Whether `gradient` has random layers, which want to be told what to draw from."""
+        """Whether `gradient` has random layers or mixup, which want to be told what to draw from."""
         r = self.regularization
-        return bool(r.dropout or r.input_dropout or r.input_noise)
+        return bool(r.dropout or r.input_dropout or r.input_noise or r.mixup)
 
     def views(self, flat: Floats) -> list[tuple[Floats, Floats]]:
         """(W, b) of each dense layer as views of the flat vector."""
@@ -92,7 +94,8 @@ class Network:
 
     def workspace(self, rows: int) -> Workspace:
         """Arrays for passes of up to `rows` rows."""
-        return Workspace(self._chain.memory(rows), self.classes, rows)
+        blended = (rows, self.inputs) if self.regularization.mixup else (0, 0)
+        return Workspace(self._chain.memory(rows), self.classes, rows, blended)
 
     def gradient(
         self, flat: Floats, x: Floats, y: Labels, out: Floats, workspace: Workspace, draws: Draws | None = None
@@ -101,8 +104,9 @@ class Network:
 
         flat: float32 (parameters,), only read. x: float32 (m, inputs), C-contiguous, m up to the workspace's rows, only
         read. y: uint8 (m,), below classes. out: float32 (parameters,), overwritten with the *sum* over the rows of
-        ∂loss/∂parameter, laid out as the weights are. draws: what random layers draw from; without it
-        they do nothing. Label smoothing counts in the loss and its gradient.
+        ∂loss/∂parameter, laid out as the weights are. draws: what random layers and mixup draw from; without it
+        they do nothing. Label smoothing and mixup count in the loss and its gradient; a blended row is right where the
+        label of its larger part is found.
 
         Back-propagation as in Deep Learning, algorithm 6.4. The bits depend on flat, x, y, draws, the build
         of BLAS and on its number of threads: run it under one BLAS thread.
@@ -110,13 +114,18 @@ class Network:
         self._check_flat("the weights", flat)
         self._check_flat("the gradient", out)
         self._check_rows(x, y, workspace)
+        mixed = NONE
+        if draws is not None and self.regularization.mixup:
+            blend, mixed = workspace.blend[: len(x)], workspace.mixed.first(len(x))
+            mix(x, y, self.regularization.mixup, draws, mixed, blend)
+            x = blend
         product = self._chain.forward(flat, x, workspace.memory, draws)
-        result = self._loss(product, flat, y, workspace, self._output.bias.view(out))
+        result = self._loss(product, flat, y, workspace, self._output.bias.view(out), mixed)
         self._chain.backward(flat, x, product, workspace.memory, out)
         return result
 
     def measure(self, flat: Floats, x: Floats, y: Labels, workspace: Workspace) -> SlotResult:
-        """Loss and right answers of the rows, without gradient, draws and smoothing; arguments as for `gradient`."""
+        """Loss and right answers of the rows, without gradient, draws, smoothing, mixup; else as `gradient`."""
         self._check_flat("the weights", flat)
         self._check_rows(x, y, workspace)
         product = self._chain.forward(flat, x, workspace.memory, None)
@@ -130,14 +139,20 @@ class Network:
         return self._chain.forward(flat, x, workspace.memory, None) + self._output.bias.view(flat)
 
     def _loss(
-        self, product: Floats, flat: Floats, y: Labels, workspace: Workspace, gradient: Floats | None
+        self,
+        product: Floats,
+        flat: Floats,
+        y: Labels,
+        workspace: Workspace,
+        gradient: Floats | None,
+        mixed: Mixed = NONE,
     ) -> SlotResult:
         """Loss of the last layer's product, which is overwritten with its delta where a gradient is wanted."""
         backward = gradient is not None
         target = gradient if gradient is not None else product[0]
         smoothing = self.regularization.label_smoothing if backward else 0.0
         bias, measures = self._output.bias.view(flat), workspace.measures
-        softmax_cross_entropy(product, bias, y, backward, target, workspace.scratch, measures, smoothing)
+        softmax_cross_entropy(product, bias, y, backward, target, workspace.scratch, measures, smoothing, *mixed)
         return SlotResult(float(measures[0]), int(measures[1]))
 
     def _check_flat(self, what: str, flat: Floats) -> None:

@@ -171,6 +171,7 @@ class RegularizationOptions:
     input_dropout: the same for the inputs, in [0, 1).
     input_noise: standard deviation of the normal noise that is added to each normalised input.
     weight_noise: standard deviation of the normal noise that is added to each weight, once per step.
+    mixup: probability that a sample is blended with the next one of its slot, and its label too, in [0, 1].
     label_smoothing: part of the target that is spread over all classes, in [0, 1).
     clip: largest norm of the averaged gradient; a longer one is shortened to it.
     max_norm: largest norm of the weights that enter one unit.
@@ -187,10 +188,13 @@ class RegularizationOptions:
     max_norm: float = 0.0
     average: float = 0.0
     early_stopping: int = 0
+    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         _check_number("dropout", self.dropout, 0, 1)
         _check_number("dropout of the inputs", self.input_dropout, 0, 1)
+        if self.mixup != 1:
+            _check_number("the probability of mixup", self.mixup, 0, 1)
         _check_number("label smoothing", self.label_smoothing, 0, 1)
         _check_number("the decay of the average", self.average, 0, 1)
         _check_number("the noise of the inputs", self.input_noise, 0, math.inf)

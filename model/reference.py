@@ -87,7 +87,7 @@ def logits(options: NetworkOptions, layout: Layout, flat: Array, x: Array, facto
     return affine(x)
 
 
-def smoothed_loss(logits: Array, y: npt.NDArray[Any], smoothing: float) -> float:
-    """The cross-entropy with the target 1 − ε at the label plus ε/classes everywhere, summed over the rows."""
-    target = np.eye(logits.shape[1])[y] * (1 - smoothing) + smoothing / logits.shape[1]
+def smoothed_loss(logits: Array, target: Array, smoothing: float) -> float:
+    """The cross-entropy with 1 − ε of the target (m, classes; rows of sum 1) plus ε/classes, summed over the rows."""
+    target = target * (1 - smoothing) + smoothing / logits.shape[1]
     return float(-np.sum(target * np.log(softmax(logits))))

@@ -114,6 +114,7 @@ def test_the_purposes_are_append_only() -> None:
         "ELASTIC": 10,
         "ERASE": 11,
         "POINTS": 12,
+        "MIXUP": 13,
     }
     assert table == {name: purpose.value for name, purpose in Purpose.__members__.items()}
     assert len(set(table.values())) == len(table)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from elementary import exp, log
 from model import Inputs, Network, Workspace
 from model.losses import softmax_cross_entropy
+from model.mixup import NONE
 from workers.blas import one_blas_thread
 from workers.tree import tree_sum
 
@@ -120,7 +121,7 @@ class _Part:
         x = self._inputs.into(images, self._x[: len(images)])
         logits = self._network.logits(self._weights, x, self._workspace)
         predicted = logits.argmax(axis=1)
-        softmax_cross_entropy(logits, self._none, labels, False, self._none, self._scratch, self._measures, 0.0)
+        softmax_cross_entropy(logits, self._none, labels, False, self._none, self._scratch, self._measures, 0.0, *NONE)
         classes = self._network.classes
         pairs = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes * classes)
         return float(self._measures[0]), pairs.reshape(classes, classes)

@@ -1,5 +1,6 @@
 """Every kind of network against central differences of the textbook's loss, and its sizes."""
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -24,7 +25,8 @@ KINDS = [
     NetworkOptions(hidden=(5,) * depth, activation=activation, norm=norm, skip=True, expansion=3)
     for depth, activation, norm in itertools.product((1, 2, 3, 4), ("relu", "gelu"), ("none", "layer"))
 ]
-WILD = RegularizationOptions(dropout=0.3, input_dropout=0.2, input_noise=0.5, label_smoothing=0.15)
+ALONE = RegularizationOptions(dropout=0.3, input_dropout=0.2, input_noise=0.5, label_smoothing=0.15)
+WILD = dataclasses.replace(ALONE, mixup=0.6)
 
 
 def _name(options: NetworkOptions) -> str:
@@ -49,6 +51,15 @@ def _kept(draws: Draws, layer: int, units: int, probability: float) -> npt.NDArr
     return np.where(np.array(rows) >= int(probability * 2**32), 1 / (1 - probability), 0.0)
 
 
+def _shares(network: Network, draws: Draws | None) -> npt.NDArray[np.float64]:
+    """What mixup makes of the rows, from the definition: (rows, rows), each a row's share of itself and of the next."""
+    share = np.ones(ROWS)
+    if draws is not None:
+        drawn = words(draws.seed, Purpose.MIXUP, draws.samples, draws.epoch).astype(np.float64)
+        share -= np.where(drawn[:, 0] < network.regularization.mixup * 2**32, drawn[:, 1] / 2**33, 0.0)
+    return np.diag(share) + np.roll(np.diag(1 - share), 1, axis=1)
+
+
 def _loss(network: Network, flat: Any, x: Any, y: Any, draws: Draws | None) -> float:
     options, r = network.options, network.regularization
     factors = {}
@@ -56,7 +67,8 @@ def _loss(network: Network, flat: Any, x: Any, y: Any, draws: Draws | None) -> f
         widths = [w * options.expansion for w in options.hidden] if options.skip else options.hidden
         factors = {k: _kept(draws, k, units, r.dropout) for k, units in enumerate(widths, start=1)}
     logits = reference.logits(options, network.layout, flat, x, factors)
-    return reference.smoothed_loss(logits, y, r.label_smoothing if draws is not None else 0.0)
+    target = _shares(network, draws) @ np.eye(CLASSES)[y]
+    return reference.smoothed_loss(logits, target, r.label_smoothing if draws is not None else 0.0)
 
 
 def _slopes(network: Network, flat: Any, x: Any, y: Any, draws: Draws | None) -> npt.NDArray[np.float64]:
@@ -108,13 +120,14 @@ def _given(network: Network, x: npt.NDArray[np.float32], draws: Draws) -> npt.ND
         for sample in draws.samples
     ]
     r = network.regularization
+    x = (_shares(network, draws) @ x).astype(np.float32)
     noisy = x + np.float32(r.input_noise) * np.array(noise, np.float32)
     return (noisy * _kept(draws, 0, INPUTS, r.input_dropout).astype(np.float32)).astype(np.float32)
 
 
 @pytest.mark.parametrize("options", KINDS[::5], ids=_name)
 def test_draws_do_not_depend_on_the_rows_around(options: NetworkOptions) -> None:
-    network = Network(options, INPUTS, CLASSES, WILD)
+    network = Network(options, INPUTS, CLASSES, ALONE)
     flat, x, y, draws = _case(network)
     workspace, total = network.workspace(ROWS), np.zeros(network.parameters)
     whole, one = np.empty_like(flat), np.empty_like(flat)

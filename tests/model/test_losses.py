@@ -7,19 +7,24 @@ import numpy.typing as npt
 import pytest
 
 from model.losses import softmax_cross_entropy
+from model.mixup import NONE, Mixed
 
 Result = tuple[float, int, npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 
 def _loss(
-    logits: npt.ArrayLike, labels: list[int], bias: npt.ArrayLike | None = None, smoothing: float = 0.0
+    logits: npt.ArrayLike,
+    labels: list[int],
+    bias: npt.ArrayLike | None = None,
+    smoothing: float = 0.0,
+    mixed: Mixed = NONE,
 ) -> Result:
     z = np.array(logits, np.float32)
     classes = z.shape[1]
     b = np.zeros(classes, np.float32) if bias is None else np.array(bias, np.float32)
     gradient, measures = np.full(classes, np.nan, np.float32), np.empty(2)
     y = np.array(labels, np.uint8)
-    softmax_cross_entropy(z, b, y, True, gradient, np.empty(classes), measures, smoothing)
+    softmax_cross_entropy(z, b, y, True, gradient, np.empty(classes), measures, smoothing, *mixed)
     return float(measures[0]), int(measures[1]), z, gradient
 
 
@@ -61,7 +66,7 @@ def test_without_backward_the_gradient_is_untouched() -> None:
     z = np.array([[1.0, 2.0]], np.float32)
     gradient, measures = np.full(2, 7, np.float32), np.empty(2)
     args = np.zeros(2, np.float32), np.array([1], np.uint8)
-    softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures, 0.0)
+    softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures, 0.0, *NONE)
     assert gradient.tolist() == [7, 7]
     assert z.tolist() == [[1.0, 2.0]]
     assert measures.tolist() == [pytest.approx(math.log(1 + math.exp(-1))), 1.0]
@@ -81,3 +86,30 @@ def test_smoothing_of_zero_changes_no_bit() -> None:
     z = logits.astype(np.float64)
     expected = sum(math.log(np.exp(row - row.max()).sum()) - (row[1] - row.max()) for row in z.astype(np.float32))
     assert _loss(logits, [1] * 5)[0] == pytest.approx(expected, rel=1e-6)
+
+
+def test_blended_labels_by_hand() -> None:
+    # Three quarters label 1, one quarter label 2: with ε = 0.2 the target is (0.2/3, 0.6 + 0.2/3, 0.2 + 0.2/3).
+    mixed = Mixed(np.array([2], np.uint8), np.array([0.75], np.float32))
+    loss, correct, delta, gradient = _loss([np.log([1, 5, 2])], [1], smoothing=0.2, mixed=mixed)
+    target = [0.2 / 3, 0.6 + 0.2 / 3, 0.2 + 0.2 / 3]
+    assert loss == pytest.approx(-sum(t * math.log(p / 8) for t, p in zip(target, [1, 5, 2], strict=True)), abs=1e-6)
+    assert correct == 1  # the label of the larger share
+    assert delta[0] == pytest.approx([1 / 8 - target[0], 5 / 8 - target[1], 2 / 8 - target[2]], abs=1e-6)
+    assert np.array_equal(gradient, delta[0])
+
+
+def test_rows_that_are_all_their_own_change_no_bit() -> None:
+    logits = np.random.default_rng(1).standard_normal((5, 4))
+    mixed = Mixed(np.array([3, 2, 1, 0, 0], np.uint8), np.ones(5, np.float32))
+    for smoothing in (0.0, 0.1):
+        plain, blended = (_loss(logits, [0, 1, 2, 3, 1], None, smoothing, m) for m in (NONE, mixed))
+        assert plain[:2] == blended[:2]
+        assert all(np.array_equal(a, b) for a, b in zip(plain[2:], blended[2:], strict=True))
+
+
+def test_a_row_blended_with_its_own_class_is_a_whole_one() -> None:
+    mixed = Mixed(np.array([2], np.uint8), np.array([0.625], np.float32))
+    loss, _, delta, _ = _loss([np.log([1, 5, 2])], [2], mixed=mixed)
+    assert loss == pytest.approx(math.log(4), abs=1e-6)
+    assert delta[0] == pytest.approx([1 / 8, 5 / 8, 2 / 8 - 1], abs=1e-6)

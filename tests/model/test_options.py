@@ -69,6 +69,8 @@ def test_unknown_names_get_a_suggestion(kind: Any, arguments: dict[str, Any], hi
         (RegularizationOptions, {"input_dropout": 1}),
         (RegularizationOptions, {"input_noise": -1.0}),
         (RegularizationOptions, {"weight_noise": math.inf}),
+        (RegularizationOptions, {"mixup": 1.5}),
+        (RegularizationOptions, {"mixup": -0.1}),
         (RegularizationOptions, {"label_smoothing": 1.0}),
         (RegularizationOptions, {"clip": -1.0}),
         (RegularizationOptions, {"max_norm": math.nan}),

@@ -33,6 +33,7 @@ METHODS: dict[str, dict[str, Any]] = {
         "optimizer": OptimizerOptions("nesterov", 0.05),
         "regularization": RegularizationOptions(weight_noise=0.02),
     },
+    "mixup": {"regularization": RegularizationOptions(mixup=0.7)},
     "norms": {"regularization": RegularizationOptions(clip=0.5, max_norm=1.0, label_smoothing=0.1)},
     "average": {"regularization": RegularizationOptions(average=0.9), "subset": 90, "validation": 20},
     "skip": {"network": NetworkOptions(hidden=(12, 12), activation="gelu", norm="layer", skip=True)},

@@ -26,6 +26,7 @@ WILD = dataclasses.replace(
         input_dropout=0.1,
         input_noise=0.1,
         weight_noise=0.01,
+        mixup=0.5,
         label_smoothing=0.1,
         clip=1.0,
         max_norm=2.0,

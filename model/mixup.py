@@ -1,0 +1,68 @@
+"""Mixup: a sample and its label, blended with the next one of its slot, drawn by counter from (sample, epoch).
+
+Zhang, Cissé, Dauphin, Lopez-Paz 2018: mixup, Beyond Empirical Risk Minimization, with α = 1. The network learns to be
+as undecided between two classes as its input is.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from compiled import F32, I64, U8, U32, array, kernel, readonly
+from counters import Purpose, philox
+from model.layout import Floats
+from model.noise import Draws
+
+
+class Mixed(NamedTuple):
+    """What the loss has to know of blended rows. others: uint8 (m,), the label of each row's partner. shares: float32
+    (m,), the part of the row that is its own, in [1/2, 1]. Both of length 0: no row is blended."""
+
+    others: npt.NDArray[np.uint8]
+    shares: Floats
+
+    @classmethod
+    def room(cls, rows: int) -> "Mixed":
+        """Arrays for up to `rows` rows."""
+        return cls(np.empty(rows, np.uint8), np.empty(rows, np.float32))
+
+    def first(self, rows: int) -> "Mixed":
+        """Those of the first rows, as views."""
+        return Mixed(self.others[:rows], self.shares[:rows])
+
+
+NONE = Mixed.room(0)
+
+
+@kernel(U32, U32, readonly(I64), U32, I64, readonly(F32, 2), readonly(U8), array(U8), array(F32), array(F32, 2))
+def _mix(
+    seed: Any, purpose: Any, samples: Any, epoch: Any, cut: Any, x: Any, y: Any, others: Any, shares: Any, out: Any
+) -> None:
+    rows, one, zero = x.shape[0], np.float32(1.0), np.uint32(0)
+    for row in range(rows):
+        partner = row + 1 if row + 1 < rows else 0
+        a, b, _, _ = philox(seed, purpose, np.uint32(samples[row]), epoch, zero, zero)
+        share = one
+        if np.int64(a) < cut and partner != row:
+            share = np.float32(1.0 - np.float64(b) * 2.0**-33)
+        others[row], shares[row] = y[partner], share
+        if share == one:
+            for at in range(x.shape[1]):
+                out[row, at] = x[row, at]
+        else:
+            rest = np.float32(one - share)
+            for at in range(x.shape[1]):
+                out[row, at] = x[row, at] * share + x[partner, at] * rest
+
+
+def mix(x: Floats, y: npt.NDArray[np.uint8], probability: float, draws: Draws, mixed: Mixed, out: Floats) -> None:
+    """With this probability, a row's share of itself plus the rest of the next row; after the last comes the first.
+
+    x, out: float32 (m, n), apart. y: uint8 (m,). mixed: overwritten, of m rows. The share is uniform in [1/2, 1], as a
+    partner who had more would be the same as the two in the other order. A row on its own is left as it is. Word 0 of a
+    sample's draws says whether, word 1 how much.
+    """
+    key = np.uint32(draws.seed), np.uint32(Purpose.MIXUP)
+    cut = int(probability * 2.0**32)
+    _mix(*key, draws.samples, np.uint32(draws.epoch), cut, x, y, mixed.others, mixed.shares, out)
