@@ -57,6 +57,7 @@ bench: $(BENCH) ## the benchmarks: see benchmarks/README.md
 	$(PYTHON) -m benchmarks.warp
 	$(PYTHON) -m benchmarks.training
 	$(PYTHON) -m benchmarks.adam
+	$(PYTHON) -m benchmarks.tails
 	$(PYTHON) -m benchmarks.memory
 
 .PHONY: bench-ray

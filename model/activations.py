@@ -11,6 +11,7 @@ import numpy as np
 
 from compiled import F32, array, kernel, readonly
 from model.curves import erf, exp_below, tanh
+from model.settling import FLOOR, SLOPE_FLOOR, settled
 
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 LEAK = np.float32(0.01)  # the slope of leaky ReLU below 0
@@ -72,7 +73,7 @@ def _tanh_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
     for row in range(deltas.shape[0]):
         for unit in range(deltas.shape[1]):
             value = outputs[row, unit]
-            delta = deltas[row, unit] * (ONE - value * value)
+            delta = settled(deltas[row, unit] * (ONE - value * value), FLOOR)
             deltas[row, unit] = delta
             bias[unit] += delta
 
@@ -85,7 +86,8 @@ def _gelu_forward(sums: Any, bias: Any, outputs: Any) -> None:
             value = sums[row, unit] + bias[unit]
             below = HALF + HALF * erf(value * SQRT_HALF)
             outputs[row, unit] = value * below
-            sums[row, unit] = below + value * (NORMAL * exp_below(-HALF * (value * value)))
+            slope = below + value * (NORMAL * exp_below(-HALF * (value * value)))
+            sums[row, unit] = settled(slope, SLOPE_FLOOR)
 
 
 @kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
@@ -93,7 +95,7 @@ def _times_slope(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
     bias[:] = ZERO
     for row in range(deltas.shape[0]):
         for unit in range(deltas.shape[1]):
-            delta = deltas[row, unit] * sums[row, unit]
+            delta = settled(deltas[row, unit] * sums[row, unit], FLOOR)
             deltas[row, unit] = delta
             bias[unit] += delta
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from compiled import BOOL, F32, F64, U8, array, device, kernel, readonly
 from elementary import exp, log
+from model.settling import FLOOR, settled
 
 
 @device
@@ -82,6 +83,6 @@ def softmax_cross_entropy(
         if backward:
             for unit in range(classes):
                 target = spread + (hit if unit == label else 0.0) + (rest if unit == other else 0.0)
-                logits[row, unit] = np.float32(scratch[unit] / total - target)
+                logits[row, unit] = settled(np.float32(scratch[unit] / total - target), FLOOR)
                 bias_gradient[unit] += logits[row, unit]
     measures[0], measures[1] = loss, right

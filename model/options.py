@@ -183,12 +183,12 @@ class RegularizationOptions:
     input_dropout: float = 0.0
     input_noise: float = 0.0
     weight_noise: float = 0.0
+    mixup: float = 0.0
     label_smoothing: float = 0.0
     clip: float = 0.0
     max_norm: float = 0.0
     average: float = 0.0
     early_stopping: int = 0
-    mixup: float = 0.0
 
     def __post_init__(self) -> None:
         _check_number("dropout", self.dropout, 0, 1)

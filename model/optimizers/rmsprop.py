@@ -7,7 +7,8 @@ import numpy as np
 from compiled import BOOL, F32, array, kernel, readonly
 from model.layout import Floats
 from model.optimizers.base import Optimizer, State
-from model.optimizers.gradient import averaged, settled
+from model.optimizers.gradient import averaged
+from model.settling import settled
 
 DELTA = 1e-6
 SQUARE_FLOOR = np.float32(1e-36)

@@ -1,0 +1,50 @@
+"""The gradient of a network with units far down GELU's left tail, as a long training makes them, against a fresh one's.
+
+    python -m benchmarks.tails [--rounds 21]
+
+784-1024-1024-10, 256 rows, one BLAS thread; a tenth of the hidden units have their bias at -18. Both compute the same
+products. Were it not for settled deltas (`model/settling.py`), a part of the first one's would be subnormal numbers.
+"""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.rounds import arguments, ratio, table, take_turns
+from model import Network, NetworkOptions
+from workers.blas import one_blas_thread
+
+ROWS, FAR = 256, -18.0
+
+
+def main() -> None:
+    parser = arguments(__doc__ or "")
+    parser.set_defaults(rounds=21)
+    options = parser.parse_args()
+    network = Network(NetworkOptions(hidden=(1024, 1024), activation="gelu"), inputs=784, classes=10)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((ROWS, 784)).astype(np.float32)
+    y = rng.integers(0, 10, ROWS).astype(np.uint8)
+    fresh, far = network.initial(seed=0), network.initial(seed=0)
+    for _, bias in network.views(far)[:-1]:
+        bias[::10] = FAR
+    out, workspace = np.empty_like(fresh), network.workspace(ROWS)
+
+    def timed(weights: np.ndarray) -> Callable[[], float]:
+        def measure() -> float:
+            network.gradient(weights, x, y, out, workspace)
+            begun = time.perf_counter()
+            network.gradient(weights, x, y, out, workspace)
+            return 1e3 * (time.perf_counter() - begun)
+
+        return measure
+
+    with one_blas_thread():
+        found = take_turns({"a tenth far down the tail": timed(far), "fresh": timed(fresh)}, options.rounds)
+    print(table(found, f"ms, {network.parameters:,} parameters, {ROWS} rows"))
+    print(f"to the fresh one  {ratio(found, 'a tenth far down the tail', 'fresh'):.2f}   (bar: 1.05)")
+
+
+if __name__ == "__main__":
+    main()
