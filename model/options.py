@@ -15,12 +15,17 @@ WIDEST = 1 << 20  # units of one layer
 DEEPEST = 256  # layers
 
 
-def _check_number(what: str, value: object, low: float, high: float, *, open_low: bool = False) -> None:
-    """Refuse what is no number, and what lies outside of [low, high), or (low, high) where `open_low`."""
+def _check_number(
+    what: str, value: object, low: float, high: float, *, open_low: bool = False, closed_high: bool = False
+) -> None:
+    """Refuse no number, and what lies outside of [low, high); `open_low` bars low, `closed_high` lets high in."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if closed_high and number and value == high:
+        return
     if not number or not low <= float(value) < high or (open_low and value == low):  # type: ignore[arg-type]
         bound = "above" if open_low else "from"
-        limit = "" if high == math.inf else f", below {high:g}"
+        up_to = (", at most" if open_low else " to") if closed_high else ", below"
+        limit = "" if high == math.inf else f"{up_to} {high:g}"
         raise UsageError(f"{what} is out of range", expected=f"a number {bound} {low:g}{limit}", got=value)
 
 
@@ -154,9 +159,8 @@ class ScheduleOptions:
             raise unknown_name("schedule", self.name, SCHEDULES)
         _check_number("the warm-up", self.warmup, 0, math.inf)
         _check_number("the length of the schedule", self.length, 0, math.inf)
-        if self.final != 1:
-            zero = self.name == "exponential"
-            _check_number("the final fraction of the learning rate", self.final, 0, 1, open_low=zero)
+        zero = self.name == "exponential"
+        _check_number("the final fraction of the learning rate", self.final, 0, 1, open_low=zero, closed_high=True)
         _check_number("the factor of the schedule", self.factor, 0, 1, open_low=True)
         _check_number("the epochs between two cuts", self.every, 0, math.inf, open_low=True)
         check_size("the patience of the schedule", self.patience)
@@ -193,8 +197,7 @@ class RegularizationOptions:
     def __post_init__(self) -> None:
         _check_number("dropout", self.dropout, 0, 1)
         _check_number("dropout of the inputs", self.input_dropout, 0, 1)
-        if self.mixup != 1:
-            _check_number("the probability of mixup", self.mixup, 0, 1)
+        _check_number("the probability of mixup", self.mixup, 0, 1, closed_high=True)
         _check_number("label smoothing", self.label_smoothing, 0, 1)
         _check_number("the decay of the average", self.average, 0, 1)
         _check_number("the noise of the inputs", self.input_noise, 0, math.inf)

@@ -110,3 +110,16 @@ def test_options_are_frozen() -> None:
 def test_options_and_the_front_door_load_without_numpy() -> None:
     code = "import sys, model, model.options; sys.exit('numpy' in sys.modules or 'numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False).returncode == 0
+
+
+def test_a_range_that_has_its_end_says_so() -> None:
+    assert RegularizationOptions(mixup=1).mixup == ScheduleOptions(final=1).final == 1
+    with pytest.raises(UsageError) as error:
+        RegularizationOptions(mixup=1.2)
+    assert error.value.expected == "a number from 0 to 1"
+    with pytest.raises(UsageError) as error:
+        ScheduleOptions("exponential", final=0.0)
+    assert error.value.expected == "a number above 0, at most 1"
+    for final in (True, "1"):
+        with pytest.raises(UsageError):
+            ScheduleOptions(final=final)  # type: ignore[arg-type]
