@@ -6,29 +6,12 @@ The update reads five arrays (weights, two moments, the two halves of the gradie
 copies among five arrays read four and write four: as many bytes, in as much memory. Network: 784-999-299-10.
 """
 
-import time
-from collections.abc import Callable
+import itertools
 
 import numpy as np
 
-from benchmarks.rounds import arguments, ratio, table, take_turns
+from benchmarks.rounds import arguments, ratio, table, take_turns, timed
 from model import Network, NetworkOptions, OptimizerOptions, optimizer
-
-WARM = 3
-
-
-def timed(work: Callable[[int], None]) -> Callable[[], float]:
-    """Microseconds of one call, the arrays as warm as they are in a row of calls."""
-    calls = iter(range(1, 1 << 40))
-
-    def measure() -> float:
-        for _ in range(WARM):
-            work(next(calls))
-        begun = time.perf_counter()
-        work(next(calls))
-        return 1e6 * (time.perf_counter() - begun)
-
-    return measure
 
 
 def main() -> None:
@@ -43,10 +26,12 @@ def main() -> None:
     left, right = (rng.standard_normal(network.parameters).astype(np.float32) for _ in range(2))
     arrays = [rng.random(network.parameters, np.float32) for _ in range(5)]
 
-    def update(t: int) -> None:
-        adam.update(weights, state, left, right, 512.0, 1e-3, t, 0, network.parameters)
+    steps = itertools.count(1)
 
-    def copy(_: int) -> None:
+    def update() -> None:
+        adam.update(weights, state, left, right, 512.0, 1e-3, next(steps), 0, network.parameters)
+
+    def copy() -> None:
         for target in range(4):
             np.copyto(arrays[target], arrays[target + 1])
 

@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import os
 import statistics
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -22,6 +23,19 @@ def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> di
             name = names[(number + place) % len(names)]
             found[name].append(contenders[name]())
     return found
+
+
+def timed(work: Callable[[], object], warm: int = 3) -> Callable[[], float]:
+    """A contender: microseconds of one call, its arrays as warm as they are in a row of calls."""
+
+    def measure() -> float:
+        for _ in range(warm):
+            work()
+        begun = time.perf_counter()
+        work()
+        return 1e6 * (time.perf_counter() - begun)
+
+    return measure
 
 
 def ratio(found: Mapping[str, list[float]], name: str, other: str) -> float:

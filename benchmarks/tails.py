@@ -6,13 +6,13 @@
 products. Were it not for settled deltas (`model/settling.py`), a part of the first one's would be subnormal numbers.
 """
 
-import time
 from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.rounds import arguments, ratio, table, take_turns
+from benchmarks.rounds import arguments, ratio, table, take_turns, timed
 from model import Network, NetworkOptions
+from model.layout import Floats
 from workers.blas import one_blas_thread
 
 ROWS, FAR = 256, -18.0
@@ -31,18 +31,12 @@ def main() -> None:
         bias[::10] = FAR
     out, workspace = np.empty_like(fresh), network.workspace(ROWS)
 
-    def timed(weights: np.ndarray) -> Callable[[], float]:
-        def measure() -> float:
-            network.gradient(weights, x, y, out, workspace)
-            begun = time.perf_counter()
-            network.gradient(weights, x, y, out, workspace)
-            return 1e3 * (time.perf_counter() - begun)
-
-        return measure
+    def gradient(weights: Floats) -> Callable[[], float]:
+        return timed(lambda: network.gradient(weights, x, y, out, workspace), warm=1)
 
     with one_blas_thread():
-        found = take_turns({"a tenth far down the tail": timed(far), "fresh": timed(fresh)}, options.rounds)
-    print(table(found, f"ms, {network.parameters:,} parameters, {ROWS} rows"))
+        found = take_turns({"a tenth far down the tail": gradient(far), "fresh": gradient(fresh)}, options.rounds)
+    print(table(found, f"µs, {network.parameters:,} parameters, {ROWS} rows"))
     print(f"to the fresh one  {ratio(found, 'a tenth far down the tail', 'fresh'):.2f}   (bar: 1.05)")
 
 

@@ -86,8 +86,8 @@ def _gelu_forward(sums: Any, bias: Any, outputs: Any) -> None:
             value = sums[row, unit] + bias[unit]
             below = HALF + HALF * erf(value * SQRT_HALF)
             outputs[row, unit] = value * below
-            slope = below + value * (NORMAL * exp_below(-HALF * (value * value)))
-            sums[row, unit] = settled(slope, SLOPE_FLOOR)
+            power = settled(exp_below(-HALF * (value * value)), FLOOR)
+            sums[row, unit] = settled(below + value * (NORMAL * power), SLOPE_FLOOR)
 
 
 @kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))

@@ -14,7 +14,7 @@ F = np.float32
 LOG2_E, HALF = F(1.44269504), F(0.5)
 LN2_HIGH, LN2_LOW = F(0.693359375), F(-2.12194440e-4)  # the first has nine bits: its product with a power is exact
 E1, E2, E3, E4, E5, E6 = F(1), F(1 / 2), F(1 / 6), F(1 / 24), F(1 / 120), F(1 / 720)
-LOWEST = F(-80.0)  # not −87: what the power is multiplied by must not make it subnormal
+LOWEST = F(-87.0)
 
 T_LIMIT = F(7.90531110763549805)
 T1, T3, T5, T7 = F(4.89352455891786e-03), F(6.37261928875436e-04), F(1.48572235717979e-05), F(5.12229709037114e-08)
@@ -30,7 +30,7 @@ S6, S8 = F(-2.13374055278905e-04), F(-1.45660718464996e-05)
 
 @device
 def exp_below(x: Any) -> Any:
-    """exp(x) for x ≤ 0, float32; relative error below 2e-7, from −80 on constant."""
+    """exp(x) for x ≤ 0, float32; relative error below 2e-7, from −87 on constant."""
     x = LOWEST if x < LOWEST else x
     power = np.int32(x * LOG2_E - HALF)
     whole = np.float32(power)

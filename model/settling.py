@@ -6,7 +6,8 @@ import numpy as np
 
 from compiled import device
 
-FLOOR = np.float32(1e-30)  # of deltas: beside the sum over a batch that they enter, nothing
+FLOOR = np.float32(1e-30)  # of deltas and moments: beside the sums that they enter, nothing
+SQUARE_FLOOR = np.float32(1e-36)  # of moments of squares
 SLOPE_FLOOR = np.float32(1e-20)  # of slopes, so that the product of slope and delta is not subnormal on its way
 
 

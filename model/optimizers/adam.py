@@ -9,10 +9,9 @@ from compiled import BOOL, F32, array, kernel, readonly
 from model.layout import Floats
 from model.optimizers.base import Optimizer, State, power
 from model.optimizers.gradient import averaged
-from model.settling import settled
+from model.settling import FLOOR, SQUARE_FLOOR, settled
 
 DELTA = 1e-8
-FLOOR, SQUARE_FLOOR = np.float32(1e-30), np.float32(1e-36)
 
 
 @kernel(

@@ -8,9 +8,7 @@ from compiled import BOOL, F32, array, kernel, readonly
 from model.layout import Floats
 from model.optimizers.base import Optimizer, State
 from model.optimizers.gradient import averaged
-from model.settling import settled
-
-FLOOR = np.float32(1e-30)
+from model.settling import FLOOR, settled
 
 
 @kernel(array(F32), array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32, F32)

@@ -8,10 +8,9 @@ from compiled import BOOL, F32, array, kernel, readonly
 from model.layout import Floats
 from model.optimizers.base import Optimizer, State
 from model.optimizers.gradient import averaged
-from model.settling import settled
+from model.settling import SQUARE_FLOOR, settled
 
 DELTA = 1e-6
-SQUARE_FLOOR = np.float32(1e-36)
 
 
 @kernel(array(F32), array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32, F32, F32, F32)

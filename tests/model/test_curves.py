@@ -30,7 +30,7 @@ def _erf(x: Any, out: Any) -> None:
 
 SIGNED = np.concatenate([np.linspace(-12, 12, 200_001), [0.0, -0.0, 1e-30, 1e-4, -1e-7]]).astype(np.float32)
 CASES = [
-    (_exp_below, np.exp, -np.abs(np.linspace(0, 80, 200_001)).astype(np.float32)),
+    (_exp_below, np.exp, -np.abs(np.linspace(0, 86, 200_001)).astype(np.float32)),
     (_tanh, np.tanh, SIGNED),
     (_erf, scipy.special.erf, SIGNED),
 ]
@@ -55,5 +55,5 @@ def test_limits_and_not_a_number() -> None:
     function = _exp_below
     function(np.array([0, -88, -1e30, -np.inf, np.nan], np.float32), out)
     assert out[0] == 1
-    assert out[1:4] == pytest.approx([np.exp(-80)] * 3, rel=1e-6)
+    assert (out[1:4] < 1e-37).all()
     assert np.isnan(out[4])
