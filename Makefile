@@ -81,10 +81,10 @@ $(BASE):
 	$(BASE_PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
-# The project itself: a line in a .pth file and the console script, so that nothing is built from the network.
+# The project itself: a finder of `millrace` alone and the console script; nothing is built from the network.
 $(RUN): $(BASE) requirements/run.txt pyproject.toml
 	$(PIP) --require-hashes -r requirements/run.txt
-	$(PIP) --no-index --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(TEST): $(RUN) requirements/test.txt

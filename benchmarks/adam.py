@@ -11,7 +11,7 @@ import itertools
 import numpy as np
 
 from benchmarks.rounds import arguments, ratio, table, take_turns, timed
-from model import Network, NetworkOptions, OptimizerOptions, optimizer
+from millrace.model import Network, NetworkOptions, OptimizerOptions, optimizer
 
 
 def main() -> None:

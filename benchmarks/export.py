@@ -23,14 +23,14 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-import datasets  # noqa: E402
-from datasets import Dataset, images, labels  # noqa: E402
-from datasets.exported import Folder  # noqa: E402
-from pipeline import Stream, preset  # noqa: E402
-from pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan  # noqa: E402
-from pipeline.export.options import FORMATS  # noqa: E402
-from workers.export_local import executor  # noqa: E402
-from workers.local_runtime import cores  # noqa: E402
+from millrace import datasets  # noqa: E402
+from millrace.datasets import Dataset, images, labels  # noqa: E402
+from millrace.datasets.exported import Folder  # noqa: E402
+from millrace.pipeline import Stream, preset  # noqa: E402
+from millrace.pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan  # noqa: E402
+from millrace.pipeline.export.options import FORMATS  # noqa: E402
+from millrace.workers.export_local import executor  # noqa: E402
+from millrace.workers.local_runtime import cores  # noqa: E402
 
 PEER_PYTHON = ROOT / ".venv-readers" / "bin" / "python"
 

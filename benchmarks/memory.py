@@ -8,12 +8,12 @@ import threading
 from pathlib import Path
 
 from benchmarks.rounds import arguments, mnist
-from model import NetworkOptions, OptimizerOptions, ScheduleOptions
-from pipeline.policy import preset
-from workers.events import EpochDone, Event
-from workers.job import Job, Place
-from workers.local_training import train
-from workers.run_folder import RunFolder
+from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
+from millrace.pipeline.policy import preset
+from millrace.workers.events import EpochDone, Event
+from millrace.workers.job import Job, Place
+from millrace.workers.local_training import train
+from millrace.workers.run_folder import RunFolder
 
 JOB = Job(
     dataset="mnist",

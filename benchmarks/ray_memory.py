@@ -16,12 +16,12 @@ from pathlib import Path
 import ray
 
 from benchmarks.rounds import arguments
-from model import NetworkOptions, OptimizerOptions, ScheduleOptions
-from pipeline.policy import preset
-from workers.events import Event, RunDone, StepDone
-from workers.job import Job, Place
-from workers.ray_runtime.session import session
-from workers.run_folder import RunFolder
+from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
+from millrace.pipeline.policy import preset
+from millrace.workers.events import Event, RunDone, StepDone
+from millrace.workers.job import Job, Place
+from millrace.workers.ray_runtime.session import session
+from millrace.workers.run_folder import RunFolder
 
 FIRST, LAST, SAMPLES = 200, 2_000, 60_000
 Memory = Mapping[str, tuple[float, float]]  # name → MB of its own, MB shared

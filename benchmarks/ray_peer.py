@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import ray
 
-from workers.blas import one_blas_thread
+from millrace.workers.blas import one_blas_thread
 
 Arrays = list[npt.NDArray[np.float32]]
 WIDTHS = (784, 999, 299, 10)

@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
-import datasets
-from datasets import Dataset
-from pipeline.batch import image_array
+from millrace import datasets
+from millrace.datasets import Dataset
+from millrace.pipeline.batch import image_array
 
 
 def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

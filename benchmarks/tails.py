@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.rounds import arguments, ratio, table, take_turns, timed
-from model import Network, NetworkOptions
-from model.layout import Floats
-from workers.blas import one_blas_thread
+from millrace.model import Network, NetworkOptions
+from millrace.model.layout import Floats
+from millrace.workers.blas import one_blas_thread
 
 ROWS, FAR = 256, -18.0
 

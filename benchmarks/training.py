@@ -24,14 +24,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.rounds import arguments, mnist, ratio, table, take_turns
-from datasets import Dataset, images, labels
-from model import NetworkOptions, OptimizerOptions, ScheduleOptions
-from pipeline.policy import preset
-from workers.blas import one_blas_thread
-from workers.events import EpochDone, Event
-from workers.job import Job, Place
-from workers.local_training import train
-from workers.run_folder import RunFolder
+from millrace.datasets import Dataset, images, labels
+from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
+from millrace.pipeline.policy import preset
+from millrace.workers.blas import one_blas_thread
+from millrace.workers.events import EpochDone, Event
+from millrace.workers.job import Job, Place
+from millrace.workers.local_training import train
+from millrace.workers.run_folder import RunFolder
 
 BATCH, WIDTHS, THREADS = 512, (784, 999, 299, 10), 2
 HALVES, PRODUCTS = "millrace, slots of 256", "matrix products"

@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-import datasets
 from benchmarks.rounds import arguments, ratio, table, take_turns
-from pipeline import preset
-from pipeline.draw import draw
-from pipeline.warp import warp
+from millrace import datasets
+from millrace.pipeline import preset
+from millrace.pipeline.draw import draw
+from millrace.pipeline.warp import warp
 
 BATCH = 512
 BARS = {"28×28": 2.2, "32×32×3": 1.7}

@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datasets.catalogue import find, registry
-    from datasets.download import Progress
-    from datasets.loading import is_cached, load, verify
-    from datasets.patience import Patience
-    from datasets.spec import DatasetSpec, FileSpec, MemberSpec
-    from datasets.splits import Split, balanced, split
-    from datasets.storage import cache_folder
-    from datasets.table import Dataset, images, labels
+    from millrace.datasets.catalogue import find, registry
+    from millrace.datasets.download import Progress
+    from millrace.datasets.loading import is_cached, load, verify
+    from millrace.datasets.patience import Patience
+    from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
+    from millrace.datasets.splits import Split, balanced, split
+    from millrace.datasets.storage import cache_folder
+    from millrace.datasets.table import Dataset, images, labels
 
 _HOMES = {
     "Dataset": "table",
@@ -60,7 +60,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"datasets.{_HOMES[name]}"), name)
+    return getattr(import_module(f"millrace.datasets.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

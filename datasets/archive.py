@@ -8,9 +8,9 @@ passed over; those asked for must be regular files of the right size that occur 
 import tarfile
 from collections.abc import Iterator
 
-from datasets.content import Content, check, hasher
-from datasets.spec import FileSpec, MemberSpec
-from errors import FormatError, IntegrityError
+from millrace.datasets.content import Content, check, hasher
+from millrace.datasets.spec import FileSpec, MemberSpec
+from millrace.errors import FormatError, IntegrityError
 
 BLOCK = 512
 MAX_MEMBERS = 10_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from datasets.spec import DatasetSpec
-from errors import FormatError
+from millrace.datasets.spec import DatasetSpec
+from millrace.errors import FormatError
 
 U8Array = npt.NDArray[np.uint8]
 MAX_SIDE = 1 << 15

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from datasets import exported, points_names
-from datasets.dataset_file import read_dataset_file
-from datasets.spec import DatasetSpec, FileSpec, MemberSpec
-from errors import unknown_name
+from millrace.datasets import exported, points_names
+from millrace.datasets.dataset_file import read_dataset_file
+from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
+from millrace.errors import unknown_name
 
 DIGITS = DatasetSpec(
     name="digits",
@@ -153,7 +153,7 @@ CIFAR10 = DatasetSpec(
     shape=(3, 32, 32),
 )
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).resolve().parent / "examples"
 _REGISTRY = MappingProxyType({spec.name: spec for spec in (DIGITS, MNIST, FASHION_MNIST, CIFAR10, *points_names.SPECS)})
 
 

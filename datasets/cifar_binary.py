@@ -6,8 +6,8 @@ and is never read.
 
 import numpy as np
 
-from datasets.arrays import U8Array
-from errors import FormatError
+from millrace.datasets.arrays import U8Array
+from millrace.errors import FormatError
 
 
 def read_records(what: str, data: bytes | bytearray, shape: tuple[int, int, int]) -> tuple[U8Array, U8Array]:

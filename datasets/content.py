@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from datasets.spec import FileSpec
-from errors import FormatError, IntegrityError
+from millrace.datasets.spec import FileSpec
+from millrace.errors import FormatError, IntegrityError
 
 CHUNK = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"

@@ -32,9 +32,9 @@ from typing import Any
 
 import yaml
 
-from datasets.mirrors import as_url, path_url, shown
-from datasets.spec import DatasetSpec, FileSpec, MemberSpec
-from errors import UsageError, unknown_name
+from millrace.datasets.mirrors import as_url, path_url, shown
+from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
+from millrace.errors import UsageError, unknown_name
 
 MAX_YAML_BYTES = 1 << 20
 _FORMATS = ("idx", "cifar-binary", "npz")

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from counters import Purpose
-from datasets.arrays import Arrays, U8Array
-from datasets.splits import balanced
-from errors import DataError, IntegrityError
+from millrace.counters import Purpose
+from millrace.datasets.arrays import Arrays, U8Array
+from millrace.datasets.splits import balanced
+from millrace.errors import DataError, IntegrityError
 
 ROWS, TEST_ROWS, SIDE, DEEPEST = 1797, 360, 8, 16
 CONSTANT_SEED = 0

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from datasets.content import looks_like_html
-from datasets.formats import check_file
-from datasets.partial import Notes, Partial
-from datasets.patience import Patience
-from datasets.spec import FileSpec
-from datasets.transfer import Fault, Head, Transfer
-from errors import DataError
+from millrace.datasets.content import looks_like_html
+from millrace.datasets.formats import check_file
+from millrace.datasets.partial import Notes, Partial
+from millrace.datasets.patience import Patience
+from millrace.datasets.spec import FileSpec
+from millrace.datasets.transfer import Fault, Head, Transfer
+from millrace.errors import DataError
 
 Progress = Callable[[str, int, int | None], None]
 _MISSING = {403, 404, 410}

@@ -5,14 +5,14 @@ import stat
 import time
 from pathlib import Path
 
-from datasets.download import Progress, WrongBytes, download
-from datasets.formats import check_file
-from datasets.mirrors import addresses, local_path, shown
-from datasets.patience import Patience
-from datasets.spec import DatasetSpec, FileSpec
-from datasets.storage import sweep
-from datasets.transfer import Fault
-from errors import DataError, DownloadError, UsageError
+from millrace.datasets.download import Progress, WrongBytes, download
+from millrace.datasets.formats import check_file
+from millrace.datasets.mirrors import addresses, local_path, shown
+from millrace.datasets.patience import Patience
+from millrace.datasets.spec import DatasetSpec, FileSpec
+from millrace.datasets.storage import sweep
+from millrace.datasets.transfer import Fault
+from millrace.errors import DataError, DownloadError, UsageError
 
 FILES = "files"
 __all__ = ["Progress", "fetch_files", "local_source"]

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
-from datasets import archive, cifar_binary, idx, npz
-from datasets.arrays import Arrays, U8Array, checked
-from datasets.content import check_sent, open_content
-from datasets.spec import DatasetSpec, FileSpec
+from millrace.datasets import archive, cifar_binary, idx, npz
+from millrace.datasets.arrays import Arrays, U8Array, checked
+from millrace.datasets.content import check_sent, open_content
+from millrace.datasets.spec import DatasetSpec, FileSpec
 
 Paths = Mapping[str, Path]
 
@@ -32,12 +32,12 @@ def check_file(file: FileSpec, path: Path) -> None:
 
 def _embedded(spec: DatasetSpec, paths: Paths) -> Arrays:
     # Imported here: drawing the test set compiles kernels, which other datasets can do without.
-    arrays: Arrays = import_module("datasets.digits").read_digits()
+    arrays: Arrays = import_module("millrace.datasets.digits").read_digits()
     return arrays
 
 
 def _points(spec: DatasetSpec, paths: Paths) -> Arrays:
-    arrays: Arrays = import_module("datasets.points").read_points(spec.name)
+    arrays: Arrays = import_module("millrace.datasets.points").read_points(spec.name)
     return arrays
 
 

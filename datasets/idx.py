@@ -7,10 +7,10 @@ import struct
 
 import numpy as np
 
-from datasets.arrays import MAX_SIDE, U8Array
-from datasets.content import Content
-from datasets.spec import MAX_BYTES
-from errors import FormatError
+from millrace.datasets.arrays import MAX_SIDE, U8Array
+from millrace.datasets.content import Content
+from millrace.datasets.spec import MAX_BYTES
+from millrace.errors import FormatError
 
 UNSIGNED_BYTE = 0x08
 

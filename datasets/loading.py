@@ -8,16 +8,16 @@ The embedded digits and the points live in memory alone and need no cache.
 
 from pathlib import Path
 
-from datasets.exported.dataset import FORMAT as EXPORT
-from datasets.exported.dataset import open_export
-from datasets.fetch import Progress, fetch_files, local_source
-from datasets.formats import decode
-from datasets.lock import locked
-from datasets.patience import Patience
-from datasets.spec import BUILT_IN, DatasetSpec
-from datasets.storage import cache_folder, storage_errors, sweep
-from datasets.table import TABLE_VERSION, Dataset, in_memory, open_tables, verify_tables, write_tables
-from errors import IntegrityError
+from millrace.datasets.exported.dataset import FORMAT as EXPORT
+from millrace.datasets.exported.dataset import open_export
+from millrace.datasets.fetch import Progress, fetch_files, local_source
+from millrace.datasets.formats import decode
+from millrace.datasets.lock import locked
+from millrace.datasets.patience import Patience
+from millrace.datasets.spec import BUILT_IN, DatasetSpec
+from millrace.datasets.storage import cache_folder, storage_errors, sweep
+from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, open_tables, verify_tables, write_tables
+from millrace.errors import IntegrityError
 
 LOCK = "lock"
 

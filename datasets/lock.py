@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from errors import DeadlineError
+from millrace.errors import DeadlineError
 
 _SHORTEST, _LONGEST = 0.02, 0.5
 

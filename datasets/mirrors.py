@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from datasets.spec import DatasetSpec, FileSpec
-from errors import UsageError
+from millrace.datasets.spec import DatasetSpec, FileSpec
+from millrace.errors import UsageError
 
 SCHEMES = ("http", "https", "file")
 

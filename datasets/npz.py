@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
-from datasets.arrays import MAX_SIDE, Arrays, U8Array
-from datasets.content import CHUNK
-from datasets.spec import plausible
-from errors import FormatError
+from millrace.datasets.arrays import MAX_SIDE, Arrays, U8Array
+from millrace.datasets.content import CHUNK
+from millrace.datasets.spec import plausible
+from millrace.errors import FormatError
 
 NAMES = ("train_images", "train_labels", "test_images", "test_labels")
 MAX_MEMBERS = 1_000

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from errors import UsageError
+from millrace.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from errors import DataError, FormatError
+from millrace.errors import DataError, FormatError
 
 U8Array = npt.NDArray[np.uint8]
 LARGEST = 64_000_000  # pixels

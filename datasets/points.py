@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from counters import Purpose, lane, uniform, words
-from datasets.arrays import Arrays, U8Array
-from datasets.points_names import CLASSES, TEST_ROWS, TRAIN_ROWS, parse
-from elementary import cos, normals, sin
-from errors import UsageError
+from millrace.counters import Purpose, lane, uniform, words
+from millrace.datasets.arrays import Arrays, U8Array
+from millrace.datasets.points_names import CLASSES, TEST_ROWS, TRAIN_ROWS, parse
+from millrace.elementary import cos, normals, sin
+from millrace.errors import UsageError
 
 TRAIN_SPLIT, TEST_SPLIT = 0, 2
 GRID = 256

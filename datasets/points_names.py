@@ -3,8 +3,8 @@
 import re
 from dataclasses import replace
 
-from datasets.spec import DatasetSpec
-from errors import UsageError
+from millrace.datasets.spec import DatasetSpec
+from millrace.errors import UsageError
 
 TRAIN_ROWS, TEST_ROWS, CLASSES = 1000, 1000, 2
 SEED_LIMIT = 1 << 32

@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from errors import UsageError
+from millrace.errors import UsageError
 
 FORMATS = ("embedded", "points", "idx", "cifar-binary", "npz", "export")
 BUILT_IN = ("embedded", "points")  # formats that need no file

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from counters import Purpose, check_seed, permutation
-from errors import UsageError
+from millrace.counters import Purpose, check_seed, permutation
+from millrace.errors import UsageError
 
 I64Array = npt.NDArray[np.int64]
 

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datasets.arrays import Arrays, U8Array, content_digest
-from datasets.spec import DatasetSpec
-from datasets.storage import written_aside
-from errors import IntegrityError
+from millrace.datasets.arrays import Arrays, U8Array, content_digest
+from millrace.datasets.spec import DatasetSpec
+from millrace.datasets.storage import written_aside
+from millrace.errors import IntegrityError
 
 TABLE_VERSION = 1
 SPLITS = ("train", "test")

@@ -17,8 +17,8 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from datasets.mirrors import shown
-from datasets.patience import Patience
+from millrace.datasets.mirrors import shown
+from millrace.datasets.patience import Patience
 
 CHUNK = 1 << 18
 _QUEUED = 8

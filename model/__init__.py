@@ -7,43 +7,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from model.checkpoint import Checkpoint, from_files, to_files
-    from model.checkpoint_folder import load, save, sweep
-    from model.environment import differences, fingerprint
-    from model.inputs import Inputs
-    from model.layout import Block, Layer, Layout
-    from model.network import Draws, Network, SlotResult, Workspace
-    from model.optimizers import Optimizer, optimizer
-    from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
-    from model.schedules import schedule
-    from model.updates import Updates, served
+    from millrace.model.checkpoint import Checkpoint, from_files, to_files
+    from millrace.model.checkpoint_folder import load, save, sweep
+    from millrace.model.environment import differences, fingerprint
+    from millrace.model.inputs import Inputs
+    from millrace.model.layout import Block, Layer, Layout
+    from millrace.model.network import Draws, Network, SlotResult, Workspace
+    from millrace.model.optimizers import Optimizer, optimizer
+    from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+    from millrace.model.schedules import schedule
+    from millrace.model.updates import Updates, served
 
 _HOMES = {
-    "Checkpoint": "model.checkpoint",
-    "from_files": "model.checkpoint",
-    "to_files": "model.checkpoint",
-    "load": "model.checkpoint_folder",
-    "save": "model.checkpoint_folder",
-    "sweep": "model.checkpoint_folder",
-    "differences": "model.environment",
-    "fingerprint": "model.environment",
-    "Inputs": "model.inputs",
-    "Block": "model.layout",
-    "Layer": "model.layout",
-    "Layout": "model.layout",
-    "Draws": "model.network",
-    "Network": "model.network",
-    "SlotResult": "model.network",
-    "Workspace": "model.network",
-    "Optimizer": "model.optimizers",
-    "optimizer": "model.optimizers",
-    "NetworkOptions": "model.options",
-    "OptimizerOptions": "model.options",
-    "RegularizationOptions": "model.options",
-    "ScheduleOptions": "model.options",
-    "schedule": "model.schedules",
-    "Updates": "model.updates",
-    "served": "model.updates",
+    "Checkpoint": "millrace.model.checkpoint",
+    "from_files": "millrace.model.checkpoint",
+    "to_files": "millrace.model.checkpoint",
+    "load": "millrace.model.checkpoint_folder",
+    "save": "millrace.model.checkpoint_folder",
+    "sweep": "millrace.model.checkpoint_folder",
+    "differences": "millrace.model.environment",
+    "fingerprint": "millrace.model.environment",
+    "Inputs": "millrace.model.inputs",
+    "Block": "millrace.model.layout",
+    "Layer": "millrace.model.layout",
+    "Layout": "millrace.model.layout",
+    "Draws": "millrace.model.network",
+    "Network": "millrace.model.network",
+    "SlotResult": "millrace.model.network",
+    "Workspace": "millrace.model.network",
+    "Optimizer": "millrace.model.optimizers",
+    "optimizer": "millrace.model.optimizers",
+    "NetworkOptions": "millrace.model.options",
+    "OptimizerOptions": "millrace.model.options",
+    "RegularizationOptions": "millrace.model.options",
+    "ScheduleOptions": "millrace.model.options",
+    "schedule": "millrace.model.schedules",
+    "Updates": "millrace.model.updates",
+    "served": "millrace.model.updates",
 }
 
 __all__ = [
@@ -77,7 +77,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
-        raise AttributeError(f"module 'model' has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

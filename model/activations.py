@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from compiled import F32, array, kernel, readonly
-from model.curves import erf, exp_below, tanh
-from model.settling import FLOOR, SLOPE_FLOOR, settled
+from millrace.compiled import F32, array, kernel, readonly
+from millrace.model.curves import erf, exp_below, tanh
+from millrace.model.settling import FLOOR, SLOPE_FLOOR, settled
 
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 LEAK = np.float32(0.01)  # the slope of leaky ReLU below 0

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from model.activations import ACTIVATIONS, LINEAR
-from model.layout import Layer, Layout, Plan
-from model.options import NetworkOptions, RegularizationOptions
-from model.parts import Activate, Chain, Dense, Dropout, InputNoise, LayerNorm, Part, Skip
+from millrace.model.activations import ACTIVATIONS, LINEAR
+from millrace.model.layout import Layer, Layout, Plan
+from millrace.model.options import NetworkOptions, RegularizationOptions
+from millrace.model.parts import Activate, Chain, Dense, Dropout, InputNoise, LayerNorm, Part, Skip
 
 
 class Architecture(NamedTuple):

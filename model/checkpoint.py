@@ -15,10 +15,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as decode_tensors
 from safetensors.numpy import save as encode_tensors
 
-from errors import CheckpointError, UsageError
-from model.inputs import Inputs
-from model.layout import Floats
-from model.updates import served
+from millrace.errors import CheckpointError, UsageError
+from millrace.model.inputs import Inputs
+from millrace.model.layout import Floats
+from millrace.model.updates import served
 
 FORMAT = 1
 DOCUMENT = "checkpoint.json"

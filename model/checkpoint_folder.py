@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from errors import CheckpointError
-from model.checkpoint import DOCUMENT, FILES, Checkpoint, from_files, to_files
+from millrace.errors import CheckpointError
+from millrace.model.checkpoint import DOCUMENT, FILES, Checkpoint, from_files, to_files
 
 PARTIAL = ".partial"  # the ending of folders that are being written, or were when the process was killed
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from compiled import device
+from millrace.compiled import device
 
 F = np.float32
 LOG2_E, HALF = F(1.44269504), F(0.5)

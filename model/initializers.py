@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from counters import Purpose, uniform, words
-from elementary import normals
-from model.layout import Floats, Layout
+from millrace.counters import Purpose, uniform, words
+from millrace.elementary import normals
+from millrace.model.layout import Floats, Layout
 
 Draw = npt.NDArray[np.float64]
 

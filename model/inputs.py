@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F32, U8, array, kernel, readonly
-from errors import UsageError
-from model.layout import Floats
+from millrace.compiled import F32, U8, array, kernel, readonly
+from millrace.errors import UsageError
+from millrace.model.layout import Floats
 
 
 @kernel(readonly(U8, 2), readonly(F32), readonly(F32), array(F32, 2))

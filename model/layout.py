@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from errors import UsageError
-from model.options import check_size
+from millrace.errors import UsageError
+from millrace.model.options import check_size
 
 Floats = npt.NDArray[np.float32]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from compiled import BOOL, F32, F64, U8, array, device, kernel, readonly
-from elementary import exp, log
-from model.settling import FLOOR, settled
+from millrace.compiled import BOOL, F32, F64, U8, array, device, kernel, readonly
+from millrace.elementary import exp, log
+from millrace.model.settling import FLOOR, settled
 
 
 @device

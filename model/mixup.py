@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F32, I64, U8, U32, array, kernel, readonly
-from counters import Purpose, philox
-from model.layout import Floats
-from model.noise import Draws
+from millrace.compiled import F32, I64, U8, U32, array, kernel, readonly
+from millrace.counters import Purpose, philox
+from millrace.model.layout import Floats
+from millrace.model.noise import Draws
 
 
 class Mixed(NamedTuple):

@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from errors import UsageError
-from model.architecture import build, text
-from model.initializers import initial
-from model.layout import Floats, Layer
-from model.losses import softmax_cross_entropy
-from model.mixup import NONE, Mixed, mix
-from model.noise import Draws
-from model.options import NetworkOptions, RegularizationOptions
-from model.parts import Memory
+from millrace.errors import UsageError
+from millrace.model.architecture import build, text
+from millrace.model.initializers import initial
+from millrace.model.layout import Floats, Layer
+from millrace.model.losses import softmax_cross_entropy
+from millrace.model.mixup import NONE, Mixed, mix
+from millrace.model.noise import Draws
+from millrace.model.options import NetworkOptions, RegularizationOptions
+from millrace.model.parts import Memory
 
 __all__ = ["Draws", "Labels", "Network", "SlotResult", "Workspace"]
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F32, I64, U8, U32, array, device, kernel, readonly
-from counters import Purpose, lane, philox
-from elementary import fill_normals
-from model.layout import Floats, Layout
+from millrace.compiled import F32, I64, U8, U32, array, device, kernel, readonly
+from millrace.counters import Purpose, lane, philox
+from millrace.elementary import fill_normals
+from millrace.model.layout import Floats, Layout
 
 
 @dataclass(frozen=True)

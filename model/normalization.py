@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from compiled import F32, F64, array, device, kernel, readonly
+from millrace.compiled import F32, F64, array, device, kernel, readonly
 
 EPSILON = 1e-5  # added to the variance, as PyTorch does
 LANES = 8

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import BOOL, F32, F64, array, kernel, readonly
-from model.layout import Floats, Layout
+from millrace.compiled import BOOL, F32, F64, array, kernel, readonly
+from millrace.model.layout import Floats, Layout
 
 CHUNK = 65_536  # elements of one partial sum; part of the contract
 

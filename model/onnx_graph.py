@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from errors import UsageError
-from model.layout import Floats, Layer, Norm
-from model.normalization import EPSILON
-from model.portable import Portable
+from millrace.errors import UsageError
+from millrace.model.layout import Floats, Layer, Norm
+from millrace.model.normalization import EPSILON
+from millrace.model.portable import Portable
 
 OPSET = 17
 INSTALL = "make onnx   (or: pip install onnx onnxruntime)"

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from errors import UsageError, unknown_name
+from millrace.errors import UsageError, unknown_name
 
 ACTIVATIONS = ("relu", "leaky-relu", "gelu", "tanh")
 NORMS = ("none", "layer")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from model import normalization
-from model.activations import Activation
-from model.layout import Floats, Layer, Norm
-from model.noise import Draws, add_noise, drop, drop_back
+from millrace.model import normalization
+from millrace.model.activations import Activation
+from millrace.model.layout import Floats, Layer, Norm
+from millrace.model.noise import Draws, add_noise, drop, drop_back
 
 
 @dataclass

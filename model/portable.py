@@ -12,11 +12,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as decode_tensors
 from safetensors.numpy import save as encode_tensors
 
-from errors import CheckpointError, MillraceError, UsageError
-from model.inputs import Inputs
-from model.layout import Floats
-from model.network import Network
-from model.options import NetworkOptions
+from millrace.errors import CheckpointError, MillraceError, UsageError
+from millrace.model.inputs import Inputs
+from millrace.model.layout import Floats
+from millrace.model.network import Network
+from millrace.model.options import NetworkOptions
 
 FORMAT = 1
 PRECISIONS = {"float32": np.float32, "float16": np.float16}

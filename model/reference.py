@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import erf
 
-from model.layout import Layout, Norm
-from model.options import NetworkOptions
+from millrace.model.layout import Layout, Norm
+from millrace.model.options import NetworkOptions
 
 Array = npt.NDArray[np.floating[Any]]
 FUNCTIONS: dict[str, Callable[[Array], Array]] = {

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 
-from elementary import cos, exp, log
-from errors import UsageError
-from model.optimizers.base import power
-from model.options import ScheduleOptions
+from millrace.elementary import cos, exp, log
+from millrace.errors import UsageError
+from millrace.model.optimizers.base import power
+from millrace.model.options import ScheduleOptions
 
 Schedule = Callable[[int], float]
 START = 25.0  # one-cycle begins at the full rate divided by this

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from compiled import device
+from millrace.compiled import device
 
 FLOOR = np.float32(1e-30)  # of deltas and moments: beside the sums that they enter, nothing
 SQUARE_FLOOR = np.float32(1e-36)  # of moments of squares

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.layout import Floats
-from model.noise import shake
-from model.norms import blend, gradient_norm, limit_units
-from model.optimizers.base import Optimizer, State
-from model.options import RegularizationOptions
+from millrace.model.layout import Floats
+from millrace.model.noise import shake
+from millrace.model.norms import blend, gradient_norm, limit_units
+from millrace.model.optimizers.base import Optimizer, State
+from millrace.model.options import RegularizationOptions
 
 Spread = Callable[[Callable[[int, int], None], int], None]  # has work(begin, end) done for pieces that cover [0, size)
 AVERAGE = "average"  # the name of the running average among the state's arrays

@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.batch import images_of, labels_of, metadata_of, parameters_of, samples_of
-    from pipeline.order import Order
-    from pipeline.policy import PRESETS, Policy, from_mapping, preset
-    from pipeline.readahead import ReadAhead
-    from pipeline.stream import Stream
+    from millrace.pipeline.batch import images_of, labels_of, metadata_of, parameters_of, samples_of
+    from millrace.pipeline.order import Order
+    from millrace.pipeline.policy import PRESETS, Policy, from_mapping, preset
+    from millrace.pipeline.readahead import ReadAhead
+    from millrace.pipeline.stream import Stream
 
 _HOMES = {
     "PRESETS": "policy",
@@ -32,8 +32,8 @@ __all__ = [  # noqa: RUF022  (in the order of the pipeline)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
-        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
-    return getattr(import_module(f"pipeline.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"millrace.pipeline.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

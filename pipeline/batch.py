@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.draw import NAMES
-from pipeline.warp import U8Array
+from millrace.pipeline.draw import NAMES
+from millrace.pipeline.warp import U8Array
 
 METADATA = b"millrace"  # the schema metadata key that holds JSON
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F32, I64, U8, array, device, kernel, readonly
-from errors import UsageError
-from pipeline.elastic import F32Array, spline
-from pipeline.warp import VECTOR, U, U8Array, _blend, _frame, _gather, _pack, check_images, check_rows
+from millrace.compiled import F32, I64, U8, array, device, kernel, readonly
+from millrace.errors import UsageError
+from millrace.pipeline.elastic import F32Array, spline
+from millrace.pipeline.warp import VECTOR, U, U8Array, _blend, _frame, _gather, _pack, check_images, check_rows
 
 
 @device

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F32, F64, I64, U32, array, kernel, readonly
-from counters import Purpose, check_seed, lane, philox
-from elementary import cos, sin
-from pipeline.policy import Policy
+from millrace.compiled import F32, F64, I64, U32, array, kernel, readonly
+from millrace.counters import Purpose, check_seed, lane, philox
+from millrace.elementary import cos, sin
+from millrace.pipeline.policy import Policy
 
 F32Array = npt.NDArray[np.float32]
 

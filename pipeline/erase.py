@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F64, I64, U8, U32, array, kernel, readonly
-from counters import Purpose, check_seed, lane, philox
-from elementary import exp
+from millrace.compiled import F64, I64, U8, U32, array, kernel, readonly
+from millrace.counters import Purpose, check_seed, lane, philox
+from millrace.elementary import exp
 
 U8Array = npt.NDArray[np.uint8]
 ASPECT = 1.2039728043259361  # log(1/0.3): height to width lies between 0.3 and 1/0.3, evenly in its logarithm

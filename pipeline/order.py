@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from counters import Purpose, permute
-from errors import UsageError
+from millrace.counters import Purpose, permute
+from millrace.errors import UsageError
 
 
 def slot_size(batch: int, chosen: int | None = None) -> int:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
-from errors import UsageError, unknown_name
+from millrace.errors import UsageError, unknown_name
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar, cast
 
-from errors import DeadlineError, UsageError
+from millrace.errors import DeadlineError, UsageError
 
 Made = TypeVar("Made")
 Key = tuple[int, int]  # (step, slot)

@@ -8,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from counters import check_seed
-from errors import UsageError
-from pipeline import batch as batches
-from pipeline.bend import bend
-from pipeline.draw import draw
-from pipeline.elastic import controls
-from pipeline.erase import boxes, erase
-from pipeline.order import Order
-from pipeline.policy import Policy
-from pipeline.warp import U8Array, check_images, check_rows, warp
+from millrace.counters import check_seed
+from millrace.errors import UsageError
+from millrace.pipeline import batch as batches
+from millrace.pipeline.bend import bend
+from millrace.pipeline.draw import draw
+from millrace.pipeline.elastic import controls
+from millrace.pipeline.erase import boxes, erase
+from millrace.pipeline.order import Order
+from millrace.pipeline.policy import Policy
+from millrace.pipeline.warp import U8Array, check_images, check_rows, warp
 
 
 class Visited(NamedTuple):

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import F32, I64, U8, array, device, kernel, readonly
-from errors import UsageError
+from millrace.compiled import F32, I64, U8, array, device, kernel, readonly
+from millrace.errors import UsageError
 
 U8Array = npt.NDArray[np.uint8]
 U = np.uint64

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from user_cache import user_cache
+from millrace.user_cache import user_cache
 
 FOLDERS = {"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state", "XDG_CACHE_HOME": "cache"}
 

@@ -14,18 +14,16 @@ import numpy as np
 import pytest
 from numba.core import caching
 
-import compiled
-import counters
-import elementary
-from compiled import F32, F64, I64, ROOT, array, device, kernel, readonly
-from pipeline import draw, warp
+from millrace import compiled, counters, elementary
+from millrace.compiled import F32, F64, I64, ROOT, array, device, kernel, readonly
+from millrace.pipeline import draw, warp
 
 # Two small files in the place of the project's: a kernel, and the function that it calls, in another file.
 KERNEL = """
 import sys
 import numpy as np
-from compiled import F64, array, kernel, kernel_folder, readonly
-from pipeline.callee import twice
+from millrace.compiled import F64, array, kernel, kernel_folder, readonly
+from millrace.pipeline.callee import twice
 @kernel(readonly(F64), array(F64))
 def apply(x, out):
     for i in range(x.shape[0]):
@@ -35,23 +33,25 @@ apply(np.array([1.0, 2.0]), out)
 hits = sum(apply.stats.cache_hits.values())
 print(out.tolist(), hits, kernel_folder())
 """
-CALLEE = "from compiled import device\n@device\ndef twice(x):\n    return {factor} * x\n"
+CALLEE = "from millrace.compiled import device\n@device\ndef twice(x):\n    return {factor} * x\n"
 
 
 def project(folder: Path, factor: float = 2.0) -> Path:
-    (folder / "pipeline").mkdir(parents=True)
+    package = folder / "millrace"
+    (package / "pipeline").mkdir(parents=True)
     for name in ("compiled.py", "user_cache.py"):
-        shutil.copy(ROOT / name, folder / name)
-    (folder / "run.py").write_text(KERNEL)
-    (folder / "pipeline" / "__init__.py").write_text("")
-    (folder / "pipeline" / "callee.py").write_text(CALLEE.format(factor=factor))
+        shutil.copy(ROOT / name, package / name)
+    (package / "run.py").write_text(KERNEL)
+    for room in (package, package / "pipeline"):
+        (room / "__init__.py").write_text("")
+    (package / "pipeline" / "callee.py").write_text(CALLEE.format(factor=factor))
     return folder
 
 
 def run(folder: Path, cache: Path) -> tuple[list[float], int, str]:
     """What the kernel gives, how often it came from the cache, and the cache's folder."""
     done = subprocess.run(
-        [sys.executable, "run.py"],
+        [sys.executable, "-m", "millrace.run"],
         cwd=folder,
         env={**os.environ, "MILLRACE_CACHE": str(cache)},
         capture_output=True,
@@ -78,12 +78,12 @@ def test_machine_code_is_kept_and_found_from_any_path(tmp_path: Path) -> None:
     assert len(kept) == 2  # numba's index and the machine code
     # Elsewhere, beside a file that has no kernels: from the cache.
     elsewhere = project(tmp_path / "some where" / "else")
-    (elsewhere / "pipeline" / "other.py").write_text("x = 1\n")
+    (elsewhere / "millrace" / "pipeline" / "other.py").write_text("x = 1\n")
     assert run(elsewhere, cache) == ([3.0, 5.0], 1, first[2])
     assert files(cache) == kept
     assert all(path.is_relative_to(cache) for path in tmp_path.rglob("*.nb?"))
     # A callee in another file is edited: compiled anew, in another folder.
-    (elsewhere / "pipeline" / "callee.py").write_text(CALLEE.format(factor=10.0))
+    (elsewhere / "millrace" / "pipeline" / "callee.py").write_text(CALLEE.format(factor=10.0))
     edited = run(elsewhere, cache)
     assert edited[:2] == ([11.0, 21.0], 0)
     assert edited[2] != first[2]
@@ -93,7 +93,7 @@ def test_machine_code_is_kept_and_found_from_any_path(tmp_path: Path) -> None:
 def test_an_edit_and_its_reversal_are_seen_in_place(tmp_path: Path) -> None:
     cache, folder = tmp_path / "cache", project(tmp_path / "here")
     first = run(folder, cache)
-    callee = folder / "pipeline" / "callee.py"
+    callee = folder / "millrace" / "pipeline" / "callee.py"
     callee.write_text(CALLEE.format(factor=10.0))
     assert run(folder, cache)[:2] == ([11.0, 21.0], 0)
     callee.write_text(CALLEE.format(factor=2.0))

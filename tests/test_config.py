@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 import pytest
 
-import config
-import values
-from config import Config
-from errors import UsageError
-from model.options import NetworkOptions, OptimizerOptions
-from pipeline.policy import PRESETS, Policy
+from millrace import config, values
+from millrace.config import Config
+from millrace.errors import UsageError
+from millrace.model.options import NetworkOptions, OptimizerOptions
+from millrace.pipeline.policy import PRESETS, Policy
 
 
 def test_defaults_are_what_the_floors_say() -> None:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import counters
-from counters import Purpose, check_seed, lane, permutation, permute, uniform, words
-from errors import UsageError
+from millrace import counters
+from millrace.counters import Purpose, check_seed, lane, permutation, permute, uniform, words
+from millrace.errors import UsageError
 
 MASK = 0xFFFFFFFF
 

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-import errors
-from errors import MillraceError, UsageError, unknown_name
+from millrace import errors
+from millrace.errors import MillraceError, UsageError, unknown_name
 
 
 def all_kinds(kind: type[MillraceError] = MillraceError) -> list[type[MillraceError]]:

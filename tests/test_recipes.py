@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-import datasets
-from commands import layers
+from millrace import datasets
+from millrace.commands import layers
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 

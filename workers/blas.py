@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import numpy as np  # its BLAS must be loaded before it can be limited
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from errors import TrainingError
+from millrace.errors import TrainingError
 
 __all__ = ["blas_threads", "one_blas_thread"]
 

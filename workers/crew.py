@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from errors import DeadlineError
+from millrace.errors import DeadlineError
 
 Work = Callable[[int, int], None]  # does the elements [begin, end)
 

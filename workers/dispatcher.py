@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from workers.leases import Leases
-from workers.parameter_server import ParameterServer, ServerState, Update
-from workers.setup import Setup
-from workers.tree import Block, Partial
+from millrace.workers.leases import Leases
+from millrace.workers.parameter_server import ParameterServer, ServerState, Update
+from millrace.workers.setup import Setup
+from millrace.workers.tree import Block, Partial
 
 
 class Task(NamedTuple):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from elementary import exp, log
-from model import Inputs, Network, Workspace
-from model.losses import softmax_cross_entropy
-from model.mixup import NONE
-from workers.blas import one_blas_thread
-from workers.tree import tree_sum
+from millrace.elementary import exp, log
+from millrace.model import Inputs, Network, Workspace
+from millrace.model.losses import softmax_cross_entropy
+from millrace.model.mixup import NONE
+from millrace.workers.blas import one_blas_thread
+from millrace.workers.tree import tree_sum
 
 SMALLEST = 1e-300  # a probability of 0 costs as much as this
 SLOT = 500  # rows of a slot; part of the contract, since the loss is summed along the tree over slots

@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from errors import UsageError
-from model import Draws, Inputs, Network
-from workers.setup import Setup
-from workers.slot import Slot
-from workers.tree import Block, Partial, join
+from millrace.errors import UsageError
+from millrace.model import Draws, Inputs, Network
+from millrace.workers.setup import Setup
+from millrace.workers.slot import Slot
+from millrace.workers.tree import Block, Partial, join
 
 Take = Callable[[int, int], tuple[Slot | pa.RecordBatch, float]]  # (step, slot) → its samples, seconds waited
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from errors import UsageError, unknown_name
-from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
-from pipeline.policy import Policy
+from millrace.errors import UsageError, unknown_name
+from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.pipeline.policy import Policy
 
 NORMALIZATIONS = ("standard", "unit")
 

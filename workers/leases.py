@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from workers.tree import Block, aligned, share
+from millrace.workers.tree import Block, aligned, share
 
 
 class Leases:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline import Stream, images_of, labels_of, samples_of
+from millrace.pipeline import Stream, images_of, labels_of, samples_of
 
 EMPTY = "0" * 64
 

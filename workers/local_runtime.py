@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
-from errors import TrainingError
-from pipeline import ReadAhead
-from workers.crew import Crew
-from workers.gradient_worker import GradientWorker, gradient_worker
-from workers.job import Place
-from workers.parameter_server import ParameterServer, ServerState
-from workers.runtime import Finished
-from workers.setup import Setup
-from workers.slot import Slot
-from workers.tree import share
+from millrace.errors import TrainingError
+from millrace.pipeline import ReadAhead
+from millrace.workers.crew import Crew
+from millrace.workers.gradient_worker import GradientWorker, gradient_worker
+from millrace.workers.job import Place
+from millrace.workers.parameter_server import ParameterServer, ServerState
+from millrace.workers.runtime import Finished
+from millrace.workers.setup import Setup
+from millrace.workers.slot import Slot
+from millrace.workers.tree import share
 
 MIB = 1 << 20
 MOST_AHEAD = 64  # slots: of small images more would only fill memory, and long after the run's start

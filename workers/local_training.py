@@ -2,15 +2,15 @@
 
 import threading
 
-from datasets import Dataset
-from model import Checkpoint, differences, fingerprint
-from workers.blas import one_blas_thread
-from workers.events import Notice, Observer, RunDone
-from workers.job import Job, Place
-from workers.local_runtime import LocalRuntime, cores
-from workers.run_folder import RunFolder
-from workers.setup import Setup
-from workers.trainer import Trainer, server_state
+from millrace.datasets import Dataset
+from millrace.model import Checkpoint, differences, fingerprint
+from millrace.workers.blas import one_blas_thread
+from millrace.workers.events import Notice, Observer, RunDone
+from millrace.workers.job import Job, Place
+from millrace.workers.local_runtime import LocalRuntime, cores
+from millrace.workers.run_folder import RunFolder
+from millrace.workers.setup import Setup
+from millrace.workers.trainer import Trainer, server_state
 
 
 def train(

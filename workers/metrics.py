@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from errors import CheckpointError
+from millrace.errors import CheckpointError
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 

@@ -10,14 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from errors import TrainingError
-from model import served
-from model.norms import gradient_norm
-from model.schedules import cut
-from model.updates import Spread
-from workers.ledger import EMPTY, extend
-from workers.setup import Setup
-from workers.tree import Block, Partial, Reduction
+from millrace.errors import TrainingError
+from millrace.model import served
+from millrace.model.norms import gradient_norm
+from millrace.model.schedules import cut
+from millrace.model.updates import Spread
+from millrace.workers.ledger import EMPTY, extend
+from millrace.workers.setup import Setup
+from millrace.workers.tree import Block, Partial, Reduction
 
 F32Array = npt.NDArray[np.float32]
 

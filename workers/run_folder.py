@@ -23,14 +23,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
-from datasets.exported import Folder
-from errors import CheckpointError, UsageError
-from model import Checkpoint, load, save, sweep
-from workers.mounts import is_shared
-from workers.run_mirror import Mirror, not_empty, patiently
-from workers.run_owner import SETTLE, Claim, RunOwner, newest_claim
-from workers.run_store import DiskStore, RemoteStore, RunStore
-from workers.working_copy import is_address, try_lock, undisturbed, working_copy
+from millrace.datasets.exported import Folder
+from millrace.errors import CheckpointError, UsageError
+from millrace.model import Checkpoint, load, save, sweep
+from millrace.workers.mounts import is_shared
+from millrace.workers.run_mirror import Mirror, not_empty, patiently
+from millrace.workers.run_owner import SETTLE, Claim, RunOwner, newest_claim
+from millrace.workers.run_store import DiskStore, RemoteStore, RunStore
+from millrace.workers.working_copy import is_address, try_lock, undisturbed, working_copy
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
 CHECKPOINTS = "checkpoints"

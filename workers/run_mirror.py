@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from datasets.storage import written_aside
-from errors import CheckpointError, TakenOverError, UsageError
-from model import from_files
-from model.checkpoint import DOCUMENT, FILES
-from model.checkpoint_folder import save_files
-from workers.run_owner import OWNERS, RunOwner
-from workers.run_store import RunStore, Stat
-from workers.working_copy import try_lock, undisturbed
+from millrace.datasets.storage import written_aside
+from millrace.errors import CheckpointError, TakenOverError, UsageError
+from millrace.model import from_files
+from millrace.model.checkpoint import DOCUMENT, FILES
+from millrace.model.checkpoint_folder import save_files
+from millrace.workers.run_owner import OWNERS, RunOwner
+from millrace.workers.run_store import RunStore, Stat
+from millrace.workers.working_copy import try_lock, undisturbed
 
 CHECKPOINTS, BEST = "checkpoints", "best"
 GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl")

@@ -16,9 +16,9 @@ import threading
 import time
 from dataclasses import asdict, dataclass, replace
 
-from errors import CheckpointError, TakenOverError, UsageError
-from workers.processes import Process
-from workers.run_store import RunStore
+from millrace.errors import CheckpointError, TakenOverError, UsageError
+from millrace.workers.processes import Process
+from millrace.workers.run_store import RunStore
 
 OWNERS = "owners"
 CLAIM = re.compile(rf"{OWNERS}/(\d{{6}})-[0-9a-f]{{8}}\.json")

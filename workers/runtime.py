@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from workers.parameter_server import ServerState, Update
+from millrace.workers.parameter_server import ServerState, Update
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
-from datasets import Dataset
-from errors import TrainingError
-from workers.events import Event
-from workers.job import Job, Place
-from workers.local_training import train
-from workers.run_folder import RunFolder, write_whole
+from millrace import datasets
+from millrace.datasets import Dataset
+from millrace.errors import TrainingError
+from millrace.workers.events import Event
+from millrace.workers.job import Job, Place
+from millrace.workers.local_training import train
+from millrace.workers.run_folder import RunFolder, write_whole
 
 BROKEN = "broken.txt"
 BREAKDOWN = "training broke down"  # how the error of a loss that is not finite begins

@@ -6,15 +6,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from datasets import Dataset, Split, images, labels, split
-from datasets.exported import ExportedDataset
-from errors import UsageError
-from model import Inputs, Network, Optimizer, Updates, optimizer, schedule
-from model.schedules import Schedule
-from pipeline import Order, Stream
-from pipeline.export import StoredStream
-from workers.job import BATCHES, Job
-from workers.statistics import pixel_statistics
+from millrace.datasets import Dataset, Split, images, labels, split
+from millrace.datasets.exported import ExportedDataset
+from millrace.errors import UsageError
+from millrace.model import Inputs, Network, Optimizer, Updates, optimizer, schedule
+from millrace.model.schedules import Schedule
+from millrace.pipeline import Order, Stream
+from millrace.pipeline.export import StoredStream
+from millrace.workers.job import BATCHES, Job
+from millrace.workers.statistics import pixel_statistics
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline import Stream, images_of, labels_of, samples_of
-from workers.ledger import digest_of
+from millrace.pipeline import Stream, images_of, labels_of, samples_of
+from millrace.workers.ledger import digest_of
 
 
 class Slot(NamedTuple):

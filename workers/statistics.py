@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compiled import I64, U8, array, kernel, readonly
+from millrace.compiled import I64, U8, array, kernel, readonly
 
 
 @kernel(readonly(U8), I64, I64, readonly(I64), array(I64, 2))

@@ -8,19 +8,19 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from datasets import images, labels
-from errors import DeadlineError
-from model import Checkpoint, fingerprint
-from workers.evaluation import Evaluation, evaluate
-from workers.events import CheckpointWritten, EpochDone, Notice, Observer, RunDone, RunStarted, StepDone
-from workers.incidents import reproducible
-from workers.job import Place
-from workers.metrics import Lines
-from workers.parameter_server import ServerState
-from workers.run_folder import RunFolder
-from workers.runtime import Finished, Runtime
-from workers.setup import Setup
-from workers.verdicts import Verdicts
+from millrace.datasets import images, labels
+from millrace.errors import DeadlineError
+from millrace.model import Checkpoint, fingerprint
+from millrace.workers.evaluation import Evaluation, evaluate
+from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Observer, RunDone, RunStarted, StepDone
+from millrace.workers.incidents import reproducible
+from millrace.workers.job import Place
+from millrace.workers.metrics import Lines
+from millrace.workers.parameter_server import ServerState
+from millrace.workers.run_folder import RunFolder
+from millrace.workers.runtime import Finished, Runtime
+from millrace.workers.setup import Setup
+from millrace.workers.verdicts import Verdicts
 
 POLL = 0.1  # seconds between two looks at the runtime
 REST, AHEAD = 0.05, 8  # the longest rest after a look; taken only while at least so many steps may be computed

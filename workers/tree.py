@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from errors import UsageError
+from millrace.errors import UsageError
 
 F32Array = npt.NDArray[np.float32]
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from model.patience import Patience
-from workers.job import Job
+from millrace.model.patience import Patience
+from millrace.workers.job import Job
 
 
 class Verdicts:

@@ -4,11 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from datasets.exported.dataset import ExportedDataset, ExportSpec, find_export, open_export
-    from datasets.exported.folder import Folder
-    from datasets.exported.manifest import MANIFEST, Manifest, Record, SplitSize
-    from datasets.exported.reader import Reader
-    from datasets.exported.rows import PARAMETERS, Rows, pixel_digest
+    from millrace.datasets.exported.dataset import ExportedDataset, ExportSpec, find_export, open_export
+    from millrace.datasets.exported.folder import Folder
+    from millrace.datasets.exported.manifest import MANIFEST, Manifest, Record, SplitSize
+    from millrace.datasets.exported.reader import Reader
+    from millrace.datasets.exported.rows import PARAMETERS, Rows, pixel_digest
 
 _HOMES = {
     "MANIFEST": "manifest",
@@ -46,7 +46,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"datasets.exported.{_HOMES[name]}"), name)
+    return getattr(import_module(f"millrace.datasets.exported.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

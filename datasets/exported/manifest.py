@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from errors import FormatError
+from millrace.errors import FormatError
 
 MANIFEST = "manifest.json"
 VERSION = 1

@@ -1,15 +1,15 @@
 """The update rules: `optimizer(options, layout)` makes one by name."""
 
-from model.layout import Layout
-from model.optimizers.adagrad import AdaGrad
-from model.optimizers.adam import Adam
-from model.optimizers.adamw import AdamW
-from model.optimizers.base import Optimizer, State
-from model.optimizers.momentum import Momentum
-from model.optimizers.nesterov import Nesterov
-from model.optimizers.rmsprop import RMSProp
-from model.optimizers.sgd import Sgd
-from model.options import OptimizerOptions
+from millrace.model.layout import Layout
+from millrace.model.optimizers.adagrad import AdaGrad
+from millrace.model.optimizers.adam import Adam
+from millrace.model.optimizers.adamw import AdamW
+from millrace.model.optimizers.base import Optimizer, State
+from millrace.model.optimizers.momentum import Momentum
+from millrace.model.optimizers.nesterov import Nesterov
+from millrace.model.optimizers.rmsprop import RMSProp
+from millrace.model.optimizers.sgd import Sgd
+from millrace.model.options import OptimizerOptions
 
 __all__ = ["OPTIMIZERS", "Optimizer", "State", "optimizer"]
 

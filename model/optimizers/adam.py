@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from compiled import BOOL, F32, array, kernel, readonly
-from model.layout import Floats
-from model.optimizers.base import Optimizer, State, power
-from model.optimizers.gradient import averaged
-from model.settling import FLOOR, SQUARE_FLOOR, settled
+from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.model.layout import Floats
+from millrace.model.optimizers.base import Optimizer, State, power
+from millrace.model.optimizers.gradient import averaged
+from millrace.model.settling import FLOOR, SQUARE_FLOOR, settled
 
 DELTA = 1e-8
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from model.layout import Floats
-from model.optimizers.adam import Adam
-from model.optimizers.base import State
+from millrace.model.layout import Floats
+from millrace.model.optimizers.adam import Adam
+from millrace.model.optimizers.base import State
 
 
 class AdamW(Adam):

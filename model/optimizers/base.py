@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from model.layout import Floats, Layout
-from model.options import OptimizerOptions
+from millrace.model.layout import Floats, Layout
+from millrace.model.options import OptimizerOptions
 
 State = dict[str, Floats]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from compiled import device
+from millrace.compiled import device
 
 
 @device

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from compiled import F32, array, kernel, readonly
-from model.layout import Floats
-from model.optimizers.base import State
-from model.optimizers.momentum import Momentum
+from millrace.compiled import F32, array, kernel, readonly
+from millrace.model.layout import Floats
+from millrace.model.optimizers.base import State
+from millrace.model.optimizers.momentum import Momentum
 
 
 @kernel(readonly(F32), readonly(F32), F32, array(F32))

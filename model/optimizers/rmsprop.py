@@ -4,11 +4,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from compiled import BOOL, F32, array, kernel, readonly
-from model.layout import Floats
-from model.optimizers.base import Optimizer, State
-from model.optimizers.gradient import averaged
-from model.settling import SQUARE_FLOOR, settled
+from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.model.layout import Floats
+from millrace.model.optimizers.base import Optimizer, State
+from millrace.model.optimizers.gradient import averaged
+from millrace.model.settling import SQUARE_FLOOR, settled
 
 DELTA = 1e-6
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from compiled import BOOL, F32, array, kernel, readonly
-from model.layout import Floats
-from model.optimizers.base import Optimizer, State
-from model.optimizers.gradient import averaged
+from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.model.layout import Floats
+from millrace.model.optimizers.base import Optimizer, State
+from millrace.model.optimizers.gradient import averaged
 
 
 @kernel(array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32)

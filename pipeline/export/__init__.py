@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.export.executor import Executor
-    from pipeline.export.explain import Explanation, explain_row
-    from pipeline.export.options import ExportOptions
-    from pipeline.export.plan import Plan, Shard, make_plan
-    from pipeline.export.session import Session
-    from pipeline.export.source import Source
-    from pipeline.export.stored import StoredStream
-    from pipeline.export.verify import Damage, verify_shard
-    from pipeline.export.writer import Done, ShardWriter
+    from millrace.pipeline.export.executor import Executor
+    from millrace.pipeline.export.explain import Explanation, explain_row
+    from millrace.pipeline.export.options import ExportOptions
+    from millrace.pipeline.export.plan import Plan, Shard, make_plan
+    from millrace.pipeline.export.session import Session
+    from millrace.pipeline.export.source import Source
+    from millrace.pipeline.export.stored import StoredStream
+    from millrace.pipeline.export.verify import Damage, verify_shard
+    from millrace.pipeline.export.writer import Done, ShardWriter
 
 _HOMES = {
     "Damage": "verify",
@@ -40,7 +40,7 @@ __all__ = [  # noqa: RUF022  (in the order of the work)
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"pipeline.export.{_HOMES[name]}"), name)
+    return getattr(import_module(f"millrace.pipeline.export.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from pipeline.export.plan import Plan
-from pipeline.export.writer import ShardWriter
+from millrace.pipeline.export.plan import Plan
+from millrace.pipeline.export.writer import ShardWriter
 
 TRIED = 2048  # rows of each split
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
-from pipeline.export.writer import Done
+from millrace.pipeline.export.writer import Done
 
 
 class Executor(Protocol):

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from datasets import Dataset, images
-from datasets.exported import PARAMETERS, Reader
-from errors import IntegrityError
-from pipeline.export.plan import plan_of
-from pipeline.export.source import Source
+from millrace.datasets import Dataset, images
+from millrace.datasets.exported import PARAMETERS, Reader
+from millrace.errors import IntegrityError
+from millrace.pipeline.export.plan import plan_of
+from millrace.pipeline.export.source import Source
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from errors import UsageError, unknown_name
-from pipeline.policy import Policy
+from millrace.errors import UsageError, unknown_name
+from millrace.pipeline.policy import Policy
 
 # Name → how the files of its shards end.
 FORMATS = {

@@ -15,12 +15,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets import Dataset, labels, split
-from datasets.exported import Manifest, SplitSize
-from datasets.exported.manifest import VERSION
-from errors import FormatError, UsageError
-from pipeline.export.options import FORMATS, ExportOptions
-from pipeline.policy import from_mapping
+from millrace.datasets import Dataset, labels, split
+from millrace.datasets.exported import Manifest, SplitSize
+from millrace.datasets.exported.manifest import VERSION
+from millrace.errors import FormatError, UsageError
+from millrace.pipeline.export.options import FORMATS, ExportOptions
+from millrace.pipeline.policy import from_mapping
 
 SPLITS = ("train", "validation", "test")  # the place is the number that draws use: see `counters.lane`
 SHARD_BYTES = 16 << 20  # pixels of a shard, about

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from datasets import Dataset, images, labels, split
-from datasets.exported import Rows
-from datasets.exported.rows import joined
-from errors import UsageError
-from pipeline.export.plan import SPLITS, Plan, Shard
-from pipeline.stream import Stream, augmented
+from millrace.datasets import Dataset, images, labels, split
+from millrace.datasets.exported import Rows
+from millrace.datasets.exported.rows import joined
+from millrace.errors import UsageError
+from millrace.pipeline.export.plan import SPLITS, Plan, Shard
+from millrace.pipeline.stream import Stream, augmented
 
 Pixels = npt.NDArray[np.uint8]
 UNTOUCHED = (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)  # parameters of an image that stays as it is

@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from datasets import images, labels
-from datasets.exported import ExportedDataset
-from errors import UsageError
-from pipeline.policy import from_mapping
-from pipeline.stream import Stream, Visited
+from millrace.datasets import images, labels
+from millrace.datasets.exported import ExportedDataset
+from millrace.errors import UsageError
+from millrace.pipeline.policy import from_mapping
+from millrace.pipeline.stream import Stream, Visited
 
 
 class StoredStream(Stream):

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datasets.exported import Folder, Manifest, Record, pixel_digest
-from datasets.exported.reader import load, shard_name
-from errors import DataError, IntegrityError
-from pipeline.export.formats import assemble
-from pipeline.export.plan import plan_of
+from millrace.datasets.exported import Folder, Manifest, Record, pixel_digest
+from millrace.datasets.exported.reader import load, shard_name
+from millrace.errors import DataError, IntegrityError
+from millrace.pipeline.export.formats import assemble
+from millrace.pipeline.export.plan import plan_of
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from datasets import Dataset
-from datasets.exported import Folder, Manifest, Record, Rows, pixel_digest
-from datasets.exported.folder import ASIDE
-from datasets.exported.reader import load, verified
-from errors import DataError
-from pipeline.export.formats import encode
-from pipeline.export.plan import Plan, Shard
-from pipeline.export.source import Source
+from millrace.datasets import Dataset
+from millrace.datasets.exported import Folder, Manifest, Record, Rows, pixel_digest
+from millrace.datasets.exported.folder import ASIDE
+from millrace.datasets.exported.reader import load, verified
+from millrace.errors import DataError
+from millrace.pipeline.export.formats import encode
+from millrace.pipeline.export.plan import Plan, Shard
+from millrace.pipeline.export.source import Source
 
 RECORDS = f"{ASIDE}/records"
 _of_this_thread = threading.local()

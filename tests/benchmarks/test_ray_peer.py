@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.ray_peer import RATE, WIDTHS, Server, Worker
-from model import Network, NetworkOptions
+from millrace.model import Network, NetworkOptions
 
 ROWS = 32
 

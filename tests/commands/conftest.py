@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import millrace
+from millrace.commands import main as command_line
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ class Door:
     def __call__(self, words: str, *more: str) -> int:
         """Run one command line; what it wrote is in `out` and `err`."""
         self._capture.readouterr()
-        code = millrace.main([*words.split(), *more])
+        code = command_line.main([*words.split(), *more])
         self.out, self.err = self._capture.readouterr()
         return code
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from commands.study_file import read_study
-from commands.variants import variants
-from errors import UsageError
-from pipeline.policy import PRESETS
-from workers.local_runtime import LocalRuntime
+from millrace.commands.study_file import read_study
+from millrace.commands.variants import variants
+from millrace.errors import UsageError
+from millrace.pipeline.policy import PRESETS
+from millrace.workers.local_runtime import LocalRuntime
 
 STUDIES = Path(__file__).resolve().parents[2] / "recipes" / "studies"
 SMALL = "--subset 200 --validation 50 --epochs 2 --batch 32 --network.hidden 16"

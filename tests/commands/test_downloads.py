@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from commands import downloads
-from commands.downloads import Downloads
-from commands.screen import Screen
+from millrace.commands import downloads
+from millrace.commands.downloads import Downloads
+from millrace.commands.screen import Screen
 
 
 def feed(screen: Screen) -> None:

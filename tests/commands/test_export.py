@@ -15,10 +15,10 @@ import pytest
 import yaml
 from PIL import Image
 
-import millrace
+from millrace.commands import main as command_line
 from tests.commands.test_training import weights
 
-ROOT = Path(millrace.__file__).parent
+ROOT = Path(command_line.__file__).resolve().parents[2]
 FORMATS = ("parquet", "arrow", "huggingface", "webdataset", "npz", "imagefolder")
 SMALL = "--subset 120 --epochs 3"
 TRAIN = "train --network.hidden 16 --epochs 3 --batch 50 --slot-size 20"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-import config
-from commands import flags
-from errors import UsageError
+from millrace import config
+from millrace.commands import flags
+from millrace.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from typing import Any
 
 import pytest
 
-import commands
-import config
-import millrace
+from millrace import commands, config
+from millrace.commands import main as command_line
 
-ROOT = Path(millrace.__file__).parent
+ROOT = Path(command_line.__file__).resolve().parents[2]
 
 
 def start(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -32,7 +31,7 @@ def start(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[s
 def test_help_is_light() -> None:
     heavy = ("numpy", "tyro", "numba", "ray", "pyarrow", "rich", "yaml", "config")
     code = (
-        "import sys, millrace; code = millrace.main(['--help']);"
+        "import sys; from millrace.commands import main as command_line; code = command_line.main(['--help']);"
         f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
@@ -43,28 +42,28 @@ def test_help_is_light() -> None:
 
 def test_help_fits_80_columns_and_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments in ([], ["--help"], ["-h"], ["help"]):
-        assert millrace.main(arguments) == 0
+        assert command_line.main(arguments) == 0
         page = capsys.readouterr().out
         assert max(map(len, page.splitlines())) <= 80
-        for command in millrace.COMMANDS:
+        for command in command_line.COMMANDS:
             assert f"  {command.name} " in page
 
 
 def test_every_row_of_the_table_has_its_file() -> None:
     folder = Path(commands.__file__).parent
-    for command in millrace.COMMANDS:
+    for command in command_line.COMMANDS:
         assert "\ndef run(" in (folder / f"{command.name.replace('-', '_')}.py").read_text()
 
 
 def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
-    assert millrace.main(["--version"]) == 0
+    assert command_line.main(["--version"]) == 0
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert capsys.readouterr().out == f"millrace {project['project']['version']}\n"
 
 
-@pytest.mark.parametrize("command", [command.name for command in millrace.COMMANDS])
+@pytest.mark.parametrize("command", [command.name for command in command_line.COMMANDS])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert millrace.main(["help", command]) == 0
+    assert command_line.main(["help", command]) == 0
     page = capsys.readouterr().out
     assert f"usage: millrace {command}" in page
     assert "--json" in page
@@ -72,12 +71,12 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 def test_unknown_commands_and_flags_are_usage_errors(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, near in ((["trian"], "train"), (["--versoin"], "--version"), (["help", "fecth"], "fetch")):
-        assert millrace.main(arguments) == 2
+        assert command_line.main(arguments) == 2
         assert f"did you mean '{near}'?" in capsys.readouterr().err
 
 
 def test_errors_are_json_where_json_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert millrace.main(["config", "--json", "--epochs", "0"]) == 2
+    assert command_line.main(["config", "--json", "--epochs", "0"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert json.loads(err)["exit_code"] == 2
@@ -94,20 +93,20 @@ def raising(error: BaseException) -> Any:
 def test_faults_are_short_unless_the_traceback_is_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("commands.config.run", raising(ValueError("oh")))
-    assert millrace.main(["config"]) == 1
+    monkeypatch.setattr("millrace.commands.config.run", raising(ValueError("oh")))
+    assert command_line.main(["config"]) == 1
     err = capsys.readouterr().err
     assert "unexpected ValueError: oh" in err
     assert "MILLRACE_TRACEBACK=1" in err
     assert "Traceback" not in err
     monkeypatch.setenv("MILLRACE_TRACEBACK", "1")
-    assert millrace.main(["config"]) == 1
+    assert command_line.main(["config"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
 def test_interruption_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("commands.config.run", raising(KeyboardInterrupt()))
-    assert millrace.main(["config"]) == 130
+    monkeypatch.setattr("millrace.commands.config.run", raising(KeyboardInterrupt()))
+    assert command_line.main(["config"]) == 130
 
 
 def test_as_a_process() -> None:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import config
-from commands import layers
-from commands.layers import Setting
-from config import Config
-from errors import UsageError
+from millrace import config
+from millrace.commands import layers
+from millrace.commands.layers import Setting
+from millrace.config import Config
+from millrace.errors import UsageError
 
 VALUES = {
     "epochs": st.integers(1, 50),

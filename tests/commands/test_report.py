@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model import load
+from millrace.model import load
 
 TRAIN = "train --subset 300 --network.hidden 32 --epochs 5 --batch 32"
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")

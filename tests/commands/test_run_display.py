@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from commands import run_display
-from commands.run_display import RunDisplay
-from commands.screen import Screen
-from commands.stopping import Stopping
-from config import Config
-from workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
+from millrace.commands import run_display
+from millrace.commands.run_display import RunDisplay
+from millrace.commands.screen import Screen
+from millrace.commands.stopping import Stopping
+from millrace.config import Config
+from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 
 STARTED = RunStarted("runs/a", 0, 24, 12, 2, 1437, 100, 366_935, 128, 2, 2, 0)
 STEP = StepDone(0, 0, 2.3456, 0.125, 0.001, 41_234.5, 0.0125)
@@ -102,7 +102,7 @@ def test_a_stop_is_answered_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_second_interrupt_ends_the_process_at_once() -> None:
     code = (
-        "import signal, time; from commands.stopping import Stopping\n"
+        "import signal, time; from millrace.commands.stopping import Stopping\n"
         "with Stopping() as stopping:\n"
         "    signal.raise_signal(signal.SIGINT); print(stopping.event.is_set(), flush=True)\n"
         "    signal.raise_signal(signal.SIGINT); time.sleep(60)"

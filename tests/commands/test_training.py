@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-import millrace
-from workers.run_folder import RunFolder
+from millrace.commands import main as command_line
+from millrace.workers.run_folder import RunFolder
 
-ROOT = Path(millrace.__file__).parent
+ROOT = Path(command_line.__file__).resolve().parents[2]
 SMALL = "train --network.hidden 16 --epochs 2 --batch 64"
 
 

@@ -3,8 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from datasets.patience import Patience
-from datasets.spec import IDX_PARTS, DatasetSpec, FileSpec, MemberSpec
+from millrace.datasets.patience import Patience
+from millrace.datasets.spec import IDX_PARTS, DatasetSpec, FileSpec, MemberSpec
 from tests.datasets.server import Sample, Server, gz, tar, whole
 
 QUICK = Patience(connect=2, read=2, floor=1000, window=0.4, attempts=2, pause=0.01, longest_pause=0.02, file=20, lock=5)

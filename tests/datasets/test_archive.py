@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from datasets.archive import members
-from datasets.content import open_content
-from datasets.formats import check_file
-from datasets.spec import FileSpec, MemberSpec
-from errors import FormatError, IntegrityError
+from millrace.datasets.archive import members
+from millrace.datasets.content import open_content
+from millrace.datasets.formats import check_file
+from millrace.datasets.spec import FileSpec, MemberSpec
+from millrace.errors import FormatError, IntegrityError
 from tests.datasets.server import gz, tar
 from tests.datasets.specs import sha
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.arrays import Arrays, checked, content_digest
-from datasets.spec import DatasetSpec, FileSpec
-from errors import FormatError
+from millrace.datasets.arrays import Arrays, checked, content_digest
+from millrace.datasets.spec import DatasetSpec, FileSpec
+from millrace.errors import FormatError
 from tests.datasets.server import Sample
 
 SPEC = DatasetSpec("x", "", "npz", ("a", "b", "c"), (FileSpec("x.npz"),))

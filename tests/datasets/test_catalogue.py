@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from datasets.catalogue import find, registry
-from datasets.spec import DatasetSpec
-from errors import UsageError
+from millrace.datasets.catalogue import find, registry
+from millrace.datasets.spec import DatasetSpec
+from millrace.errors import UsageError
 
 POINTS = ["points", "points-circles", "points-clusters"]
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from datasets.cifar_binary import join, read_records
-from errors import FormatError
+from millrace.datasets.cifar_binary import join, read_records
+from millrace.errors import FormatError
 
 # Two records of 1 + 2*1*2 bytes.
 RECORDS = bytes([7, 10, 11, 12, 13, 0, 20, 21, 22, 23])

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from datasets.content import check_sent, looks_like_html, open_content
-from datasets.formats import check_file
-from datasets.spec import FileSpec
-from errors import FormatError, IntegrityError
+from millrace.datasets.content import check_sent, looks_like_html, open_content
+from millrace.datasets.formats import check_file
+from millrace.datasets.spec import FileSpec
+from millrace.errors import FormatError, IntegrityError
 from tests.datasets.server import gz
 from tests.datasets.specs import sha
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets.dataset_file import MAX_YAML_BYTES, read_dataset_file
-from errors import UsageError
+from millrace.datasets.dataset_file import MAX_YAML_BYTES, read_dataset_file
+from millrace.errors import UsageError
 
 SHA = "ab" * 32
 MINIMAL = "name: mine\nformat: npz\nclasses: [a, b]\nfiles: [{name: mine.npz}]\n"

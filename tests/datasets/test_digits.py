@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets import digits
-from datasets.arrays import content_digest
-from datasets.catalogue import find
-from errors import DataError, IntegrityError
+from millrace.datasets import digits
+from millrace.datasets.arrays import content_digest
+from millrace.datasets.catalogue import find
+from millrace.errors import DataError, IntegrityError
 
 # Of classes, shapes, labels and pixels: changes if a pixel or the choice of the test rows does.
 DIGEST = "74a4d51cdc11e9c7f22c27b5811fc27b98fa1390d22991e9ad14516aadea64dd"

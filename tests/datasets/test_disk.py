@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from datasets.loading import load
-from errors import DataError
+from millrace.datasets.loading import load
+from millrace.errors import DataError
 from tests.datasets import server as answers
 from tests.datasets.server import Sample, Server
 from tests.datasets.specs import QUICK, idx_spec, serve_idx
@@ -59,8 +59,8 @@ def test_a_filled_cache_may_be_read_only_and_an_empty_one_says_so(server: Server
     program = """
 import os, sys
 from pathlib import Path
-from datasets.loading import load
-from errors import DataError
+from millrace.datasets.loading import load
+from millrace.errors import DataError
 from tests.datasets.server import Sample
 from tests.datasets.specs import idx_spec
 if os.geteuid() == 0:
@@ -92,8 +92,8 @@ except DataError as error:
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from datasets.loading import load
-from errors import DataError
+from millrace.datasets.loading import load
+from millrace.errors import DataError
 from tests.datasets.server import Sample
 from tests.datasets.specs import npz_spec
 sample = Sample(train=400)

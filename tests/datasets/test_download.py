@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from datasets.download import WrongBytes, download
-from datasets.patience import Patience
-from datasets.spec import SLACK, FileSpec
-from datasets.transfer import Fault
+from millrace.datasets.download import WrongBytes, download
+from millrace.datasets.patience import Patience
+from millrace.datasets.spec import SLACK, FileSpec
+from millrace.datasets.transfer import Fault
 from tests.datasets import server as answers
 from tests.datasets.server import Server, gz
 from tests.datasets.specs import QUICK, sha

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from datasets.fetch import FILES, fetch_files, local_source
-from datasets.spec import IDX_PARTS, DatasetSpec
-from errors import DownloadError, FormatError, IntegrityError, UsageError
+from millrace.datasets.fetch import FILES, fetch_files, local_source
+from millrace.datasets.spec import IDX_PARTS, DatasetSpec
+from millrace.errors import DownloadError, FormatError, IntegrityError, UsageError
 from tests.datasets import server as answers
 from tests.datasets.server import Sample, Server, gz
 from tests.datasets.specs import QUICK, idx_spec, lay_idx, npz_spec, serve_idx

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datasets.formats import check_file, decode
-from datasets.spec import IDX_PARTS, DatasetSpec, FileSpec, MemberSpec
-from errors import FormatError, IntegrityError
+from millrace.datasets.formats import check_file, decode
+from millrace.datasets.spec import IDX_PARTS, DatasetSpec, FileSpec, MemberSpec
+from millrace.errors import FormatError, IntegrityError
 from tests.datasets.server import Sample, gz, tar
 from tests.datasets.specs import CLASSES, cifar_archive, cifar_spec, idx_spec, lay_idx, npz_spec
 

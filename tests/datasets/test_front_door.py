@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-import datasets
+from millrace import datasets
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,9 +28,9 @@ def test_unknown_names_are_attribute_errors() -> None:
 @pytest.mark.parametrize(
     ("use", "heavy"),
     [
-        ("import datasets", "yaml numpy pyarrow requests numba counters"),
-        ("import datasets; datasets.registry()", "pyarrow requests numba counters"),
-        ("import datasets; datasets.load", "numba counters sklearn"),
+        ("from millrace import datasets", "yaml numpy pyarrow requests numba millrace.counters"),
+        ("from millrace import datasets; datasets.registry()", "pyarrow requests numba millrace.counters"),
+        ("from millrace import datasets; datasets.load", "numba millrace.counters sklearn"),
     ],
 )
 def test_what_is_not_needed_is_not_imported(use: str, heavy: str) -> None:

@@ -5,10 +5,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from datasets.content import open_content
-from datasets.idx import read_images, read_labels
-from datasets.spec import FileSpec
-from errors import FormatError
+from millrace.datasets.content import open_content
+from millrace.datasets.idx import read_images, read_labels
+from millrace.datasets.spec import FileSpec
+from millrace.errors import FormatError
 
 # Two images of 2x3 pixels and three labels, written by hand from the format's description.
 IMAGES = bytes.fromhex("00000803 00000002 00000002 00000003 000102030405 fffefdfcfbfa")

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import datasets
-from datasets import loading
-from datasets.catalogue import find
-from datasets.loading import dataset_folder, is_cached, load, verify
-from datasets.lock import locked
-from datasets.spec import DatasetSpec
-from errors import DataError, DeadlineError, DownloadError, IntegrityError
+from millrace import datasets
+from millrace.datasets import loading
+from millrace.datasets.catalogue import find
+from millrace.datasets.loading import dataset_folder, is_cached, load, verify
+from millrace.datasets.lock import locked
+from millrace.datasets.spec import DatasetSpec
+from millrace.errors import DataError, DeadlineError, DownloadError, IntegrityError
 from tests.datasets import server as answers
 from tests.datasets.server import Sample, Server, gz, tar
 from tests.datasets.specs import (
@@ -133,8 +133,8 @@ def test_two_threads_fetch_once(server: Server) -> None:
 
 LOADER = """
 import sys
-from datasets.loading import load
-from datasets.patience import Patience
+from millrace.datasets.loading import load
+from millrace.datasets.patience import Patience
 from tests.datasets.server import Sample
 from tests.datasets.specs import idx_spec
 print(load(idx_spec(Sample()), mirror=sys.argv[1]).digest)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from datasets.lock import locked
-from errors import DeadlineError
+from millrace.datasets.lock import locked
+from millrace.errors import DeadlineError
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from datasets.lock import locked
+from millrace.datasets.lock import locked
 with locked(Path(sys.argv[1]), seconds=5):
     print("held", flush=True)
     time.sleep(30)

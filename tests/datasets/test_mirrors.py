@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from datasets.catalogue import find
-from datasets.mirrors import addresses, local_path, mirror_url, path_url, shown
-from datasets.spec import FileSpec
-from errors import UsageError
+from millrace.datasets.catalogue import find
+from millrace.datasets.mirrors import addresses, local_path, mirror_url, path_url, shown
+from millrace.datasets.spec import FileSpec
+from millrace.errors import UsageError
 
 
 def test_own_addresses_come_before_mirrors() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets.npz import read_npz
-from errors import FormatError
+from millrace.datasets.npz import read_npz
+from millrace.errors import FormatError
 from tests.datasets.server import Sample
 
 SAMPLE = Sample()

@@ -1,7 +1,7 @@
 import os
 from pathlib import Path
 
-from datasets.partial import Notes, Partial
+from millrace.datasets.partial import Notes, Partial
 
 NOTES = Notes("http://a/x", '"v"', 10)
 

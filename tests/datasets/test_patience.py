@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from datasets.patience import Patience
-from errors import UsageError
+from millrace.datasets.patience import Patience
+from millrace.errors import UsageError
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from datasets.pictures import prepared, read_picture
-from errors import DataError, FormatError
+from millrace.datasets.pictures import prepared, read_picture
+from millrace.errors import DataError, FormatError
 
 MNIST = (1, 28, 28)
 

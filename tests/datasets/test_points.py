@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-import datasets
-from datasets import points
-from datasets.catalogue import find
-from errors import UsageError
+from millrace import datasets
+from millrace.datasets import points
+from millrace.datasets.catalogue import find
+from millrace.errors import UsageError
 
 NAMES = ["points", "points-circles", "points-clusters", "points-spirals-3", "points-7"]
 # Digests of the content: the same on every machine.

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import datasets
-from datasets.catalogue import find
-from errors import IntegrityError
+from millrace import datasets
+from millrace.datasets.catalogue import find
+from millrace.errors import IntegrityError
 
 MIRROR = os.environ.get("MILLRACE_TEST_MIRROR", "")
 EXAMPLES = Path(__file__).parents[2] / "datasets" / "examples"

@@ -2,8 +2,17 @@ from typing import Any
 
 import pytest
 
-from datasets.spec import MAX_BYTES, SLACK, DatasetSpec, FileSpec, MemberSpec, check_digest, check_name, plausible
-from errors import UsageError
+from millrace.datasets.spec import (
+    MAX_BYTES,
+    SLACK,
+    DatasetSpec,
+    FileSpec,
+    MemberSpec,
+    check_digest,
+    check_name,
+    plausible,
+)
+from millrace.errors import UsageError
 
 SHA = "sha256:" + "0" * 64
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counters import Purpose, permutation
-from datasets.splits import balanced, split
-from errors import UsageError
+from millrace.counters import Purpose, permutation
+from millrace.datasets.splits import balanced, split
+from millrace.errors import UsageError
 
 LABELS = (np.arange(1000) % 7).astype(np.uint8)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from datasets.storage import cache_folder, storage_errors, sweep, written_aside
-from errors import DataError
+from millrace.datasets.storage import cache_folder, storage_errors, sweep, written_aside
+from millrace.errors import DataError
 
 
 def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from datasets import table
-from datasets.arrays import Arrays, content_digest
-from datasets.spec import DatasetSpec, FileSpec
-from errors import IntegrityError
+from millrace.datasets import table
+from millrace.datasets.arrays import Arrays, content_digest
+from millrace.datasets.spec import DatasetSpec, FileSpec
+from millrace.errors import IntegrityError
 from tests.datasets.server import Sample
 
 SPEC = DatasetSpec("shapes", "", "npz", ("a", "b", "c"), (FileSpec("x.npz"),))

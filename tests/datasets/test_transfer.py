@@ -5,8 +5,8 @@ import time
 import pytest
 import requests
 
-from datasets.patience import Patience
-from datasets.transfer import Fault, Head, Transfer, plain
+from millrace.datasets.patience import Patience
+from millrace.datasets.transfer import Fault, Head, Transfer, plain
 from tests.datasets import server as answers
 from tests.datasets.server import Server
 from tests.datasets.specs import QUICK

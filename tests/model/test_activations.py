@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from model.activations import ACTIVATIONS
-from model.layout import Floats
+from millrace.model.activations import ACTIVATIONS
+from millrace.model.layout import Floats
 
 RELU = ACTIVATIONS["relu"]
 

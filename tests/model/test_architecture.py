@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from counters import Purpose, words
-from elementary import normals
-from errors import UsageError
-from model import reference
-from model.network import Draws, Network
-from model.options import NetworkOptions, RegularizationOptions
+from millrace.counters import Purpose, words
+from millrace.elementary import normals
+from millrace.errors import UsageError
+from millrace.model import reference
+from millrace.model.network import Draws, Network
+from millrace.model.options import NetworkOptions, RegularizationOptions
 
 INPUTS, CLASSES, ROWS = 6, 4, 7
 KINDS = [

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from errors import CheckpointError
-from model.checkpoint import DOCUMENT, FILES, OPTIMIZER, WEIGHTS, Checkpoint, from_files, to_files
-from model.inputs import Inputs
+from millrace.errors import CheckpointError
+from millrace.model.checkpoint import DOCUMENT, FILES, OPTIMIZER, WEIGHTS, Checkpoint, from_files, to_files
+from millrace.model.inputs import Inputs
 
 
 def checkpoint(step: int = 7) -> Checkpoint:

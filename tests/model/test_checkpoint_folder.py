@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from errors import CheckpointError
-from model import checkpoint_folder
-from model.checkpoint import DOCUMENT, FILES, WEIGHTS, Checkpoint, to_files
-from model.checkpoint_folder import load, save, save_files, sweep
-from model.inputs import Inputs
+from millrace.errors import CheckpointError
+from millrace.model import checkpoint_folder
+from millrace.model.checkpoint import DOCUMENT, FILES, WEIGHTS, Checkpoint, to_files
+from millrace.model.checkpoint_folder import load, save, save_files, sweep
+from millrace.model.inputs import Inputs
 
 
 def _checkpoint(step: int) -> Checkpoint:

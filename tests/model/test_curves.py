@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import scipy.special
 
-from compiled import F32, array, kernel, readonly
-from model import curves
+from millrace.compiled import F32, array, kernel, readonly
+from millrace.model import curves
 
 
 @kernel(readonly(F32), array(F32))

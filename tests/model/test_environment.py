@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from model.environment import differences, fingerprint
+from millrace.model.environment import differences, fingerprint
 
 
 def test_the_fingerprint_names_everything_as_text() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-import model
+from millrace import model
 
 
 def test_every_announced_name_loads() -> None:

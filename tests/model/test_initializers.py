@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from counters import Purpose, uniform, words
-from model.initializers import INITIALIZERS, initial
-from model.layout import dense
+from millrace.counters import Purpose, uniform, words
+from millrace.model.initializers import INITIALIZERS, initial
+from millrace.model.layout import dense
 
 LAYOUT = dense((300, 200, 10))
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from errors import UsageError
-from model.inputs import Inputs
+from millrace.errors import UsageError
+from millrace.model.inputs import Inputs
 
 
 def test_every_channel_has_its_own_mean_and_deviation() -> None:

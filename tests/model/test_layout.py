@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from errors import UsageError
-from model.layout import dense
+from millrace.errors import UsageError
+from millrace.model.layout import dense
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from counters import Purpose, words
-from model.layout import Floats
-from model.mixup import Mixed, mix
-from model.noise import Draws
+from millrace.counters import Purpose, words
+from millrace.model.layout import Floats
+from millrace.model.mixup import Mixed, mix
+from millrace.model.noise import Draws
 
 DRAWS = Draws(3, 7, np.array([4, 4_000_000_000, 0, 9, 12], np.int64))
 X = np.array([[0, 1], [8, -2], [3, 3], [-5, 0.5], [100, 7]], np.float32)

@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pytest
 import threadpoolctl
 
-from errors import UsageError
-from model import reference
-from model.layout import Floats
-from model.network import Network
-from model.options import NetworkOptions
+from millrace.errors import UsageError
+from millrace.model import reference
+from millrace.model.layout import Floats
+from millrace.model.network import Network
+from millrace.model.options import NetworkOptions
 
 HIDDEN: list[tuple[int, ...]] = [(), (33,), (33, 17), (20, 9, 12), (8, 8, 8, 8)]
 

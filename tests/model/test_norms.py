@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from model.layout import dense
-from model.norms import CHUNK, blend, gradient_norm, limit_units
+from millrace.model.layout import dense
+from millrace.model.norms import CHUNK, blend, gradient_norm, limit_units
 
 
 def test_the_norm_of_the_averaged_gradient() -> None:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.layout import dense
-from model.optimizers import optimizer
-from model.options import OptimizerOptions, ScheduleOptions
-from model.schedules import schedule
+from millrace.model.layout import dense
+from millrace.model.optimizers import optimizer
+from millrace.model.options import OptimizerOptions, ScheduleOptions
+from millrace.model.schedules import schedule
 from tests.model.test_optimizers import GRADIENTS, WEIGHTS
 
 STEPS = [0, 1, 9, 10, 29, 30, 40, 59, 60, 75, 99]  # of 100, ten an epoch; the full rate is 2

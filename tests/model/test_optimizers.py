@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.layout import Floats, dense
-from model.optimizers import OPTIMIZERS, optimizer
-from model.optimizers.base import power
-from model.options import OptimizerOptions
+from millrace.model.layout import Floats, dense
+from millrace.model.optimizers import OPTIMIZERS, optimizer
+from millrace.model.optimizers.base import power
+from millrace.model.options import OptimizerOptions
 
 FOUR = dense((2, 2))  # six parameters: four weights, two biases
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.layout import dense
-from model.optimizers import optimizer
-from model.options import OptimizerOptions
+from millrace.model.layout import dense
+from millrace.model.optimizers import optimizer
+from millrace.model.options import OptimizerOptions
 
 FOUR = dense((2, 2))  # six parameters: four weights, two biases
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from errors import UsageError
-from model import activations, initializers, optimizers, options, schedules
-from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.errors import UsageError
+from millrace.model import activations, initializers, optimizers, options, schedules
+from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from errors import CheckpointError, UsageError
-from model import reference
-from model.inputs import Inputs
-from model.network import Network
-from model.options import NetworkOptions
-from model.portable import Portable, from_safetensors, rounded, to_npz, to_safetensors
+from millrace.errors import CheckpointError, UsageError
+from millrace.model import reference
+from millrace.model.inputs import Inputs
+from millrace.model.network import Network
+from millrace.model.options import NetworkOptions
+from millrace.model.portable import Portable, from_safetensors, rounded, to_npz, to_safetensors
 
 KINDS = {
     "plain": NetworkOptions(hidden=(7, 5)),
@@ -91,7 +91,7 @@ def test_strangers_are_refused(tmp_path: Path) -> None:
 def test_onnx_gives_the_same_probabilities(kind: str) -> None:
     pytest.importorskip("onnx", reason="an extra: make onnx")
     runtime: Any = pytest.importorskip("onnxruntime", reason="an extra: make onnx")
-    from model.onnx_graph import largest_difference, to_onnx
+    from millrace.model.onnx_graph import largest_difference, to_onnx
 
     one = network(kind)
     data = to_onnx(one)

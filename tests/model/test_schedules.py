@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from errors import UsageError
-from model.options import ScheduleOptions
-from model.patience import Patience
-from model.schedules import cut, schedule
+from millrace.errors import UsageError
+from millrace.model.options import ScheduleOptions
+from millrace.model.patience import Patience
+from millrace.model.schedules import cut, schedule
 
 
 def _rates(options: ScheduleOptions, steps: list[int], total: int = 100, base: float = 2.0) -> list[float]:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from model.activations import ACTIVATIONS, LINEAR
-from model.layout import Floats
-from model.losses import softmax_cross_entropy
-from model.mixup import NONE
-from model.network import Network
-from model.options import NetworkOptions
+from millrace.model.activations import ACTIVATIONS, LINEAR
+from millrace.model.layout import Floats
+from millrace.model.losses import softmax_cross_entropy
+from millrace.model.mixup import NONE
+from millrace.model.network import Network
+from millrace.model.options import NetworkOptions
 
 SMALLEST = np.finfo(np.float32).smallest_normal
 

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from counters import Purpose, words
-from elementary import normals
-from model.layout import dense
-from model.optimizers import optimizer
-from model.options import OptimizerOptions, RegularizationOptions
-from model.updates import Updates, served
+from millrace.counters import Purpose, words
+from millrace.elementary import normals
+from millrace.model.layout import dense
+from millrace.model.optimizers import optimizer
+from millrace.model.options import OptimizerOptions, RegularizationOptions
+from millrace.model.updates import Updates, served
 
 LAYOUT = dense((3, 2, 2))  # weights 0–5 and 8–11, biases between and behind
 

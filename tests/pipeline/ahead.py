@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pipeline import ReadAhead
+from millrace.pipeline import ReadAhead
 
 Key = tuple[int, int]
 Made = tuple[str, int, int]

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline import Policy, images_of, labels_of, metadata_of, parameters_of, samples_of
-from pipeline.batch import METADATA, assemble, image_array, schema, size
-from pipeline.draw import NAMES, Draws, compose, draw
-from pipeline.warp import U8Array, warp
+from millrace.pipeline import Policy, images_of, labels_of, metadata_of, parameters_of, samples_of
+from millrace.pipeline.batch import METADATA, assemble, image_array, schema, size
+from millrace.pipeline.draw import NAMES, Draws, compose, draw
+from millrace.pipeline.warp import U8Array, warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 IDS = np.array([7, 0, 3, 9, 1], np.int64)

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.interpolate import BSpline
 
-from counters import Purpose, lane, uniform, words
-from errors import UsageError
-from pipeline import Policy, reference
-from pipeline.bend import bend
-from pipeline.draw import draw
-from pipeline.elastic import F32Array, controls, spline
-from pipeline.stream import augmented
-from pipeline.warp import U8Array, warp
+from millrace.counters import Purpose, lane, uniform, words
+from millrace.errors import UsageError
+from millrace.pipeline import Policy, reference
+from millrace.pipeline.bend import bend
+from millrace.pipeline.draw import draw
+from millrace.pipeline.elastic import F32Array, controls, spline
+from millrace.pipeline.stream import augmented
+from millrace.pipeline.warp import U8Array, warp
 
 WILD = Policy("wild", translate=0.2, rotate=180, scale=(0.5, 2.0), shear=0.5, flip=0.4)
 

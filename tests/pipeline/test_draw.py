@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import elementary
-from counters import Purpose, lane, words
-from errors import UsageError
-from pipeline import PRESETS, Policy
-from pipeline.draw import NAMES, Draws, compose, draw
-from pipeline.warp import warp
+from millrace import elementary
+from millrace.counters import Purpose, lane, words
+from millrace.errors import UsageError
+from millrace.pipeline import PRESETS, Policy
+from millrace.pipeline.draw import NAMES, Draws, compose, draw
+from millrace.pipeline.warp import warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 F32 = npt.NDArray[np.float32]

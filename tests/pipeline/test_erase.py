@@ -4,9 +4,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from errors import UsageError
-from pipeline import Policy, reference
-from pipeline.erase import boxes, erase
+from millrace.errors import UsageError
+from millrace.pipeline import Policy, reference
+from millrace.pipeline.erase import boxes, erase
 
 
 def drawn(count: int, probability: float, area: tuple[float, float] = (0.05, 0.3)) -> npt.NDArray[np.int64]:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from counters import Purpose, permutation
-from errors import UsageError
-from pipeline import Order
-from pipeline.order import slot_size
+from millrace.counters import Purpose, permutation
+from millrace.errors import UsageError
+from millrace.pipeline import Order
+from millrace.pipeline.order import slot_size
 
 
 @st.composite

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from errors import UsageError
-from pipeline import PRESETS, Policy, from_mapping, preset
+from millrace.errors import UsageError
+from millrace.pipeline import PRESETS, Policy, from_mapping, preset
 
 RANGES = {"translate": 1.0, "rotate": 180.0, "shear": 2.0, "flip": 1.0}
 

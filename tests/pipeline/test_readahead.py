@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from errors import DeadlineError, UsageError
+from millrace.errors import DeadlineError, UsageError
 from tests.pipeline.ahead import Broken, Gate, Key, Made, ahead, in_thread, keys, make, until
 
 

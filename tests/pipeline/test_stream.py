@@ -10,12 +10,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from counters import words
-from errors import UsageError
-from pipeline import PRESETS, Policy, Stream, images_of, labels_of, metadata_of, parameters_of, preset, samples_of
-from pipeline.draw import compose, draw
-from pipeline.reference import warp
-from pipeline.warp import U8Array
+from millrace.counters import words
+from millrace.errors import UsageError
+from millrace.pipeline import (
+    PRESETS,
+    Policy,
+    Stream,
+    images_of,
+    labels_of,
+    metadata_of,
+    parameters_of,
+    preset,
+    samples_of,
+)
+from millrace.pipeline.draw import compose, draw
+from millrace.pipeline.reference import warp
+from millrace.pipeline.warp import U8Array
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 

@@ -9,10 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from errors import UsageError
-from pipeline import Policy, reference
-from pipeline.draw import draw
-from pipeline.warp import LARGEST_SIDE, U8Array, warp
+from millrace.errors import UsageError
+from millrace.pipeline import Policy, reference
+from millrace.pipeline.draw import draw
+from millrace.pipeline.warp import LARGEST_SIDE, U8Array, warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 IDENTITY = np.array([1, 0, 0, 0, 1, 0], np.float32)

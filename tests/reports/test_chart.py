@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports.chart import MOST, Line, _Axis, chart, number, thinned
+from millrace.reports.chart import MOST, Line, _Axis, chart, number, thinned
 
 
 def parsed(text: str) -> ElementTree.Element:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reports.confusion import NONE, ClassRow, Mistake, matrix, mistakes, per_class
+from millrace.reports.confusion import NONE, ClassRow, Mistake, matrix, mistakes, per_class
 
 CONFUSION = np.array([[8, 0, 2], [1, 9, 0], [0, 0, 0]], np.int64)
 

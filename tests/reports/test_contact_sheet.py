@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines, save
+from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines, save
 
 DRAWN = {"dx": 1.24, "dy": -0.44, "angle": -5.0, "scale_x": 0.9, "scale_y": 1.1, "shear": 0.004, "flip": 0.0}
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from reports.page import STYLE, facts, page, picture, section, table
+from millrace.reports.page import STYLE, facts, page, picture, section, table
 
 
 def luminance(colour: str) -> float:

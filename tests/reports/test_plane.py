@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reports.plane import every_place, plane
+from millrace.reports.plane import every_place, plane
 
 
 def test_every_place_once_row_by_row() -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from datasets.exported import Folder
+from millrace.datasets.exported import Folder
+from millrace.user_cache import user_cache
 from tests.conftest import share_kernels
 from tests.workers.programs import Program, end, run, start
-from user_cache import user_cache
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "squeamish-ossifrage", "AWS_REGION": "us-east-1"}
 

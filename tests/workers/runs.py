@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 from unittest.mock import patch
 
-import datasets
-from model import NetworkOptions, OptimizerOptions, ScheduleOptions
-from pipeline.policy import preset
-from workers import local_training
-from workers.events import Event, RunDone, RunStarted, StepDone
-from workers.job import Job, Place
-from workers.local_runtime import LocalRuntime
-from workers.run_folder import RunFolder
+from millrace import datasets
+from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
+from millrace.pipeline.policy import preset
+from millrace.workers import local_training
+from millrace.workers.events import Event, RunDone, RunStarted, StepDone
+from millrace.workers.job import Job, Place
+from millrace.workers.local_runtime import LocalRuntime
+from millrace.workers.run_folder import RunFolder
 
 Kind = TypeVar("Kind")
 

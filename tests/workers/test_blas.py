@@ -2,8 +2,8 @@
 
 import pytest
 
-from errors import TrainingError
-from workers import blas
+from millrace.errors import TrainingError
+from millrace.workers import blas
 
 
 def test_one_thread_inside_and_as_before_outside() -> None:

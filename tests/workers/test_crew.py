@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from model import NetworkOptions, OptimizerOptions, RegularizationOptions, optimizer
-from model.network import Network
-from model.updates import Updates
-from workers.crew import PIECE, Crew
+from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, optimizer
+from millrace.model.network import Network
+from millrace.model.updates import Updates
+from millrace.workers.crew import PIECE, Crew
 
 
 def helping(crew: Crew, changed: threading.Condition, ended: threading.Event) -> None:

@@ -4,10 +4,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from millrace.workers.dispatcher import Dispatcher
+from millrace.workers.tree import Block, Partial
 from tests.workers.runs import STEPS
 from tests.workers.test_parameter_server import partial, plain, plain_weights, setup
-from workers.dispatcher import Dispatcher
-from workers.tree import Block, Partial
 
 NAMES = ("a", "b", "c", "d")
 Message = tuple[int, Block, Partial]

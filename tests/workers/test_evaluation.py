@@ -5,12 +5,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from datasets import images, labels
-from model import reference
+from millrace.datasets import images, labels
+from millrace.model import reference
+from millrace.workers import evaluation
+from millrace.workers.evaluation import evaluate
+from millrace.workers.setup import Setup
 from tests.workers.runs import JOB, digits
-from workers import evaluation
-from workers.evaluation import evaluate
-from workers.setup import Setup
 
 
 @cache

@@ -6,15 +6,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from errors import UsageError
-from model import reference
-from pipeline import images_of, labels_of
+from millrace.errors import UsageError
+from millrace.model import reference
+from millrace.pipeline import images_of, labels_of
+from millrace.workers.blas import one_blas_thread
+from millrace.workers.gradient_worker import GradientWorker, gradient_worker
+from millrace.workers.ledger import slot_digest
+from millrace.workers.setup import Setup
+from millrace.workers.tree import Block, Partial, join, root
 from tests.workers.runs import JOB, digits
-from workers.blas import one_blas_thread
-from workers.gradient_worker import GradientWorker, gradient_worker
-from workers.ledger import slot_digest
-from workers.setup import Setup
-from workers.tree import Block, Partial, join, root
 
 
 @cache

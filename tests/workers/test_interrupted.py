@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from millrace.workers.run_folder import RunFolder
 from tests.workers.programs import end, run, start
 from tests.workers.runs import lines, optimizer, weights
-from workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from errors import UsageError
+from millrace.errors import UsageError
+from millrace.workers.job import Place
 from tests.workers.runs import JOB
-from workers.job import Place
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workers.leases import Leases
-from workers.tree import Block
+from millrace.workers.leases import Leases
+from millrace.workers.tree import Block
 
 
 def slots_of(blocks: list[Block], slots: int) -> set[int]:

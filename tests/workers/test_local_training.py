@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from errors import TrainingError
-from pipeline.policy import preset
+from millrace.errors import TrainingError
+from millrace.pipeline.policy import preset
+from millrace.workers.blas import blas_threads
+from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
+from millrace.workers.gradient_worker import GradientWorker
+from millrace.workers.job import Place
+from millrace.workers.ledger import expected
+from millrace.workers.run_folder import RunFolder
+from millrace.workers.setup import Setup
 from tests.workers.runs import (
     JOB,
     STEPS,
@@ -21,13 +28,6 @@ from tests.workers.runs import (
     train,
     weights,
 )
-from workers.blas import blas_threads
-from workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
-from workers.gradient_worker import GradientWorker
-from workers.job import Place
-from workers.ledger import expected
-from workers.run_folder import RunFolder
-from workers.setup import Setup
 
 JOBS = {"plain": JOB, "validating": VALIDATING}
 
@@ -173,7 +173,7 @@ def test_the_ledger_is_what_the_stream_gives(tmp_path: Path) -> None:
 
 def test_another_environment_is_announced_and_blocks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path, until=4)
-    monkeypatch.setattr("workers.local_training.fingerprint", lambda: {"blas": "another"})
+    monkeypatch.setattr("millrace.workers.local_training.fingerprint", lambda: {"blas": "another"})
     watch = Watch()
     train(tmp_path, watch=watch)
     assert any("another environment" in notice.text for notice in watch.of(Notice))

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from errors import TrainingError, UsageError
-from model import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
-from model.patience import Patience
+from millrace import datasets
+from millrace.errors import TrainingError, UsageError
+from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.model.patience import Patience
+from millrace.workers.events import EpochDone, Notice, StepDone
+from millrace.workers.job import Job, Place
+from millrace.workers.run_folder import RunFolder
+from millrace.workers.setup import Setup
+from millrace.workers.verdicts import Verdicts
 from tests.workers.runs import JOB, STEPS, VALIDATING, Watch, digits, lines, optimizer, train, weights
-from workers.events import EpochDone, Notice, StepDone
-from workers.job import Job, Place
-from workers.run_folder import RunFolder
-from workers.setup import Setup
-from workers.verdicts import Verdicts
 
 TEST = datasets.images(digits().test), datasets.labels(digits().test)
 SHORT = dataclasses.replace(JOB, epochs=2)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from errors import CheckpointError
+from millrace.errors import CheckpointError
+from millrace.workers.metrics import Lines
 from tests.workers.runs import lines
-from workers.metrics import Lines
 
 
 def write(path: Path, keep: int, steps: range) -> None:

@@ -10,12 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from errors import TrainingError
+from millrace.errors import TrainingError
+from millrace.workers.ledger import EMPTY, extend
+from millrace.workers.parameter_server import ParameterServer, ServerState, Update
+from millrace.workers.setup import Setup
+from millrace.workers.tree import Block, Partial, aligned, join, root
 from tests.workers.runs import JOB, STEPS, STEPS_PER_EPOCH, digits
-from workers.ledger import EMPTY, extend
-from workers.parameter_server import ParameterServer, ServerState, Update
-from workers.setup import Setup
-from workers.tree import Block, Partial, aligned, join, root
 
 
 @cache

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from workers.processes import Process
+from millrace.workers.processes import Process
 
 PROGRAM = """\
 import json, sys
 from dataclasses import asdict
-from workers.processes import Process
+from millrace.workers.processes import Process
 print(json.dumps(asdict(Process.here())), flush=True)
 sys.stdin.read()
 """

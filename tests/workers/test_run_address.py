@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from datasets.exported import Folder
-from errors import TakenOverError, UsageError
-from model import load
+from millrace.datasets.exported import Folder
+from millrace.errors import TakenOverError, UsageError
+from millrace.model import load
+from millrace.workers import run_folder, run_owner
+from millrace.workers.processes import Process
+from millrace.workers.run_folder import RunFolder
 from tests.pipeline.export.environment import needed, s3_server
 from tests.workers.machines import CREDENTIALS, Machine, Machines, files, final, objects
 from tests.workers.programs import Program, end, run
 from tests.workers.runs import lines
 from tests.workers.test_run_folder import checkpoint
-from workers import run_folder, run_owner
-from workers.processes import Process
-from workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.slow, needed, pytest.mark.timeout(400)]
 TRAIN = ["train", "--network.hidden", "256", "64", "--epochs", "200", "--batch", "64", "--slot-size", "16"]

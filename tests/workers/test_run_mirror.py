@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from datasets.exported import Folder
-from errors import CheckpointError, TakenOverError, UsageError
-from model import load, save
+from millrace.datasets.exported import Folder
+from millrace.errors import CheckpointError, TakenOverError, UsageError
+from millrace.model import load, save
+from millrace.workers import run_mirror
+from millrace.workers.run_mirror import Mirror, patiently
+from millrace.workers.run_owner import RunOwner
+from millrace.workers.run_store import DiskStore, RemoteStore
+from millrace.workers.working_copy import try_lock
 from tests.workers.test_run_folder import checkpoint
-from workers import run_mirror
-from workers.run_mirror import Mirror, patiently
-from workers.run_owner import RunOwner
-from workers.run_store import DiskStore, RemoteStore
-from workers.working_copy import try_lock
 
 FILES = ("checkpoint.json", "optimizer.safetensors", "weights.safetensors")
 

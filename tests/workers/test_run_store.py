@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from datasets.exported import Folder
-from errors import CheckpointError
-from workers.run_store import DiskStore, RemoteStore, RunStore
+from millrace.datasets.exported import Folder
+from millrace.errors import CheckpointError
+from millrace.workers.run_store import DiskStore, RemoteStore, RunStore
 
 MAKERS: dict[str, Callable[[Path], RunStore]] = {
     "disk": DiskStore,

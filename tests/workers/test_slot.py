@@ -5,10 +5,10 @@ import hashlib
 import numpy as np
 import pytest
 
+from millrace.workers.ledger import slot_digest
+from millrace.workers.setup import Setup
+from millrace.workers.slot import Slot
 from tests.workers.runs import JOB, digits
-from workers.ledger import slot_digest
-from workers.setup import Setup
-from workers.slot import Slot
 
 
 @pytest.mark.parametrize(("step", "slot"), [(0, 0), (1, 3), (2, 0), (11, 0)])

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from errors import TakenOverError
+from millrace.errors import TakenOverError
+from millrace.workers import run_owner
+from millrace.workers.events import Event, StepDone
+from millrace.workers.job import Place
+from millrace.workers.run_folder import RunFolder
 from tests.workers.runs import JOB, Watch, train
 from tests.workers.test_run_folder import taken_over
-from workers import run_owner
-from workers.events import Event, StepDone
-from workers.job import Place
-from workers.run_folder import RunFolder
 
 
 @pytest.mark.parametrize("heard", ["at the next checkpoint", "by renewing", "after a sleep"])

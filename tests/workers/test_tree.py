@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from errors import UsageError
-from workers.tree import Block, Partial, Reduction, aligned, join, root, share, tree_sum
+from millrace.errors import UsageError
+from millrace.workers.tree import Block, Partial, Reduction, aligned, join, root, share, tree_sum
 
 WIDTH = 5
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from errors import CheckpointError
-from workers import working_copy
-from workers.working_copy import is_address, try_lock
+from millrace.errors import CheckpointError
+from millrace.workers import working_copy
+from millrace.workers.working_copy import is_address, try_lock
 
 
 @pytest.fixture(autouse=True)

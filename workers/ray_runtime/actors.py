@@ -11,15 +11,15 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from errors import DeadlineError, UsageError
-from model import fingerprint
-from workers.job import Job
-from workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
-from workers.ray_runtime.causes import cause_of
-from workers.ray_runtime.cluster import alive_nodes, check_memory
-from workers.ray_runtime.fetcher import FETCH, FetcherActor
-from workers.ray_runtime.server import ServerActor
-from workers.ray_runtime.worker import WorkerActor
+from millrace.errors import DeadlineError, UsageError
+from millrace.model import fingerprint
+from millrace.workers.job import Job
+from millrace.workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
+from millrace.workers.ray_runtime.causes import cause_of
+from millrace.workers.ray_runtime.cluster import alive_nodes, check_memory
+from millrace.workers.ray_runtime.fetcher import FETCH, FetcherActor
+from millrace.workers.ray_runtime.server import ServerActor
+from millrace.workers.ray_runtime.worker import WorkerActor
 
 START = 120.0  # seconds for an actor to be there
 SAY = 15.0  # seconds until it is said, again and again, that the data is waited for

@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 import ray
 
-from pipeline import Order
-from workers.job import Job
-from workers.ray_runtime.fetcher import FETCH
-from workers.setup import Setup
-from workers.tree import share
+from millrace.pipeline import Order
+from millrace.workers.job import Job
+from millrace.workers.ray_runtime.fetcher import FETCH
+from millrace.workers.setup import Setup
+from millrace.workers.tree import share
 
 
 class AugmenterActor:

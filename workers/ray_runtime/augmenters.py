@@ -9,10 +9,10 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from workers.job import Job
-from workers.ray_runtime.augmenter import AugmenterActor
-from workers.ray_runtime.causes import why
-from workers.ray_runtime.cluster import alive_nodes, nodes
+from millrace.workers.job import Job
+from millrace.workers.ray_runtime.augmenter import AugmenterActor
+from millrace.workers.ray_runtime.causes import why
+from millrace.workers.ray_runtime.cluster import alive_nodes, nodes
 
 FOREVER = -1
 ROOM = 2  # CPUs that a node has at least, to have an augmenter of its own beside a worker

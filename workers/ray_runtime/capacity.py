@@ -10,8 +10,8 @@ from ray.autoscaler.sdk import request_resources
 from ray.exceptions import RayError
 from ray.experimental.internal_kv import _internal_kv_get
 
-from errors import DeadlineError
-from workers.ray_runtime.cluster import resources
+from millrace.errors import DeadlineError
+from millrace.workers.ray_runtime.cluster import resources
 
 CAPACITY = 60.0  # seconds to wait for missing CPUs
 LAUNCH = 900.0  # seconds to wait at most while the autoscaler starts nodes

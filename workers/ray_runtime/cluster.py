@@ -13,17 +13,16 @@ import ray
 from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 
-from errors import DeadlineError, MillraceError, UsageError
-from workers.ray_runtime.last_words import last_words
-from workers.ray_runtime.reach import reach
+import millrace
+from millrace.errors import DeadlineError, MillraceError, UsageError
+from millrace.workers.ray_runtime.last_words import last_words
+from millrace.workers.ray_runtime.reach import reach
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(millrace.__file__).resolve().parents[1]  # the folder that this package is imported from
 CONNECT = 30.0  # seconds to reach a cluster
 MIB = 1 << 20
 # Of the command lines of Ray's agents, before and after they name themselves.
 AGENTS = (b"dashboard/agent.py", b"runtime_env/agent/main.py", b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
-# What `ray job submit --working-dir` or this driver must not upload.
-EXCLUDES = [".git", ".venv*", "**/__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache", "docs", "pretrained"]
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _put_back(name: str, value: str | None) -> None:
 
 def _join(address: str) -> None:
     _quiet()
-    environment = None if inside_job() else {"working_dir": str(ROOT), "excludes": EXCLUDES}
+    environment = None if inside_job() else {"py_modules": [str(ROOT / "millrace")]}
     target = reach(address)
     try:
         with _deadline(CONNECT, f"the Ray cluster at {address}"):

@@ -8,13 +8,13 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from errors import DeadlineError, MillraceError, UsageError
-from pipeline.export import Done, ShardWriter
-from pipeline.export.session import check_claimed
-from workers.local_runtime import cores
-from workers.ray_runtime.capacity import check_capacity
-from workers.ray_runtime.causes import cause_of, why
-from workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources
+from millrace.errors import DeadlineError, MillraceError, UsageError
+from millrace.pipeline.export import Done, ShardWriter
+from millrace.pipeline.export.session import check_claimed
+from millrace.workers.local_runtime import cores
+from millrace.workers.ray_runtime.capacity import check_capacity
+from millrace.workers.ray_runtime.causes import cause_of, why
+from millrace.workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources
 
 STORE = 1024 * MIB  # shared memory of an own Ray
 SHARD = 1800.0  # seconds that one shard may take

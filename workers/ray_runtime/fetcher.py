@@ -1,6 +1,6 @@
 """The fetcher actor: gets the data, once for the whole cluster. It imports no more than that takes: all others wait."""
 
-from datasets import Dataset, find, load
+from millrace.datasets import Dataset, find, load
 
 FETCH = 3600.0  # seconds for the download
 

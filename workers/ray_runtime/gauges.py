@@ -4,7 +4,7 @@ import time
 
 from ray.util.metrics import Counter, Gauge
 
-from workers.parameter_server import Update
+from millrace.workers.parameter_server import Update
 
 EVERY = 0.5  # seconds between two settings of a gauge
 

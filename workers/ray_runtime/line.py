@@ -14,8 +14,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from workers.ray_runtime.messages import Contribution, Order, Report
-from workers.tree import Block
+from millrace.workers.ray_runtime.messages import Contribution, Order, Report
+from millrace.workers.tree import Block
 
 LONGEST = 1 << 26  # bytes of one line: a digest for each slot of a share
 CONNECT = 5.0  # seconds

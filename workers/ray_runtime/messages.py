@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError
 
-from workers.runtime import Finished
-from workers.tree import Block
+from millrace.workers.runtime import Finished
+from millrace.workers.tree import Block
 
 Contribution = tuple[Block, int | None, float, int, int, tuple[bytes, ...]]
 """block; row of the sender's arena (None: the gradient is an argument of the call); loss; correct; samples; digests."""

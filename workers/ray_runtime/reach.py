@@ -11,7 +11,7 @@ from ray._private.grpc_utils import init_grpc_channel
 from ray._private.services import canonicalize_bootstrap_address_or_die
 from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
-from errors import DeadlineError, MillraceError, UsageError
+from millrace.errors import DeadlineError, MillraceError, UsageError
 
 MESSAGES: Any = gcs_service_pb2  # generated, without types
 SERVICES: Any = gcs_service_pb2_grpc

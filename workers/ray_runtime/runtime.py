@@ -7,14 +7,14 @@ from typing import Any
 import ray
 from ray.exceptions import RayTaskError
 
-from errors import DeadlineError, TrainingError
-from workers.parameter_server import ServerState
-from workers.ray_runtime.actors import Actors
-from workers.ray_runtime.causes import cause_of, why
-from workers.ray_runtime.messages import LOST, Status
-from workers.ray_runtime.staffing import Incident, Staff, Staffing
-from workers.ray_runtime.watch import Watch
-from workers.runtime import Finished
+from millrace.errors import DeadlineError, TrainingError
+from millrace.workers.parameter_server import ServerState
+from millrace.workers.ray_runtime.actors import Actors
+from millrace.workers.ray_runtime.causes import cause_of, why
+from millrace.workers.ray_runtime.messages import LOST, Status
+from millrace.workers.ray_runtime.staffing import Incident, Staff, Staffing
+from millrace.workers.ray_runtime.watch import Watch
+from millrace.workers.runtime import Finished
 
 ANSWER = 60.0  # seconds for one answer of the server
 RESTART = 300.0  # seconds for the server to come, or to come back; a machine new to the program compiles kernels first

@@ -7,12 +7,12 @@ from dataclasses import replace
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from errors import TrainingError
-from workers.local_runtime import cores
-from workers.ray_runtime.capacity import check_capacity
-from workers.ray_runtime.causes import cause_of, why
-from workers.ray_runtime.cluster import MIB, Need, connected
-from workers.series import Trial, carry_out, dataset_of
+from millrace.errors import TrainingError
+from millrace.workers.local_runtime import cores
+from millrace.workers.ray_runtime.capacity import check_capacity
+from millrace.workers.ray_runtime.causes import cause_of, why
+from millrace.workers.ray_runtime.cluster import MIB, Need, connected
+from millrace.workers.series import Trial, carry_out, dataset_of
 
 POLL = 0.5  # seconds between two looks at whether to stop
 MEMORY = 256 * MIB

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import ray
 
-from errors import UsageError
-from model import differences, fingerprint
-from workers.blas import one_blas_thread
-from workers.dispatcher import Dispatcher
-from workers.job import Job
-from workers.parameter_server import ServerState, Update
-from workers.ray_runtime.fetcher import FETCH
-from workers.ray_runtime.gauges import ServerGauges
-from workers.ray_runtime.line import Request, listen
-from workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Contribution, Order, Report, Status
-from workers.ray_runtime.shared import Arena, Handle
-from workers.runtime import Finished
-from workers.setup import Setup
-from workers.tree import Partial
+from millrace.errors import UsageError
+from millrace.model import differences, fingerprint
+from millrace.workers.blas import one_blas_thread
+from millrace.workers.dispatcher import Dispatcher
+from millrace.workers.job import Job
+from millrace.workers.parameter_server import ServerState, Update
+from millrace.workers.ray_runtime.fetcher import FETCH
+from millrace.workers.ray_runtime.gauges import ServerGauges
+from millrace.workers.ray_runtime.line import Request, listen
+from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Contribution, Order, Report, Status
+from millrace.workers.ray_runtime.shared import Arena, Handle
+from millrace.workers.runtime import Finished
+from millrace.workers.setup import Setup
+from millrace.workers.tree import Partial
 
 PATIENCE = 2.0  # seconds that a worker's call may hang without work before it asks again
 

@@ -7,25 +7,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from datasets import Dataset
-from errors import TrainingError
-from model import Checkpoint, differences, fingerprint
-from workers.blas import one_blas_thread
-from workers.events import Notice, Observer, RunDone
-from workers.job import Job, Place
-from workers.local_runtime import cores
-from workers.parameter_server import ServerState
-from workers.ray_runtime.actors import Actors
-from workers.ray_runtime.augmenters import places
-from workers.ray_runtime.capacity import check_capacity, demanded
-from workers.ray_runtime.cluster import MIB, Need, alive_nodes, connected, inside_job, metrics_addresses
-from workers.ray_runtime.last_words import last_words
-from workers.ray_runtime.runtime import RayRuntime
-from workers.ray_runtime.staffing import Incident, Staff
-from workers.ray_runtime.watch import Watch
-from workers.run_folder import RunFolder
-from workers.setup import Setup
-from workers.trainer import Trainer, server_state
+from millrace.datasets import Dataset
+from millrace.errors import TrainingError
+from millrace.model import Checkpoint, differences, fingerprint
+from millrace.workers.blas import one_blas_thread
+from millrace.workers.events import Notice, Observer, RunDone
+from millrace.workers.job import Job, Place
+from millrace.workers.local_runtime import cores
+from millrace.workers.parameter_server import ServerState
+from millrace.workers.ray_runtime.actors import Actors
+from millrace.workers.ray_runtime.augmenters import places
+from millrace.workers.ray_runtime.capacity import check_capacity, demanded
+from millrace.workers.ray_runtime.cluster import MIB, Need, alive_nodes, connected, inside_job, metrics_addresses
+from millrace.workers.ray_runtime.last_words import last_words
+from millrace.workers.ray_runtime.runtime import RayRuntime
+from millrace.workers.ray_runtime.staffing import Incident, Staff
+from millrace.workers.ray_runtime.watch import Watch
+from millrace.workers.run_folder import RunFolder
+from millrace.workers.setup import Setup
+from millrace.workers.trainer import Trainer, server_state
 
 CHECKPOINT_EVERY = 10.0  # seconds at most: what is lost with a server is computed again
 OWN_STORE = 1024 * MIB  # shared memory of an own Ray; it is taken only as it is used

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from ray.exceptions import RayError, RayTaskError
 
-from errors import DeadlineError, MillraceError, TrainingError
-from workers.incidents import MIXED
-from workers.ray_runtime.actors import Actors
-from workers.ray_runtime.causes import cause_of, why
-from workers.ray_runtime.cluster import resources
-from workers.ray_runtime.messages import Status
+from millrace.errors import DeadlineError, MillraceError, TrainingError
+from millrace.workers.incidents import MIXED
+from millrace.workers.ray_runtime.actors import Actors
+from millrace.workers.ray_runtime.causes import cause_of, why
+from millrace.workers.ray_runtime.cluster import resources
+from millrace.workers.ray_runtime.messages import Status
 
 PERIOD = 1.0  # seconds between two looks at who could join
 PLACED = 60.0  # seconds for a worker that joins to be there

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import ray
 
-from pipeline import Stream
-from workers.ray_runtime.augmenter import keys
+from millrace.pipeline import Stream
+from millrace.workers.ray_runtime.augmenter import keys
 
 CHUNK = 2 << 20  # bytes of batches that one call asks for
 RUN = 16  # steps at most that one call asks for: what a changed lease throws away

@@ -8,9 +8,9 @@ import grpc
 from ray._private.grpc_utils import init_grpc_channel
 from ray.core.generated import node_manager_pb2, node_manager_pb2_grpc
 
-from workers.ray_runtime.cluster import MIB, nodes
-from workers.ray_runtime.messages import Status
-from workers.ray_runtime.staffing import Incident
+from millrace.workers.ray_runtime.cluster import MIB, nodes
+from millrace.workers.ray_runtime.messages import Status
+from millrace.workers.ray_runtime.staffing import Incident
 
 MESSAGES: Any = node_manager_pb2  # generated, without types
 SERVICES: Any = node_manager_pb2_grpc

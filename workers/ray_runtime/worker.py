@@ -5,20 +5,20 @@ from typing import Any
 
 import ray
 
-from errors import DeadlineError
-from model import fingerprint
-from workers.blas import one_blas_thread
-from workers.gradient_worker import gradient_worker
-from workers.job import Job
-from workers.ray_runtime.augmenter import nearest
-from workers.ray_runtime.causes import why
-from workers.ray_runtime.fetcher import FETCH
-from workers.ray_runtime.line import Line, Request
-from workers.ray_runtime.messages import JOIN, LOST, STOP, WORK, Contribution, Order, Report
-from workers.ray_runtime.shared import Arena
-from workers.ray_runtime.supply import Supply
-from workers.setup import Setup
-from workers.tree import Block, Partial
+from millrace.errors import DeadlineError
+from millrace.model import fingerprint
+from millrace.workers.blas import one_blas_thread
+from millrace.workers.gradient_worker import gradient_worker
+from millrace.workers.job import Job
+from millrace.workers.ray_runtime.augmenter import nearest
+from millrace.workers.ray_runtime.causes import why
+from millrace.workers.ray_runtime.fetcher import FETCH
+from millrace.workers.ray_runtime.line import Line, Request
+from millrace.workers.ray_runtime.messages import JOIN, LOST, STOP, WORK, Contribution, Order, Report
+from millrace.workers.ray_runtime.shared import Arena
+from millrace.workers.ray_runtime.supply import Supply
+from millrace.workers.setup import Setup
+from millrace.workers.tree import Block, Partial
 
 DEADLINE = 300.0  # seconds without an answer of any server after which the worker gives up
 ANSWER = 60.0  # seconds for one answer of the server

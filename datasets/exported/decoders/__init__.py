@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets.exported.manifest import Manifest
-from datasets.exported.rows import Rows
-from errors import FormatError, unknown_name
+from millrace.datasets.exported.manifest import Manifest
+from millrace.datasets.exported.rows import Rows
+from millrace.errors import FormatError, unknown_name
 
 FORMATS = ("parquet", "arrow", "huggingface", "webdataset", "npz", "imagefolder")
 # What Arrow, Pillow, zipfile and NumPy raise for damage of every kind.
@@ -34,7 +34,7 @@ def decode(data: pa.Buffer, manifest: Manifest, fetch: Fetch, what: str) -> Rows
     """The rows of a shard's bytes. fetch gives files that the bytes refer to. FormatError naming `what`."""
     if manifest.format not in FORMATS:
         raise unknown_name("format", manifest.format, FORMATS)
-    module = import_module(f"datasets.exported.decoders.{manifest.format}")
+    module = import_module(f"millrace.datasets.exported.decoders.{manifest.format}")
     try:
         rows: Rows = module.decode(data, manifest, fetch)
     except FormatError:

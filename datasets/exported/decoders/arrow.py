@@ -4,9 +4,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from datasets.exported.decoders.tables import tensor_rows
-from datasets.exported.manifest import Manifest
-from datasets.exported.rows import Rows
+from millrace.datasets.exported.decoders.tables import tensor_rows
+from millrace.datasets.exported.manifest import Manifest
+from millrace.datasets.exported.rows import Rows
 
 
 def decode(data: pa.Buffer, manifest: Manifest, fetch: Any) -> Rows:

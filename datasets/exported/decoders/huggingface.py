@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.exported.decoders.png import decode_many
-from datasets.exported.decoders.tables import rows
-from datasets.exported.manifest import Manifest
-from datasets.exported.rows import Rows
+from millrace.datasets.exported.decoders.png import decode_many
+from millrace.datasets.exported.decoders.tables import rows
+from millrace.datasets.exported.manifest import Manifest
+from millrace.datasets.exported.rows import Rows
 
 
 def decode(data: pa.Buffer, manifest: Manifest, fetch: Any) -> Rows:

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 from numpy.lib import format as npy
 
-from datasets.exported.manifest import Manifest
-from datasets.exported.rows import PARAMETERS, Rows
-from errors import FormatError
+from millrace.datasets.exported.manifest import Manifest
+from millrace.datasets.exported.rows import PARAMETERS, Rows
+from millrace.errors import FormatError
 
 
 def decode(data: pa.Buffer, manifest: Manifest, fetch: Any) -> Rows:

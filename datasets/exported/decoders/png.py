@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from errors import FormatError
+from millrace.errors import FormatError
 
 
 def decode_png(data: Any, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:

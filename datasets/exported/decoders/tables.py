@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from datasets.exported.rows import PARAMETERS, Rows
-from errors import FormatError
+from millrace.datasets.exported.rows import PARAMETERS, Rows
+from millrace.errors import FormatError
 
 
 def column(table: pa.Table, name: str, kind: Any) -> npt.NDArray[Any]:

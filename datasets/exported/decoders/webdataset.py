@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datasets.exported.decoders.png import decode_png
-from datasets.exported.manifest import Manifest
-from datasets.exported.rows import PARAMETERS, Rows
-from errors import FormatError
+from millrace.datasets.exported.decoders.png import decode_png
+from millrace.datasets.exported.manifest import Manifest
+from millrace.datasets.exported.rows import PARAMETERS, Rows
+from millrace.errors import FormatError
 
 BLOCK = 512
 

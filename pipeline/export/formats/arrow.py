@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datasets.exported import Rows
-from datasets.exported.direct import ALIGNED
-from pipeline.export.formats import Files
-from pipeline.export.formats.columns import tensor_batch
-from pipeline.export.plan import Plan, Shard
+from millrace.datasets.exported import Rows
+from millrace.datasets.exported.direct import ALIGNED
+from millrace.pipeline.export.formats import Files
+from millrace.pipeline.export.formats.columns import tensor_batch
+from millrace.pipeline.export.plan import Plan, Shard
 
 
 class _Parts:

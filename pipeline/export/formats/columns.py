@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from datasets.exported import PARAMETERS, Rows
-from pipeline.batch import image_array, image_type
-from pipeline.export.plan import Plan, Shard
+from millrace.datasets.exported import PARAMETERS, Rows
+from millrace.pipeline.batch import image_array, image_type
+from millrace.pipeline.export.plan import Plan, Shard
 
 BITS = "flip"  # the parameter that is true or false
 

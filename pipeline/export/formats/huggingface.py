@@ -8,11 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets.exported import PARAMETERS, Rows
-from pipeline.export.formats import Files
-from pipeline.export.formats.columns import BITS, plain, told
-from pipeline.export.formats.png import encode_many
-from pipeline.export.plan import Plan, Shard
+from millrace.datasets.exported import PARAMETERS, Rows
+from millrace.pipeline.export.formats import Files
+from millrace.pipeline.export.formats.columns import BITS, plain, told
+from millrace.pipeline.export.formats.png import encode_many
+from millrace.pipeline.export.plan import Plan, Shard
 
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 GROUP = 1024  # rows of a row group: the hub's viewer wants them small

@@ -11,11 +11,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from datasets.exported import Rows
-from datasets.exported.decoders.imagefolder import COLUMNS, ORIGINALS
-from pipeline.export.formats import Files
-from pipeline.export.formats.png import encode_many
-from pipeline.export.plan import SPLITS, Plan, Shard
+from millrace.datasets.exported import Rows
+from millrace.datasets.exported.decoders.imagefolder import COLUMNS, ORIGINALS
+from millrace.pipeline.export.formats import Files
+from millrace.pipeline.export.formats.png import encode_many
+from millrace.pipeline.export.plan import SPLITS, Plan, Shard
 
 
 def encode(rows: Rows, plan: Plan, shard: Shard) -> tuple[Sequence[Any], Files]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from datasets.exported import PARAMETERS, Rows
-from pipeline.export.formats import Files
-from pipeline.export.formats.columns import BITS
-from pipeline.export.plan import Plan, Shard
+from millrace.datasets.exported import PARAMETERS, Rows
+from millrace.pipeline.export.formats import Files
+from millrace.pipeline.export.formats.columns import BITS
+from millrace.pipeline.export.plan import Plan, Shard
 
 TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 LEVEL = 1

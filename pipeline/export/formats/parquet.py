@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from datasets.exported import PARAMETERS, Rows
-from pipeline.export.formats import Files
-from pipeline.export.formats.columns import BITS, tensor_schema
-from pipeline.export.formats.parquet_file import ParquetFile
-from pipeline.export.plan import Plan, Shard
+from millrace.datasets.exported import PARAMETERS, Rows
+from millrace.pipeline.export.formats import Files
+from millrace.pipeline.export.formats.columns import BITS, tensor_schema
+from millrace.pipeline.export.formats.parquet_file import ParquetFile
+from millrace.pipeline.export.plan import Plan, Shard
 
 GROUP = 4096  # rows of a row group: what readers take at once, and divide among their threads
 LEVEL = 1

@@ -18,7 +18,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.export.formats.thrift import BINARY, BYTE, I16, I32, I64, LIST, STRUCT, Field, boolean, struct, varint
+from millrace.pipeline.export.formats.thrift import (
+    BINARY,
+    BYTE,
+    I16,
+    I32,
+    I64,
+    LIST,
+    STRUCT,
+    Field,
+    boolean,
+    struct,
+    varint,
+)
 
 MAGIC = b"PAR1"
 BOOLEAN, INT32, INT64, FLOAT = 0, 1, 2, 4  # physical types

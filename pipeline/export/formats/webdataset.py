@@ -4,11 +4,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from datasets.exported import PARAMETERS, Rows
-from pipeline.export.formats import Files
-from pipeline.export.formats.columns import BITS
-from pipeline.export.formats.png import encode_many
-from pipeline.export.plan import Plan, Shard
+from millrace.datasets.exported import PARAMETERS, Rows
+from millrace.pipeline.export.formats import Files
+from millrace.pipeline.export.formats.columns import BITS
+from millrace.pipeline.export.formats.png import encode_many
+from millrace.pipeline.export.plan import Plan, Shard
 
 BLOCK = 512
 RECORD = 20 * BLOCK  # tar files are padded to whole records

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from datasets.exported import Folder, Manifest
-from datasets.exported.decoders import FORMATS, decode
-from datasets.exported.decoders.webdataset import members
-from errors import DataError, FormatError, UsageError
-from pipeline.export import ShardWriter
+from millrace.datasets.exported import Folder, Manifest
+from millrace.datasets.exported.decoders import FORMATS, decode
+from millrace.datasets.exported.decoders.webdataset import members
+from millrace.errors import DataError, FormatError, UsageError
+from millrace.pipeline.export import ShardWriter
 from tests.pipeline.export.small import planned, shapes
 
 

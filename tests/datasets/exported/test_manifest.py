@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.exported import Manifest, Record, SplitSize
-from errors import FormatError
+from millrace.datasets.exported import Manifest, Record, SplitSize
+from millrace.errors import FormatError
 
 CONFIGURATION = {"format": "npz", "epochs": 2, "seed": 0}
 DATASET = {"name": "shapes\n☃", "classes": ["a", "b"], "shape": [1, 6, 5], "digest": "0" * 64}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from datasets import Dataset
-from datasets.exported import Manifest
+from millrace.datasets import Dataset
+from millrace.datasets.exported import Manifest
 from tests.pipeline.export.small import planned, shapes, written
 
 

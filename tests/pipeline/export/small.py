@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from datasets import Dataset, DatasetSpec
-from datasets.arrays import Arrays
-from datasets.exported import Folder, Manifest
-from datasets.spec import FileSpec
-from datasets.table import in_memory
-from pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan
-from pipeline.policy import Policy
-from workers.export_local import LocalExecutor
+from millrace.datasets import Dataset, DatasetSpec
+from millrace.datasets.arrays import Arrays
+from millrace.datasets.exported import Folder, Manifest
+from millrace.datasets.spec import FileSpec
+from millrace.datasets.table import in_memory
+from millrace.pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan
+from millrace.pipeline.policy import Policy
+from millrace.workers.export_local import LocalExecutor
 
 POLICY = Policy("custom", translate=0.2, rotate=20.0, scale=(0.8, 1.2), shear=0.2, flip=0.5)
 SPEC = DatasetSpec(

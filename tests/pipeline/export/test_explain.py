@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datasets import Dataset, images
-from datasets.exported import PARAMETERS, Folder, Reader
-from errors import IntegrityError, UsageError
-from pipeline.draw import NAMES, compose
-from pipeline.export import explain_row
-from pipeline.reference import warp_one
+from millrace.datasets import Dataset, images
+from millrace.datasets.exported import PARAMETERS, Folder, Reader
+from millrace.errors import IntegrityError, UsageError
+from millrace.pipeline.draw import NAMES, compose
+from millrace.pipeline.export import explain_row
+from millrace.pipeline.reference import warp_one
 from tests.pipeline.export.small import shapes
 
 

@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from datasets.exported import PARAMETERS, Folder, Reader
-from datasets.exported.decoders import FORMATS
-from pipeline.export import Source
-from pipeline.export.formats.imagefolder import class_folders
-from pipeline.export.formats.png import encode_many
-from pipeline.export.formats.webdataset import member
-from pipeline.export.options import FORMATS as WRITTEN
+from millrace.datasets.exported import PARAMETERS, Folder, Reader
+from millrace.datasets.exported.decoders import FORMATS
+from millrace.pipeline.export import Source
+from millrace.pipeline.export.formats.imagefolder import class_folders
+from millrace.pipeline.export.formats.png import encode_many
+from millrace.pipeline.export.formats.webdataset import member
+from millrace.pipeline.export.options import FORMATS as WRITTEN
 from tests.pipeline.export.small import contents, planned, shapes, written
 
 

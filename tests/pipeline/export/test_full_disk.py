@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from datasets import Dataset
-from datasets.exported import MANIFEST
-from errors import DataError
-from pipeline.export.options import FORMATS
+from millrace.datasets import Dataset
+from millrace.datasets.exported import MANIFEST
+from millrace.errors import DataError
+from millrace.pipeline.export.options import FORMATS
 from tests.pipeline.export.small import contents, planned, written
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-import millrace
-from datasets import Dataset
-from datasets.exported import MANIFEST
+from millrace.commands import main as command_line
+from millrace.datasets import Dataset
+from millrace.datasets.exported import MANIFEST
 from tests.pipeline.export.small import contents, planned, written
 
-ROOT = Path(millrace.__file__).parent
+ROOT = Path(command_line.__file__).resolve().parents[2]
 CHILD = """\
 import sys
 from tests.pipeline.export.small import planned, shapes, written

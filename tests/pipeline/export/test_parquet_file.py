@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.batch import image_array, image_type
-from pipeline.export.formats.parquet_file import PAGE, ParquetFile
-from pipeline.export.formats.thrift import BINARY, I32, LIST, STRUCT, Field, boolean, struct, varint
+from millrace.pipeline.batch import image_array, image_type
+from millrace.pipeline.export.formats.parquet_file import PAGE, ParquetFile
+from millrace.pipeline.export.formats.thrift import BINARY, I32, LIST, STRUCT, Field, boolean, struct, varint
 
 NAMES = ("image", "small", "whole", "long", "real", "flag")
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from datasets import Dataset
-from errors import FormatError, UsageError
-from pipeline.export import ExportOptions
-from pipeline.export.plan import SHARD_BYTES, plan_of, shard_rows
-from pipeline.policy import PRESETS
+from millrace.datasets import Dataset
+from millrace.errors import FormatError, UsageError
+from millrace.pipeline.export import ExportOptions
+from millrace.pipeline.export.plan import SHARD_BYTES, plan_of, shard_rows
+from millrace.pipeline.policy import PRESETS
 from tests.pipeline.export.small import planned, shapes, written
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from datasets import Dataset, DatasetSpec
-from datasets.spec import FileSpec
-from pipeline.export import Plan, Source
-from reports.dataset_card import card
+from millrace.datasets import Dataset, DatasetSpec
+from millrace.datasets.spec import FileSpec
+from millrace.pipeline.export import Plan, Source
+from millrace.reports.dataset_card import card
 from tests.pipeline.export.environment import PYTHON, SCRIPTS, clean_environment, needed
 from tests.pipeline.export.small import planned, shapes, written
 

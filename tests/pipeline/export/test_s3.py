@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import datasets
-from datasets import Dataset
-from datasets.exported import MANIFEST, Folder, Reader, open_export
-from datasets.exported.decoders import FORMATS
-from errors import DataError, UsageError
-from pipeline.export import StoredStream, verify_shard
+from millrace import datasets
+from millrace.datasets import Dataset
+from millrace.datasets.exported import MANIFEST, Folder, Reader, open_export
+from millrace.datasets.exported.decoders import FORMATS
+from millrace.errors import DataError, UsageError
+from millrace.pipeline.export import StoredStream, verify_shard
 from tests.pipeline.export.environment import needed, s3_server
 from tests.pipeline.export.small import contents, planned, written
 from tests.workers.programs import end, run, start

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from datasets import Dataset
-from datasets.exported import MANIFEST, Folder
-from datasets.exported.decoders import FORMATS
-from errors import DataError, FormatError, UsageError
-from pipeline.export import Session, ShardWriter
-from pipeline.export.session import LOCK, PLAN, check_claimed
-from pipeline.export.writer import record_name
+from millrace.datasets import Dataset
+from millrace.datasets.exported import MANIFEST, Folder
+from millrace.datasets.exported.decoders import FORMATS
+from millrace.errors import DataError, FormatError, UsageError
+from millrace.pipeline.export import Session, ShardWriter
+from millrace.pipeline.export.session import LOCK, PLAN, check_claimed
+from millrace.pipeline.export.writer import record_name
 from tests.pipeline.export.small import contents, planned, shapes, written
 
 
@@ -198,7 +198,7 @@ def test_a_refused_export_has_written_nothing(
 def test_a_second_process_in_the_folder_is_refused(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.export.session.WAIT", 0.05)
+    monkeypatch.setattr("millrace.pipeline.export.session.WAIT", 0.05)
     (tmp_path / ".millrace").mkdir()
     with open(tmp_path / LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -261,7 +261,7 @@ def test_a_full_disk_leaves_nothing_torn_and_says_so(
 def test_a_folder_that_another_machine_does_not_see(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.export.session.PAUSE", 0.01)
+    monkeypatch.setattr("millrace.pipeline.export.session.PAUSE", 0.01)
     plan = planned(dataset)
     with pytest.raises(UsageError, match="not the same folder") as raised:
         check_claimed(plan, Folder(str(tmp_path / "elsewhere")), "node abc")

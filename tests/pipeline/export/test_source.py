@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from datasets import Dataset, images, labels, split
-from errors import UsageError
-from pipeline import Stream, images_of, labels_of, parameters_of, samples_of
-from pipeline.export import Source
-from pipeline.export.plan import Plan
-from pipeline.stream import augmented
+from millrace.datasets import Dataset, images, labels, split
+from millrace.errors import UsageError
+from millrace.pipeline import Stream, images_of, labels_of, parameters_of, samples_of
+from millrace.pipeline.export import Source
+from millrace.pipeline.export.plan import Plan
+from millrace.pipeline.stream import augmented
 from tests.pipeline.export.small import POLICY, planned, shapes
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import datasets
-from datasets import Dataset, images, labels, split
-from datasets.exported import open_export
-from datasets.exported.decoders import FORMATS
-from errors import DataError, UsageError
-from pipeline import Stream, metadata_of
-from pipeline.export import StoredStream
+from millrace import datasets
+from millrace.datasets import Dataset, images, labels, split
+from millrace.datasets.exported import open_export
+from millrace.datasets.exported.decoders import FORMATS
+from millrace.errors import DataError, UsageError
+from millrace.pipeline import Stream, metadata_of
+from millrace.pipeline.export import StoredStream
 from tests.pipeline.export.small import POLICY
 
 

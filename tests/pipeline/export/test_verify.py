@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from datasets.exported import Folder, Manifest
-from datasets.exported.decoders import FORMATS
-from pipeline.export import verify_shard
-from pipeline.export.verify import strangers, verify_joined
+from millrace.datasets.exported import Folder, Manifest
+from millrace.datasets.exported.decoders import FORMATS
+from millrace.pipeline.export import verify_shard
+from millrace.pipeline.export.verify import strangers, verify_joined
 
 
 def verdicts(folder: Path, manifest: Manifest) -> list[Any]:

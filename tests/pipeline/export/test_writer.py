@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from datasets import Dataset
-from datasets.exported import Folder
-from pipeline.export import Done, Session, ShardWriter
-from pipeline.export.estimate import estimate
+from millrace.datasets import Dataset
+from millrace.datasets.exported import Folder
+from millrace.pipeline.export import Done, Session, ShardWriter
+from millrace.pipeline.export.estimate import estimate
+from millrace.workers.export_local import LocalExecutor, in_threads
 from tests.pipeline.export.small import contents, planned, written
-from workers.export_local import LocalExecutor, in_threads
 
 
 def in_another_process(data: bytes, index: int) -> Done:

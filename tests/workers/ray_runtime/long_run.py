@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from millrace.workers.run_folder import RunFolder
 from tests.workers.programs import run
 from tests.workers.runs import lines, optimizer, weights
-from workers.run_folder import RunFolder
 
 STEPS = 1400  # 700 epochs of two steps, of 15 slots and of 5
 TRAIN = ["train", "--network.hidden", "256", "128", "--batch", "1000", "--slot-size", "70", "--validation", "100"]

@@ -13,8 +13,8 @@ from typing import Any
 from ray.cluster_utils import Cluster
 from ray.experimental import internal_kv
 
+from millrace.user_cache import user_cache
 from tests.conftest import FOLDERS, share_kernels
-from user_cache import user_cache
 
 STORE = 100 << 20
 # A lost node is given up after two seconds instead of a quarter of a minute.

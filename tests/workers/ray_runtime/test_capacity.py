@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from millrace.workers.run_folder import RunFolder
 from tests.workers.ray_runtime.head import Head, head
-from workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 

@@ -26,7 +26,7 @@ class Frail:
 @pytest.mark.usefixtures("shared_ray")
 def test_the_cause_of_what_ray_raises() -> None:
     ray: Any = pytest.importorskip("ray")
-    from workers.ray_runtime.causes import cause_of, why
+    from millrace.workers.ray_runtime.causes import cause_of, why
 
     kind = ray.remote(Frail)
     killed, unstarted, failing = kind.remote(), kind.remote("no room for it"), kind.remote()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from millrace.workers.run_folder import RunFolder
 from tests.workers.ray_runtime.head import ROOT, Head
-from workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 TRAIN = ["train", "--dataset", "digits", "--epochs", "2", "--workers", "2"]

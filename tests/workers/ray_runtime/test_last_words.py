@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PROGRAM = """
 import os, signal, sys
-from workers.ray_runtime.last_words import last_words
+from millrace.workers.ray_runtime.last_words import last_words
 with last_words("the node was lost\\n"):
     {deed}
 print("done", flush=True)

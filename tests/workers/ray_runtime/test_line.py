@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from workers.ray_runtime.line import Line, Request, listen
-from workers.ray_runtime.messages import STOP, WORK, Order, Report
-from workers.tree import Block
+from millrace.workers.ray_runtime.line import Line, Request, listen
+from millrace.workers.ray_runtime.messages import STOP, WORK, Order, Report
+from millrace.workers.tree import Block
 
 DIGESTS = (bytes(range(32)), bytes(range(32, 64)))
 REQUEST = Request("worker-0", "abc", 7, [(Block(2, 2), 3, 0.1 + 0.2, 5, 140, DIGESTS)], Report(1e-9, 10, 20))

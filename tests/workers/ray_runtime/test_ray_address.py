@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from millrace.workers.events import Event, Notice, StepDone
+from millrace.workers.job import Place
+from millrace.workers.run_folder import RunFolder
 from tests.pipeline.export.environment import needed, s3_server
 from tests.workers.machines import CREDENTIALS, objects
 from tests.workers.ray_runtime.test_ray_training import final_bytes, ignore, job, local_bytes
-from workers.events import Event, Notice, StepDone
-from workers.job import Place
-from workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 @pytest.mark.usefixtures("shared_ray")
 def test_the_same_bytes_at_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first driver is told to stop; the second goes on with what lies at the address alone."""
-    from workers.ray_runtime.session import session
+    from millrace.workers.ray_runtime.session import session
 
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
@@ -51,7 +51,7 @@ def test_the_same_bytes_at_an_address(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_folder_of_one_machine_is_warned_of_on_several_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray")
-    from workers.ray_runtime import session
+    from millrace.workers.ray_runtime import session
 
     folder, heard = RunFolder.create(tmp_path / "run", ""), list[Event]()
     for nodes, warned in ((["a"], 0), (["a", "b"], 1)):
@@ -61,6 +61,6 @@ def test_a_folder_of_one_machine_is_warned_of_on_several_nodes(tmp_path: Path, m
     assert isinstance(heard[0], Notice)
     assert "2 nodes" in heard[0].text
     assert "--out s3://" in heard[0].text
-    monkeypatch.setattr("workers.run_folder.is_shared", lambda path: True)
+    monkeypatch.setattr("millrace.workers.run_folder.is_shared", lambda path: True)
     session._warn_of_a_local_folder(folder, heard.append)
     assert len(heard) == 1

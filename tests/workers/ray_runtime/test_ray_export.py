@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import millrace
+from millrace.commands import main as command_line
 from tests.workers.programs import run
 from tests.workers.ray_runtime.nodes import Nodes, several_nodes
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 
 def export(out: Path, *flags: str) -> dict[str, bytes]:
     command = ["export", "digits", "--epochs", "2", "--shard-rows", "200", "--out", str(out), *flags]
-    assert millrace.main(command) == 0
+    assert command_line.main(command) == 0
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 

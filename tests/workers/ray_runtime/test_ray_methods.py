@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import datasets
-from model import Checkpoint
-from model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace import datasets
+from millrace.model import Checkpoint
+from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.workers.job import Job, Place
+from millrace.workers.local_training import train
+from millrace.workers.run_folder import RunFolder
 from tests.workers.ray_runtime.test_ray_training import Kill, Killer, ignore, job, new_folder, on_ray
-from workers.job import Job, Place
-from workers.local_training import train
-from workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 

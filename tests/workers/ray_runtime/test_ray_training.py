@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import datasets
-from model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
-from pipeline import preset
-from workers.events import Event, Observer, StepDone
-from workers.job import Job, Place
-from workers.local_training import train
-from workers.run_folder import RunFolder
+from millrace import datasets
+from millrace.model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
+from millrace.pipeline import preset
+from millrace.workers.events import Event, Observer, StepDone
+from millrace.workers.job import Job, Place
+from millrace.workers.local_training import train
+from millrace.workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 Kill = Callable[[str], bool]
@@ -59,7 +59,7 @@ def final_bytes(folder: RunFolder) -> bytes:
 
 
 def on_ray(path: Path, work: Job, observer: Observer = ignore, **place: object) -> RunFolder:
-    from workers.ray_runtime.session import session
+    from millrace.workers.ray_runtime.session import session
 
     folder = RunFolder(path) if RunFolder.is_run(path) else RunFolder.create(path, "seed: 7\n")
     folder.own()

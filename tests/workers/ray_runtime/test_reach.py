@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from errors import DeadlineError, UsageError
+from millrace.errors import DeadlineError, UsageError
 from tests.workers.ray_runtime.head import Head, free_ports
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
@@ -105,8 +105,8 @@ def test_a_cluster_of_other_versions(cluster: Head) -> None:
 
 @pytest.mark.usefixtures("shared_ray")
 def test_too_few_cpus() -> None:
-    from workers.ray_runtime.capacity import check_capacity
-    from workers.ray_runtime.cluster import check_memory
+    from millrace.workers.ray_runtime.capacity import check_capacity
+    from millrace.workers.ray_runtime.cluster import check_memory
 
     check_capacity(16, deadline=10.0)
     with pytest.raises(DeadlineError) as caught:

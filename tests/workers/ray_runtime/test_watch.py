@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from millrace.workers.ray_runtime.messages import Status
 from tests.workers.ray_runtime.head import ROOT, Head
-from workers.ray_runtime.messages import Status
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
@@ -31,7 +31,7 @@ def status(version: int, age: float, missing: list[int], members: tuple[str, ...
 
 @pytest.mark.usefixtures("shared_ray")
 def test_a_step_that_does_not_end_says_what_it_waits_for() -> None:
-    from workers.ray_runtime.watch import Watch
+    from millrace.workers.ray_runtime.watch import Watch
 
     said: list[str] = []
     faults: list[tuple[str, ...]] = []

@@ -1,0 +1,99 @@
+"""`millrace datasets`: what can be trained on, and what is in the cache already."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millrace import datasets
+from millrace.commands import flags
+from millrace.commands.screen import Screen, table
+from millrace.commands.words import short, size
+from millrace.datasets import DatasetSpec
+from millrace.datasets.loading import dataset_folder
+from millrace.datasets.spec import BUILT_IN
+
+
+@dataclass(frozen=True)
+class DatasetsOptions:
+    """List the datasets that Millrace knows by name; with names or files, all that is known of those."""
+
+    names: tuple[str, ...] = flags.positional("DATASET", "names, or YAML files of your own", many=True)
+    json: bool = flags.as_json()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print the table, or the page of each dataset named."""
+    options, _ = flags.parse("datasets", DatasetsOptions, arguments)
+    screen = Screen(as_json=options.json)
+    specs = [datasets.find(name) for name in options.names] or list(datasets.registry().values())
+    if options.json:
+        for spec in specs:
+            screen.record(**_record(spec))
+    elif options.names:
+        for spec in specs:
+            _page(screen, spec)
+    else:
+        _list(screen, specs)
+    return 0
+
+
+def _list(screen: Screen, specs: Sequence[DatasetSpec]) -> None:
+    made = table("name", "what", "training + test", "size", "here", right=("size",))
+    for spec in specs:
+        here = "built in" if spec.format in BUILT_IN else "cached" if datasets.is_cached(spec) else "–"
+        made.add_row(spec.name, *_title(spec), size(_bytes(spec)), here)
+    screen.show(made)
+    screen.say()
+    screen.say(f"cache: {short(datasets.cache_folder())}   (MILLRACE_CACHE=DIR sets another)", style="dim")
+    screen.say("millrace fetch NAME downloads one; millrace datasets NAME tells all of it", style="dim")
+
+
+def _title(spec: DatasetSpec) -> tuple[str, str]:
+    """The title without the name that stands beside it: what the images show, and how many they are."""
+    what, _, images = spec.title.partition(": ")
+    named, _, rest = what.partition(" (")[0].partition(", ")
+    same = rest and named.casefold().replace("-", "") == spec.name.casefold().replace("-", "")
+    return rest if same else what.partition(" (")[0], images.removesuffix(" images").removesuffix(" points")
+
+
+def _page(screen: Screen, spec: DatasetSpec) -> None:
+    screen.say(spec.title, style="bold")
+    facts = {
+        "name": spec.name,
+        "classes": ", ".join(spec.classes),
+        "policy": f"{spec.policy} (augmentation by default)",
+        "format": spec.format,
+        "size": f"{size(_bytes(spec))} decompressed",
+        "cached": _cached(spec),
+        "licence": spec.licence,
+        "homepage": spec.homepage,
+        "mirrors": ("\n" + 10 * " ").join(spec.mirrors),
+    }
+    screen.facts(*((name, value) for name, value in facts.items() if value))
+    screen.say()
+
+
+def _cached(spec: DatasetSpec) -> str:
+    if spec.format in BUILT_IN:
+        return "built in"
+    return f"yes, {short(dataset_folder(spec))}" if datasets.is_cached(spec) else "no"
+
+
+def _record(spec: DatasetSpec) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "format": spec.format,
+        "classes": spec.classes,
+        "shape": spec.shape,
+        "policy": spec.policy,
+        "bytes": _bytes(spec),
+        "cached": datasets.is_cached(spec),
+        "licence": spec.licence,
+        "homepage": spec.homepage,
+    }
+
+
+def _bytes(spec: DatasetSpec) -> int:
+    """Decompressed bytes of the files, as far as the specification tells; of what is built in, pixels and labels."""
+    known = [f.size or sum(member.size for member in f.members) for f in spec.files]
+    return sum(known) if known else 2000 * 3 if spec.format == "points" else 1797 * 65

@@ -1,0 +1,71 @@
+"""`millrace fetch`: download, verify, decode and keep datasets."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millrace import datasets
+from millrace.commands import flags, layers
+from millrace.commands.downloads import Downloads
+from millrace.commands.screen import Screen
+from millrace.commands.words import duration, short
+from millrace.config import Config
+from millrace.datasets import DatasetSpec
+from millrace.datasets.loading import dataset_folder
+from millrace.datasets.spec import BUILT_IN
+from millrace.errors import DataError
+
+KEYS = ("mirror", "offline")
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """Download datasets, verify their digests, and keep them decoded in the cache.
+
+    What is in the cache already is not downloaded again; what was cut off goes on where it stopped."""
+
+    names: tuple[str, ...] = flags.positional(
+        "DATASET", "names, or YAML files of your own; without one, all that Millrace knows", many=True
+    )
+    json: bool = flags.as_json()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Fetch each dataset named, one after the other; one that fails does not keep the others from coming."""
+    options, given = flags.parse("fetch", FetchOptions, arguments, KEYS)
+    screen = Screen(as_json=options.json)
+    settings = layers.resolve(None, given).config
+    specs = [datasets.find(name) for name in options.names] or list(datasets.registry().values())
+    failed: list[str] = []
+    for spec in specs:
+        try:
+            _fetch(screen, spec, settings)
+        except DataError as error:
+            if len(specs) == 1:
+                raise
+            failed.append(spec.name)
+            screen.note(f"{spec.name} did not come\n{error}")
+    if failed:
+        raise DataError("not all datasets could be fetched", expected=len(specs), got=f"all but {', '.join(failed)}")
+    return 0
+
+
+def _fetch(screen: Screen, spec: DatasetSpec, settings: Config) -> None:
+    """Fetch one dataset and say what came."""
+    cached = datasets.is_cached(spec, mirror=settings.mirror)
+    begun = time.monotonic()
+    with Downloads(screen) as progress:
+        loaded = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+    seconds = time.monotonic() - begun
+    train, test = loaded.train.num_rows, loaded.test.num_rows
+    shape = datasets.images(loaded.train).shape[1:]
+    built_in = spec.format in BUILT_IN
+    how = "built in" if built_in else "in the cache already" if cached else f"fetched in {duration(seconds)}"
+    folder = None if built_in else dataset_folder(spec, mirror=settings.mirror)
+    form = "×".join(map(str, shape))
+    screen.say(f"{spec.name:<14} {train:,} + {test:,} images, {form}, {len(spec.classes)} classes, {how}")
+    if folder is not None:
+        screen.say(f"{'':<14} {short(folder)}", style="dim")
+    screen.record(
+        dataset=spec.name, train=train, test=test, shape=shape, digest=loaded.digest, cached=cached, folder=folder
+    )

@@ -1,0 +1,150 @@
+"""The command line: `millrace COMMAND`. One row of a table and one file beside this one make a command.
+
+Nothing heavy is imported before the command is known, so `--help` answers at once.
+"""
+
+import importlib
+import io
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from millrace.errors import MillraceError, unknown_name
+from millrace.version import __version__
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class Command(NamedTuple):
+    """A row of the help page. The command lives in commands/<name>.py, dashes as underscores."""
+
+    group: str
+    name: str
+    summary: str
+
+
+COMMANDS = (
+    Command("data", "datasets", "list the datasets: what they are, which are in the cache"),
+    Command("data", "fetch", "download, verify and decode datasets"),
+    Command("data", "preview", "draw samples beside their augmentations, as one PNG"),
+    Command("training", "train", "train a network on augmented images"),
+    Command("training", "resume", "go on with a run that was stopped"),
+    Command("training", "evaluate", "test accuracy, error per class, confusion matrix"),
+    Command("training", "compare", "train several configurations, compare them by validation"),
+    Command("training", "leaderboard", "runs of a folder, ranked by validation accuracy"),
+    Command("training", "report", "the report of a run, written anew"),
+    Command("networks", "predict", "say what pictures show, with probabilities"),
+    Command("networks", "export-model", "a trained network as one file: safetensors, ONNX, npz"),
+    Command("training", "audit", "prove what a run was trained on, and what it survived"),
+    Command("exports", "export", "write what training sees as files that other tools read"),
+    Command("exports", "verify", "check an export: counts, digests, decoding"),
+    Command("exports", "explain", "draw one row of an export anew: parameters, pictures"),
+    Command("settings", "config", "show the resolved configuration, and who set what"),
+)
+
+HELP = """\
+millrace {version}: augmented image batches for training. Same seed, same bits.
+
+usage: millrace COMMAND [ARGUMENTS] [--flags]
+
+{commands}
+
+start here:
+  millrace train                        handwritten digits, built in; seconds
+  millrace train --dataset mnist        downloads MNIST first
+  millrace evaluate latest              or the folder that train names
+
+millrace help COMMAND shows the flags of a command. Settings come from flags,
+else MILLRACE_* variables, else a YAML file, else defaults. Exit codes: 0 done,
+1 failed, 2 wrong usage, 130 interrupted, 143 terminated."""
+
+
+def help_page() -> str:
+    """The page that `millrace --help` prints."""
+    lines: list[str] = []
+    for command in COMMANDS:
+        if f"{command.group}:" not in lines:
+            lines += ["", f"{command.group}:"]
+        lines.append(f"  {command.name:<12} {command.summary}")
+    return HELP.format(version=__version__, commands="\n".join(lines[1:]))
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    """Run the command that the arguments name."""
+    first, rest = (arguments[0], list(arguments[1:])) if arguments else ("--help", [])
+    if first in ("--version", "-V"):
+        print(f"millrace {__version__}")
+        return 0
+    if first in ("--help", "-h") or (first == "help" and not rest):
+        print(help_page())
+        return 0
+    if first == "help":
+        first, rest = rest[0], ["--help"]
+    if first not in {command.name for command in COMMANDS}:
+        kind = "flag" if first.startswith("-") else "command"
+        names = [command.name for command in COMMANDS] if kind == "command" else ["--help", "--version"]
+        raise unknown_name(kind, first, names, do="see millrace --help")
+    return int(importlib.import_module(f"millrace.commands.{first.replace('-', '_')}").run(rest))
+
+
+def _report(error: MillraceError, *, as_json: bool) -> None:
+    """An error on stderr: for people, or one JSON object."""
+    if as_json:
+        record = {
+            "error": error.what,
+            "kind": type(error).__name__,
+            "expected": error.expected,
+            "got": error.got,
+            "do": error.do,
+            "exit_code": error.exit_code,
+        }
+        print(json.dumps(record, default=str), file=sys.stderr)
+        return
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    head = "\x1b[1;31merror:\x1b[0m" if colour else "error:"
+    print(f"{head} {error}", file=sys.stderr)
+
+
+def _unexpected(error: BaseException, *, as_json: bool) -> None:
+    """A fault of Millrace itself: short, unless the traceback is asked for."""
+    if os.environ.get("MILLRACE_TRACEBACK"):
+        traceback.print_exception(error)
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    fault = MillraceError(
+        f"unexpected {text}", do="MILLRACE_TRACEBACK=1 millrace … shows where; please report it with that"
+    )
+    _report(fault, as_json=as_json)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name; default sys.argv) and give its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    as_json = "--json" in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that knows no × gets a ?, not a traceback
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
+    except MillraceError as error:
+        _report(error, as_json=as_json)
+        if os.environ.get("MILLRACE_TRACEBACK"):
+            traceback.print_exception(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader left (`| head`). Python would complain once more while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+    except Exception as error:
+        _unexpected(error, as_json=as_json)
+        return 1

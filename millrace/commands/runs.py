@@ -1,0 +1,85 @@
+"""Runs: where they lie, how one is found by what people type, and whether two are the same."""
+
+import difflib
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from millrace import config
+from millrace.commands import yaml_text
+from millrace.config import Config
+from millrace.errors import UsageError
+from millrace.workers.run_folder import RunFolder
+from millrace.workers.working_copy import is_address
+
+NAMED = 3  # runs named in a message
+
+
+def runs_folder() -> Path:
+    """The folder of the runs without `--out`: in $XDG_DATA_HOME, ~/.local/share or the platform's own."""
+    home = Path(os.path.expanduser("~"))
+    xdg = os.environ.get("XDG_DATA_HOME", "")
+    base = home / "Library" / "Application Support" if sys.platform == "darwin" else home / ".local" / "share"
+    return (Path(xdg) if os.path.isabs(xdg) else base) / "millrace" / "runs"
+
+
+def new_folder(dataset: str, now: datetime) -> Path:
+    """A folder for a new run: `<dataset>-<yyyymmdd-hhmmss>`, with a number behind if that is taken."""
+    stem = f"{Path(dataset).stem}-{now:%Y%m%d-%H%M%S}"
+    names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
+    return next(runs_folder() / name for name in names if not (runs_folder() / name).exists())
+
+
+def locate(text: str) -> Path:
+    """The folder that people mean: a path, else the name of a run in the data folder, else `latest`.
+
+    Errors: UsageError naming runs that exist."""
+    path = Path(text).expanduser()
+    if path.exists():
+        return path.absolute()
+    there = sorted(
+        (folder for folder in runs_folder().glob("*") if RunFolder.is_run(folder)),
+        key=lambda folder: folder.stat().st_mtime,
+        reverse=True,
+    )
+    if text == "latest" and there:
+        return there[0]
+    names = [folder.name for folder in there]
+    if text in names:
+        return runs_folder() / text
+    near = difflib.get_close_matches(text, names, n=1)
+    raise UsageError(
+        f"no run at {text}",
+        expected="a folder, a name in the data folder, or `latest`",
+        got=f"the newest are {', '.join(names[:NAMED])}" if names else f"no runs in {runs_folder()}",
+        do=f"did you mean {near[0]}?" if near else None,
+    )
+
+
+def here(text: str) -> Path:
+    """A folder of this machine, for what works on no other. Errors: UsageError for an address."""
+    if is_address(text):
+        raise UsageError("this command works in folders of this machine alone", expected="a path", got=text)
+    return Path(text).expanduser().absolute()
+
+
+def open_run(text: str) -> RunFolder:
+    """The run that people mean: its address, or what `locate` finds. Errors: UsageError where none lies there."""
+    return RunFolder.open(text if is_address(text) else locate(text))
+
+
+def config_of(folder: RunFolder) -> Config:
+    """The configuration that a run's folder keeps."""
+    entries = yaml_text.parse(folder.config_text(), str(folder.path / "config.yaml"))
+    return config.build({key: entry.value for key, entry in entries.items()})
+
+
+def changes(kept: Config, asked: Config) -> list[str]:
+    """The keys in which two recipes differ: `epochs: 30 there, 20 here`."""
+    before, after = config.flat(kept.resolved()), config.flat(asked.resolved())
+    return [
+        f"{key}: {yaml_text.scalar(before[key])} there, {yaml_text.scalar(after[key])} here"
+        for key, known in config.known_keys().items()
+        if key in before and not known.place and before[key] != after[key]
+    ]

@@ -1,0 +1,166 @@
+"""Random numbers by counter, and a keyed bijection: every draw is computed, none is remembered.
+
+Philox4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers, as easy as 1, 2, 3; SC 2011) maps
+a key (seed, purpose) and a 128-bit counter to four 32-bit words. There is no generator object and no
+ambient state, so any draw of a run can be made anywhere, in any order, any number of times.
+
+A sample's draws use the counter (sample id, epoch, block of four draws, lane), see `lane`;
+per-parameter draws use (parameter block, step, 0, 0).
+"""
+
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from millrace.compiled import I64, U32, array, device, kernel, readonly
+from millrace.errors import UsageError
+
+SEED_LIMIT = 1 << 32
+U32Array = npt.NDArray[np.uint32]
+I64Array = npt.NDArray[np.int64]
+
+
+class Purpose(IntEnum):
+    """What a draw is for: the second word of the key. Append only: a number is never reused."""
+
+    ORDER = 1
+    AUGMENT = 2
+    INITIAL = 3
+    SUBSET = 4
+    VALIDATION = 5
+    DIGITS_TEST = 6
+    DROPOUT = 7
+    INPUT_NOISE = 8
+    WEIGHT_NOISE = 9
+    ELASTIC = 10
+    ERASE = 11
+    POINTS = 12
+    MIXUP = 13
+
+
+def check_seed(seed: int) -> int:
+    """The seed itself, if it lies in [0, 2³²); else a UsageError."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < SEED_LIMIT:
+        raise UsageError("the seed is out of range", expected="a whole number from 0 to 4294967295", got=seed)
+    return seed
+
+
+def lane(layer: int = 0, split: int = 0, replica: int = 0) -> int:
+    """The fourth counter word: layer (16 bits), split (8 bits: 0 train, 1 validation, 2 test), replica (8 bits)."""
+    if not (0 <= layer < 1 << 16 and 0 <= split < 1 << 8 and 0 <= replica < 1 << 8):
+        raise UsageError(
+            "a counter lane is out of range",
+            expected="layer < 65536, split < 256, replica < 256",
+            got=f"layer {layer}, split {split}, replica {replica}",
+        )
+    return layer << 16 | split << 8 | replica
+
+
+@device
+def philox(k0: Any, k1: Any, c0: Any, c1: Any, c2: Any, c3: Any) -> Any:
+    """One Philox4x32-10 block for kernels: all arguments and the four results are uint32 scalars."""
+    for _ in range(10):
+        p0 = np.uint64(0xD2511F53) * np.uint64(c0)
+        p1 = np.uint64(0xCD9E8D57) * np.uint64(c2)
+        c0 = np.uint32(p1 >> np.uint64(32)) ^ c1 ^ k0
+        c1 = np.uint32(p1)
+        c2 = np.uint32(p0 >> np.uint64(32)) ^ c3 ^ k1
+        c3 = np.uint32(p0)
+        k0 = np.uint32(k0 + np.uint32(0x9E3779B9))
+        k1 = np.uint32(k1 + np.uint32(0xBB67AE85))
+    return c0, c1, c2, c3
+
+
+@kernel(U32, U32, readonly(U32, 2), array(U32, 2))
+def _philox_rows(k0: Any, k1: Any, counters: Any, out: Any) -> None:
+    for row in range(counters.shape[0]):
+        words = philox(k0, k1, counters[row, 0], counters[row, 1], counters[row, 2], counters[row, 3])
+        out[row, 0], out[row, 1], out[row, 2], out[row, 3] = words
+
+
+def words(seed: int, purpose: int, c0: Any, c1: Any = 0, c2: Any = 0, c3: Any = 0) -> U32Array:
+    """Four random words for each counter: uint32, shape (n, 4).
+
+    The counter words are whole numbers or arrays of them that broadcast to shape (n,); only their
+    low 32 bits count.
+    """
+    columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(c)) for c in (c0, c1, c2, c3)))
+    counters = np.ascontiguousarray(np.stack(columns, axis=1).astype(np.uint64) & 0xFFFFFFFF).astype(np.uint32)
+    out = np.empty_like(counters)
+    _philox_rows(np.uint32(check_seed(seed)), np.uint32(purpose), counters, out)
+    return out
+
+
+def uniform(drawn: U32Array) -> npt.NDArray[np.float64]:
+    """Words as float64 in (0, 1): the middle of each of 2³² equal cells, so never 0 and never 1."""
+    return (drawn.astype(np.float64) + 0.5) * 2.0**-32
+
+
+@device
+def _scramble(value: Any, key: Any) -> Any:
+    # The round function: an integer hash of 32 bits (shift, multiply), enough for a Feistel round.
+    value = np.uint32(value ^ key)
+    value = np.uint32((value ^ (value >> np.uint32(16))) * np.uint32(0x21F0AAAD))
+    value = np.uint32((value ^ (value >> np.uint32(15))) * np.uint32(0xD35A2D97))
+    return np.uint32(value ^ (value >> np.uint32(15)))
+
+
+@kernel(readonly(I64), I64, I64, readonly(U32), array(I64))
+def _permute(positions: Any, size: Any, bits: Any, keys: Any, out: Any) -> None:
+    high_bits = bits // 2
+    low_bits = bits - high_bits
+    for index in range(positions.shape[0]):
+        value = np.uint64(positions[index])
+        while True:
+            left = np.uint32(value >> np.uint64(low_bits))
+            right = np.uint32(value & np.uint64((1 << low_bits) - 1))
+            left_mask = np.uint32((1 << high_bits) - 1)
+            right_mask = np.uint32((1 << low_bits) - 1)
+            # Two rounds at a time keep the widths of the unequal halves in place.
+            for turn in range(0, keys.shape[0], 2):
+                left = np.uint32(left ^ (_scramble(right, keys[turn]) & left_mask))
+                right = np.uint32(right ^ (_scramble(left, keys[turn + 1]) & right_mask))
+            value = (np.uint64(left) << np.uint64(low_bits)) | np.uint64(right)
+            # Cycle walking: values outside the range are mapped on until one falls inside.
+            if value < np.uint64(size):
+                break
+        out[index] = np.int64(value)
+
+
+@lru_cache(maxsize=64)
+def _round_keys(seed: int, purpose: int, tweak: int, bits: int) -> U32Array:
+    # Small ranges mix slowly, a few bits a round; from 2¹¹ values on, twelve rounds leave no trace in any test of ours.
+    rounds = 24 if bits <= 10 else 12
+    keys = words(seed, purpose, np.arange(rounds // 4), tweak, bits).reshape(-1)
+    keys.flags.writeable = False  # shared by all callers
+    return keys
+
+
+def permute(positions: npt.ArrayLike, size: int, *, seed: int, purpose: int, tweak: int = 0) -> I64Array:
+    """Where a keyed bijection of [0, size) sends each position: int64, same shape (n,).
+
+    A Feistel network over the next power of two with cycle walking: O(1) time and memory for any
+    position, fewer than two network passes each on average. `tweak` tells permutations of one key
+    apart, such as the epoch.
+    """
+    where = np.ascontiguousarray(positions, dtype=np.int64)
+    if not 1 <= size <= 1 << 62:
+        raise UsageError("cannot permute", expected="a size of at least 1", got=size)
+    if where.size and (where.min() < 0 or where.max() >= size):
+        raise UsageError(
+            "a position is outside of the permutation",
+            expected=f"0 to {size - 1}",
+            got=f"{where.min()} to {where.max()}",
+        )
+    bits = max(int(size - 1).bit_length(), 2)
+    out = np.empty_like(where)
+    _permute(where, size, bits, _round_keys(seed, int(purpose), tweak, bits), out)
+    return out
+
+
+def permutation(size: int, *, seed: int, purpose: int, tweak: int = 0) -> I64Array:
+    """The whole keyed bijection as an array: int64, shape (size,)."""
+    return permute(np.arange(size, dtype=np.int64), size, seed=seed, purpose=purpose, tweak=tweak)

@@ -1,0 +1,212 @@
+"""The report of a run: curves, confusion, mistakes, augmentation, weights, configuration, environment, as one page."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from millrace.reports.chart import Line, chart
+from millrace.reports.confusion import per_class
+from millrace.reports.page import embedded, facts, page, picture, scrolling, section, table
+
+U8Array = npt.NDArray[np.uint8]
+MISTAKES, UNITS, LARGEST_MATRIX = 24, 64, 30
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Images that the network was asked about: uint8 (n, C, H, W), labels, probabilities (n, classes), confusion;
+    `name` says which they are."""
+
+    name: str
+    images: U8Array
+    labels: U8Array
+    chances: npt.NDArray[np.float64]
+    confusion: npt.NDArray[np.int64]
+
+    @property
+    def accuracy(self) -> float:
+        return float(np.trace(self.confusion)) / max(int(self.confusion.sum()), 1)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What the page shows; what is None or empty is left out. steps, epochs: lines of the metrics. samples: rows of
+    an original and its augmentations. first: weights of the first layer, float32 (inputs, units)."""
+
+    title: str
+    facts: list[tuple[str, str]]
+    classes: Sequence[str]
+    shape: tuple[int, int, int]
+    steps: Sequence[Mapping[str, Any]]
+    epochs: Sequence[Mapping[str, Any]]
+    judged: Judged | None
+    samples: Sequence[Sequence[U8Array]]
+    first: npt.NDArray[np.float32] | None
+    regions: Image.Image | None
+    config: str
+    environment: Mapping[str, str]
+    command: str
+    notes: list[str] = field(default_factory=list)
+
+
+def run_report(report: RunReport) -> str:
+    """The page, HTML."""
+    head = f"<header><h1>{escape(report.title)}</h1>{_headline(report)}{facts(report.facts)}{_notes(report)}</header>"
+    parts = [
+        head,
+        section("Curves", _curves(report)),
+        section("Decision regions", _regions(report)),
+        section("Confusion", _matrix(report)),
+        section("Classes", _classes(report)),
+        section("The most confident mistakes", _mistakes(report)),
+        section("What training sees", _samples(report)),
+        section("First-layer weights", _weights(report)),
+        section("To repeat it", f'<pre class="command">{escape(report.command)}</pre>'),
+        section(
+            "Configuration", f"<details><summary>config.yaml</summary><pre>{escape(report.config)}</pre></details>"
+        ),
+        section("Environment", facts(sorted(report.environment.items()))),
+    ]
+    return page(report.title, "\n".join(part for part in parts if part))
+
+
+def _headline(report: RunReport) -> str:
+    if report.judged is None:
+        return ""
+    wrong = int(report.judged.confusion.sum() - np.trace(report.judged.confusion))
+    detail = f"{wrong:,} of {len(report.judged.labels):,} wrong"
+    name = escape(report.judged.name)
+    return f'<p class="big">{100 * report.judged.accuracy:.2f} %</p><p class="faint">{name} accuracy, {detail}</p>'
+
+
+def _notes(report: RunReport) -> str:
+    return "".join(f'<p class="faint">{escape(note)}</p>' for note in report.notes)
+
+
+def _curves(report: RunReport) -> str:
+    epochs = report.epochs
+    number = [float(line["epoch"] + 1) for line in epochs]
+    held = [line for line in epochs if line.get("validation_loss") is not None]
+    held_number = [float(line["epoch"] + 1) for line in held]
+    losses = [Line("training", number, [line["loss"] for line in epochs])]
+    errors = [Line("training", number, [100 * (1 - line["accuracy"]) for line in epochs])]
+    if held:
+        losses.append(Line("validation", held_number, [line["validation_loss"] for line in held], 2))
+        wrong = [100 * (1 - line["validation_accuracy"]) for line in held]
+        errors.append(Line("validation", held_number, wrong, 2))
+    per_epoch = max(1.0, (report.steps[-1]["step"] + 1) / max(len(epochs), 1)) if report.steps else 1.0
+    rates = Line(
+        "rate", [line["step"] / per_epoch for line in report.steps], [line["rate"] for line in report.steps], 3
+    )
+    speeds = Line("samples a second", number, [line["samples_per_second"] for line in epochs], 4)
+    charts = [
+        chart("Loss", losses, "epoch", "nats"),
+        chart("Error", errors, "epoch", "% of samples"),
+        chart("Learning rate", [rates], "epoch", ""),
+        chart("Speed", [speeds], "epoch", "samples/s"),
+    ]
+    return f'<div class="charts">{"".join(charts)}</div>' if any(charts) else ""
+
+
+def _regions(report: RunReport) -> str:
+    if report.regions is None:
+        return ""
+    return embedded(
+        report.regions, "the plane, coloured by the class that the network answers, with the training points"
+    )
+
+
+def _matrix(report: RunReport) -> str:
+    if report.judged is None or len(report.classes) > LARGEST_MATRIX:
+        return ""
+    counts = report.judged.confusion
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.classes)
+    rows = []
+    for true, name in enumerate(report.classes):
+        total, worst = max(int(counts[true].sum()), 1), max(int(np.delete(counts[true], true).max(initial=0)), 1)
+        cells = []
+        for answer, count in enumerate(counts[true].tolist()):
+            kind = "right" if answer == true else "wrong" if count else ""
+            share = count / (total if answer == true else worst)
+            style = f' class="{kind}" style="--a:{share:.2f}"' if kind else ""
+            cells.append(f"<td{style}>{count or '·'}</td>")
+        rows.append(f'<tr><th scope="row">{escape(name)}</th>{"".join(cells)}</tr>')
+    head = f'<thead><tr><td class="text">true ╲ answer</td>{heads}</tr></thead>'
+    made = f'<table class="matrix">{head}<tbody>{"".join(rows)}</tbody></table>'
+    return scrolling(made, "confusion matrix") + '<p class="faint">Rows are the true classes, columns the answers.</p>'
+
+
+def _classes(report: RunReport) -> str:
+    if report.judged is None:
+        return ""
+    counts = report.judged.confusion
+    rows = []
+    for number, row in enumerate(per_class(counts, report.classes)):
+        answered = int(counts[:, number].sum())
+        precision = f"{100 * counts[number, number] / answered:.2f} %" if answered else "–"
+        rows.append([row.name, f"{row.images:,}", f"{row.wrong:,}", f"{100 * row.error:.2f} %", precision])
+    return table(["class", "images", "wrong", "error", "precision"], rows, label="error of each class")
+
+
+def _mistakes(report: RunReport) -> str:
+    if report.judged is None or not drawable(report.shape):
+        return ""
+    chances, labels = report.judged.chances, report.judged.labels
+    answers = chances.argmax(axis=1)
+    wrong = np.flatnonzero(answers != labels)
+    order = wrong[np.argsort(-chances[wrong, answers[wrong]], kind="stable")][:MISTAKES]
+    made = []
+    for row in order.tolist():
+        true, answer = report.classes[labels[row]], report.classes[answers[row]]
+        text = f"{true} taken for {answer}, {100 * chances[row, answers[row]]:.1f} %"
+        image = picture(report.judged.images[row], text)
+        made.append(f"<figure>{image}<figcaption>{escape(text)}<br><small>row {row}</small></figcaption></figure>")
+    if not made:
+        return "<p>None.</p>"
+    return f'<div class="pictures">{"".join(made)}</div>'
+
+
+def _samples(report: RunReport) -> str:
+    if not report.samples or not drawable(report.shape):
+        return ""
+    rows = []
+    for number, images in enumerate(report.samples, start=1):
+        names = [f"sample {number}", *(f"sample {number}, augmented, epoch {k}" for k in range(1, len(images)))]
+        cells = "".join(picture(image, name) for image, name in zip(images, names, strict=True))
+        rows.append(f'<div class="row">{cells}</div>')
+    return "".join(rows) + '<p class="faint">Each row: the image, then as the first epochs see it.</p>'
+
+
+def _weights(report: RunReport) -> str:
+    if report.first is None or not drawable(report.shape):
+        return ""
+    units = report.first.shape[1]
+    chosen = [units * k // min(UNITS, units) for k in range(min(UNITS, units))]
+    tiles = [_tile(report.first[:, unit], report.shape) for unit in chosen]
+    columns = min(16, math.ceil(math.sqrt(2 * len(tiles))))
+    _, height, width = tiles[0].shape
+    sheet = np.full((3, math.ceil(len(tiles) / columns) * (height + 1) + 1, columns * (width + 1) + 1), 128, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = number // columns * (height + 1) + 1, number % columns * (width + 1) + 1
+        sheet[:, top : top + height, left : left + width] = tile
+    grey = "dark is negative, light positive" if report.shape[0] == 1 else "red, green and blue, grey is zero"
+    alt = f"weights into {len(tiles)} of {units} units of the first layer, as images: {grey}"
+    return picture(sheet, alt) + f'<p class="faint">{escape(alt[0].upper() + alt[1:])}.</p>'
+
+
+def _tile(weights: npt.NDArray[np.float32], shape: tuple[int, int, int]) -> U8Array:
+    """One unit's weights around middle grey, as RGB uint8 (3, H, W)."""
+    largest = float(np.abs(weights).max()) or 1.0
+    scaled = np.rint(127.5 + 127.5 * weights / largest).astype(np.uint8).reshape(shape)
+    return np.broadcast_to(scaled, (3, *shape[1:])) if shape[0] == 1 else scaled
+
+
+def drawable(shape: tuple[int, int, int]) -> bool:
+    """Whether images of this shape are pictures: one or three channels, more than a pixel."""
+    return shape[0] in (1, 3) and shape[1] * shape[2] > 1
