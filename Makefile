@@ -98,16 +98,16 @@ $(BENCH): $(RUN) requirements/bench.txt
 # uv resolves for all supported Pythons and systems at once; nothing else here needs it.
 LOCKER := .venv-lock
 COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command "make lock"
+	--no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: lock
-lock: ## choose versions anew: requirements/*.txt from *.in; ARGS=--upgrade for the newest
+lock: ## choose versions anew: requirements/*.txt; ARGS=--upgrade for the newest
 	$(BASE_PYTHON) -m venv --clear $(LOCKER)
 	$(LOCKER)/bin/python -m pip --disable-pip-version-check install --quiet uv
-	$(COMPILE) $(ARGS) requirements/run.in -o requirements/run.txt
-	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/test.in -o requirements/test.txt
-	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/bench.in -o requirements/bench.txt
-	$(COMPILE) $(ARGS) --constraint requirements/run.txt requirements/onnx.in -o requirements/onnx.txt
+	$(COMPILE) $(ARGS) --extra all pyproject.toml requirements/build.in -o requirements/run.txt
+	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra all pyproject.toml requirements/test.in -o requirements/test.txt
+	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra all pyproject.toml requirements/bench.in -o requirements/bench.txt
+	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra onnx pyproject.toml -o requirements/onnx.txt
 	$(COMPILE) $(ARGS) requirements/readers.in -o requirements/readers.txt
 	rm -rf $(LOCKER)
 
