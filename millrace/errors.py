@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
 
 
 class MillraceError(Exception):
@@ -23,6 +24,10 @@ class MillraceError(Exception):
         if do is not None:
             lines.append(f"  do:       {do}")
         super().__init__("\n".join(lines))
+
+    def within(self, context: str) -> Self:
+        """The same error, its first line led by where it happened: `recipes/a.yaml: unknown key 'epoch'`."""
+        return type(self)(f"{context}: {self.what}", expected=self.expected, got=self.got, do=self.do)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Errors cross process borders (Ray) with their keyword arguments intact."""

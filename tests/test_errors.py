@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from millrace import errors
-from millrace.errors import MillraceError, UsageError, unknown_name
+from millrace.errors import DataError, MillraceError, UsageError, unknown_name
 
 
 def all_kinds(kind: type[MillraceError] = MillraceError) -> list[type[MillraceError]]:
@@ -66,3 +66,14 @@ def test_an_unknown_name_gets_the_nearest() -> None:
 def test_a_name_near_nothing_gets_the_advice() -> None:
     assert unknown_name("optimizer", "zzz", ["sgd", "adam"], do="see the README").do == "see the README"
     assert unknown_name("optimizer", "zzz", []).do is None
+
+
+def test_within_says_where_and_keeps_the_rest() -> None:
+    error = DataError("file missing", expected="a.npz", got="nothing", do="fetch it").within("own.yaml")
+    assert type(error) is DataError
+    assert (error.what, error.expected, error.got, error.do) == (
+        "own.yaml: file missing",
+        "a.npz",
+        "nothing",
+        "fetch it",
+    )

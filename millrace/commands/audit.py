@@ -10,8 +10,8 @@ from millrace import datasets
 from millrace.commands import flags, layers, runs
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
-from millrace.commands.words import counted, short
 from millrace.errors import IntegrityError
+from millrace.reports.words import counted, short
 from millrace.workers.incidents import reproducible
 from millrace.workers.ledger import expected
 from millrace.workers.run_folder import RunFolder

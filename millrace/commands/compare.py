@@ -14,11 +14,11 @@ from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
 from millrace.commands.training import kept
 from millrace.commands.variants import Variant, variants
-from millrace.commands.words import counted, duration, percent, short
 from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.errors import UsageError
 from millrace.reports.overlay import Curve, overlay
+from millrace.reports.words import counted, duration, percent, short
 from millrace.workers.run_folder import RunFolder, write_whole
 from millrace.workers.series import Trial, one_by_one
 from millrace.workers.setup import Setup

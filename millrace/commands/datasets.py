@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from millrace import datasets
 from millrace.commands import flags
 from millrace.commands.screen import Screen, table
-from millrace.commands.words import short, size
 from millrace.datasets import DatasetSpec
 from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
+from millrace.reports.words import short, size
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from millrace.commands.screen import Screen
-from millrace.commands.words import size
+from millrace.reports.words import size
 
 WHOLE = float("inf")  # stands for the time of the last line of a file that is whole
 QUIET = 5.0  # seconds between two plain lines of one file

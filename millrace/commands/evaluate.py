@@ -13,13 +13,13 @@ from millrace.commands import flags, layers
 from millrace.commands.downloads import Downloads
 from millrace.commands.networks import Found, find_network
 from millrace.commands.screen import Screen, table
-from millrace.commands.words import accuracy_line, counted, percent, short
 from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.errors import CheckpointError, UsageError
 from millrace.model import differences, fingerprint
 from millrace.pipeline.stream import augmented
 from millrace.reports import confusion as reports
+from millrace.reports.words import accuracy_line, counted, percent, short
 from millrace.workers.evaluation import Evaluation, evaluate, judged, probabilities
 from millrace.workers.local_runtime import cores
 from millrace.workers.run_folder import RunFolder

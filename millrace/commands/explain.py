@@ -9,11 +9,11 @@ from millrace.commands import flags, layers
 from millrace.commands.downloads import Downloads
 from millrace.commands.exports import open_manifest
 from millrace.commands.screen import Screen
-from millrace.commands.words import short
 from millrace.datasets.exported import Manifest, Reader
 from millrace.errors import IntegrityError, MillraceError, UsageError
 from millrace.pipeline.export import Explanation, explain_row
 from millrace.pipeline.export.formats.png import encode_many
+from millrace.reports.words import short
 from millrace.workers.run_folder import write_whole
 
 KEYS = ("mirror", "offline")

@@ -15,7 +15,6 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
-from millrace.commands.words import argument, counted, duration, in_words, short, size
 from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.datasets.exported import ExportedDataset, Folder, Manifest
@@ -23,6 +22,7 @@ from millrace.errors import UsageError, unknown_name
 from millrace.pipeline.export import Done, ExportOptions, Plan, Session, ShardWriter, make_plan
 from millrace.pipeline.export.estimate import estimate
 from millrace.reports.dataset_card import CARD, SHEET, card, sheet
+from millrace.reports.words import argument, counted, duration, in_words, short, size
 from millrace.version import __version__
 from millrace.workers.statistics import pixel_statistics
 

@@ -6,7 +6,7 @@ from types import TracebackType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from millrace.commands.screen import Screen
-from millrace.commands.words import duration
+from millrace.reports.words import duration
 
 QUIET = 5.0  # seconds between two plain lines
 

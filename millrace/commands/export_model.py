@@ -7,9 +7,9 @@ from pathlib import Path
 from millrace.commands import flags
 from millrace.commands.networks import find_network
 from millrace.commands.screen import Screen
-from millrace.commands.words import argument, short, size
 from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_name
 from millrace.model.portable import PRECISIONS, rounded, to_npz, to_safetensors
+from millrace.reports.words import argument, short, size
 from millrace.workers.run_folder import write_whole
 
 FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "npz": ".npz"}

@@ -8,12 +8,12 @@ from millrace import datasets
 from millrace.commands import flags, layers
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
-from millrace.commands.words import duration, short
 from millrace.config import Config
 from millrace.datasets import DatasetSpec
 from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
 from millrace.errors import DataError
+from millrace.reports.words import duration, short
 
 KEYS = ("mirror", "offline")
 

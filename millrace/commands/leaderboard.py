@@ -8,10 +8,10 @@ from millrace import datasets
 from millrace.commands import flags, runs
 from millrace.commands.outcomes import last, lines
 from millrace.commands.screen import Screen, table
-from millrace.commands.words import duration, percent, short
 from millrace.config import Config
 from millrace.errors import MillraceError, UsageError
 from millrace.model import Network
+from millrace.reports.words import duration, percent, short
 from millrace.workers.run_folder import RunFolder
 
 DEEPEST = 4  # folders below the one named

@@ -7,12 +7,12 @@ from typing import Any
 
 from millrace import config, datasets
 from millrace.commands import runs
-from millrace.commands.words import argument, short
 from millrace.config import Config
 from millrace.datasets import DatasetSpec
 from millrace.errors import CheckpointError
 from millrace.model import Checkpoint, Network, load
 from millrace.model.portable import Portable, from_safetensors
+from millrace.reports.words import argument, short
 from millrace.workers.run_folder import RunFolder
 from millrace.workers.working_copy import is_address
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 from millrace.commands import flags
 from millrace.commands.networks import Found, find_network
 from millrace.commands.screen import Screen, table
-from millrace.commands.words import percent, short
 from millrace.datasets.pictures import prepared, read_picture
 from millrace.errors import UsageError
+from millrace.reports.words import percent, short
 from millrace.workers.evaluation import probabilities
 
 TOP = 3

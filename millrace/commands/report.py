@@ -8,7 +8,7 @@ from millrace.commands import flags, runs
 from millrace.commands.downloads import Downloads
 from millrace.commands.reporting import write_report
 from millrace.commands.screen import Screen
-from millrace.commands.words import short
+from millrace.reports.words import short
 
 KEYS = ("mirror", "offline")
 

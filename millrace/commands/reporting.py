@@ -10,7 +10,6 @@ import numpy as np
 from millrace import config, datasets
 from millrace.commands.networks import checkpoint_at, portable
 from millrace.commands.outcomes import lines
-from millrace.commands.words import duration, in_words
 from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.model import Checkpoint
@@ -18,6 +17,7 @@ from millrace.model.portable import Portable
 from millrace.pipeline.policy import PRESETS, Policy
 from millrace.pipeline.stream import augmented
 from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
+from millrace.reports.words import duration, in_words
 from millrace.workers.evaluation import judged, probabilities
 from millrace.workers.local_runtime import cores
 from millrace.workers.run_folder import RunFolder, write_whole

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
-from millrace.commands.words import counted, in_words, percent, short
 from millrace.config import Config
+from millrace.reports.words import counted, in_words, percent, short
 from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 
 MOST_LINES = 100  # epochs are thinned out so that a run never prints more lines than this

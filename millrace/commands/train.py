@@ -9,9 +9,9 @@ from millrace import config
 from millrace.commands import flags, layers, runs, yaml_text
 from millrace.commands.screen import Screen
 from millrace.commands.training import already_done, carry_out, kept
-from millrace.commands.words import short
 from millrace.config import Config
 from millrace.errors import UsageError
+from millrace.reports.words import short
 from millrace.workers.run_folder import RunFolder
 from millrace.workers.working_copy import is_address
 

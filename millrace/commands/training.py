@@ -12,10 +12,10 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.run_display import RunDisplay
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
-from millrace.commands.words import accuracy_line, argument, duration, short, size
 from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.model import Checkpoint
+from millrace.reports.words import accuracy_line, argument, duration, short, size
 from millrace.workers.events import Observer, RunDone
 from millrace.workers.local_training import train
 from millrace.workers.run_folder import RunFolder

@@ -7,11 +7,11 @@ from millrace.commands import flags
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.exports import open_manifest
 from millrace.commands.screen import Screen
-from millrace.commands.words import counted, short
 from millrace.datasets.exported import Record
 from millrace.errors import IntegrityError
 from millrace.pipeline.export import Damage, verify_shard
 from millrace.pipeline.export.verify import strangers, verify_joined
+from millrace.reports.words import counted, short
 from millrace.workers.export_local import in_threads
 from millrace.workers.local_runtime import cores
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace.commands.words import accuracy_line, argument, duration, in_words, percent, short, size
 from millrace.pipeline.policy import PRESETS, Policy
+from millrace.reports.words import accuracy_line, argument, duration, in_words, percent, short, size
 
 
 def test_numbers() -> None:
