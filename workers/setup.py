@@ -13,8 +13,8 @@ from millrace.model import Inputs, Network, Optimizer, Updates, optimizer, sched
 from millrace.model.schedules import Schedule
 from millrace.pipeline import Order, Stream
 from millrace.pipeline.export import StoredStream
+from millrace.pipeline.statistics import pixel_statistics
 from millrace.workers.job import BATCHES, Job
-from millrace.workers.statistics import pixel_statistics
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from millrace.workers.statistics import pixel_statistics
+from millrace.pipeline.statistics import pixel_statistics
 
 
 @settings(max_examples=50)
