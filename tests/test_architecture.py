@@ -21,9 +21,10 @@ ROOT = Path(millrace.__file__).parent  # rooms that the repository shows at its 
 PACKAGES = ("commands", "datasets", "model", "pipeline", "reports", "workers")
 
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
-FOUNDATION = {"errors", "user_cache", "values", "version", "compiled", "elementary", "counters"}
+FOUNDATION = {"errors", "extras", "user_cache", "values", "version", "compiled", "elementary", "counters"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "extras": {"errors"},
     "user_cache": set(),
     "version": set(),
     "values": {"errors"},

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from millrace.errors import MillraceError, unknown_name
+from millrace.extras import extras_named
 from millrace.version import __version__
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -128,7 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no × gets a ?, not a traceback
     try:
-        code = _dispatch(arguments)
+        with extras_named():
+            code = _dispatch(arguments)
         sys.stdout.flush()
         return code
     except MillraceError as error:

@@ -1,0 +1,41 @@
+"""Optional dependencies: which extra of this package brings which module, and the error that says so."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from millrace.errors import UsageError
+
+# The top-level modules of what pyproject.toml lists as optional. A test holds both lists together.
+EXTRAS: Mapping[str, str] = {
+    "sklearn": "digits",
+    "matplotlib": "pictures",
+    "PIL": "pictures",
+    "ray": "ray",
+    "torch": "torch",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+}
+
+
+class MissingExtra(UsageError, ImportError):
+    """Something was asked for that needs an optional dependency which is not installed."""
+
+
+@contextmanager
+def extras_named() -> Iterator[None]:
+    """Around what may import an optional dependency, or as a decorator: one that is missing is named.
+
+    Errors:
+        MissingExtra: in the place of the ModuleNotFoundError of a module in `EXTRAS`; any other error passes unchanged.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in EXTRAS:
+            raise
+        raise MissingExtra(
+            f"{module} is not installed",
+            expected=f"the extra {EXTRAS[module]!r}",
+            do=f"pip install 'millrace[{EXTRAS[module]}]'",
+        ) from error
