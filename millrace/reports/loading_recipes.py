@@ -44,7 +44,7 @@ frame = pl.read_ipc(files[0])""",
 _HUGGING_FACE = {
     "Hugging Face datasets": """
 import os
-from millrace.datasets import load_dataset
+from datasets import load_dataset
 
 rows = load_dataset(os.getcwd())["train"]  # "." has no name
 rows[0]["image"], rows.features["label"].int2str(rows[0]["label"])""",
@@ -72,7 +72,7 @@ with np.load(files[0]) as shard:
 }
 _IMAGEFOLDER = {
     "Hugging Face datasets": """
-from millrace.datasets import load_dataset
+from datasets import load_dataset
 
 rows = load_dataset("imagefolder", data_dir=".", drop_labels=False)["train"]""",
     "torchvision": """

@@ -10,7 +10,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,18 @@ class Session:
     @contextmanager
     def open(cls, plan: Plan, folder: Folder) -> Iterator["Session"]:
         """Claim the folder for a plan. Errors: UsageError where it holds something else, saying whose it is."""
-        with _alone(folder):
-            manifest = _claim(plan, folder)
+        with ExitStack() as held:
+            fresh = folder.local is not None and not Path(folder.path(ASIDE)).exists()
+            if folder.local is not None:
+                _lock(folder, held)
+            try:
+                manifest = _claim(plan, folder)
+            except UsageError:
+                if fresh:  # refused: leave nothing behind
+                    with suppress(OSError):
+                        os.unlink(folder.path(LOCK))
+                        os.rmdir(folder.path(ASIDE))
+                raise
             if folder.local is not None:
                 folder.remove_tree(f"{ASIDE}/aside")
             yield cls(plan, folder, manifest)
@@ -91,29 +101,19 @@ def _joined(folder: Folder, heading: bytes, records: Sequence[Record]) -> Iterat
         yield folder.read(record.file, offset=record.offset, count=record.bytes)
 
 
-@contextmanager
-def _alone(folder: Folder) -> Iterator[None]:
-    """On a local disk: no other process exports into the folder meanwhile."""
-    if folder.local is None:
-        yield
-        return
+def _lock(folder: Folder, held: ExitStack) -> None:
+    """On a local disk: keep every other process out of the folder until `held` is closed.
+
+    Nothing of the export's own work runs within these handlers: what goes wrong there keeps its own error."""
     path = Path(folder.path(LOCK))
     with folder.faults("cannot be written"):
-        fresh = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with folder.faults("cannot be written"), locked(path, seconds=WAIT):
-            yield
-    except DeadlineError as error:
-        raise UsageError(
-            f"another process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
-        ) from None
-    except UsageError:
-        if fresh:  # refused: leave nothing behind
-            with suppress(OSError):
-                path.unlink()
-                os.rmdir(path.parent)
-        raise
+        try:
+            held.enter_context(locked(path, seconds=WAIT))
+        except DeadlineError as error:
+            raise UsageError(
+                f"another process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
+            ) from None
 
 
 def _own_manifest(plan: Plan, folder: Folder) -> Manifest | None:

@@ -119,7 +119,7 @@ def pandas_pictures() -> Iterator[Row]:
 
 
 def huggingface() -> Iterator[Row]:
-    from millrace.datasets import ClassLabel, load_dataset
+    from datasets import ClassLabel, load_dataset
 
     rows = load_dataset(FOLDER, split=SPLIT)
     assert isinstance(rows.features["label"], ClassLabel)
@@ -128,7 +128,7 @@ def huggingface() -> Iterator[Row]:
 
 
 def huggingface_imagefolder() -> Iterator[Row]:
-    from millrace.datasets import load_dataset
+    from datasets import load_dataset
 
     for row in load_dataset("imagefolder", data_dir=FOLDER, split=SPLIT, drop_labels=False):
         yield row["epoch"], row["sample"], row["label"], picture(row["image"])
@@ -136,14 +136,14 @@ def huggingface_imagefolder() -> Iterator[Row]:
 
 def huggingface_folder() -> Iterator[Row]:
     """The imagefolder through its README, as the hub reads it."""
-    from millrace.datasets import load_dataset
+    from datasets import load_dataset
 
     for row in load_dataset(FOLDER, split=SPLIT):
         yield row["epoch"], row["sample"], row["label"], picture(row["image"])
 
 
 def huggingface_webdataset() -> Iterator[Row]:
-    from millrace.datasets import load_dataset
+    from datasets import load_dataset
 
     for row in load_dataset(FOLDER, split=SPLIT):
         yield row["json"]["epoch"], row["json"]["sample"], int(row["cls"]), picture(row["png"])

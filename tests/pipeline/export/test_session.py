@@ -12,7 +12,7 @@ import pytest
 from millrace.datasets import Dataset
 from millrace.datasets.exported import MANIFEST, Folder
 from millrace.datasets.exported.decoders import FORMATS
-from millrace.errors import DataError, FormatError, UsageError
+from millrace.errors import DataError, DeadlineError, FormatError, UsageError
 from millrace.pipeline.export import Session, ShardWriter
 from millrace.pipeline.export.session import LOCK, PLAN, check_claimed
 from millrace.pipeline.export.writer import record_name
@@ -207,6 +207,20 @@ def test_a_second_process_in_the_folder_is_refused(
         with pytest.raises(UsageError, match="another process exports into") as raised:
             written(planned(dataset), dataset, tmp_path)
     assert "process 4711" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "error", [DeadlineError("slow"), UsageError("odd"), ConnectionResetError(104, "reset"), KeyError(1)]
+)
+def test_an_error_in_the_midst_of_an_export_stays_what_it_is(
+    error: Exception, dataset: Dataset, tmp_path: Path
+) -> None:
+    """It is neither another process in the folder nor a folder that cannot be written, and what lies there stays."""
+    with pytest.raises(type(error)) as raised, Session.open(planned(dataset), Folder(str(tmp_path))):
+        raise error
+    assert raised.value is error
+    assert raised.value.__cause__ is raised.value.__context__ is None
+    assert list((tmp_path / ".millrace").glob("plan-*"))
 
 
 def test_a_damaged_manifest_is_not_written_over(dataset: Dataset, tmp_path: Path) -> None:
