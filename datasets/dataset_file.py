@@ -10,9 +10,10 @@
 
 Further keys, all optional: title, policy (default augmentation, `none`), licence, homepage, mirrors
 (addresses to which a file's name is appended), folder (at a --mirror; default: the name), shape
-([channels, height, width]; needed by cifar-binary), layout (npz: `chw` or `hwc`). Further keys of a
-file: part, size (bytes of the content), md5 instead of sha256, sent_sha256 or sent_md5 (of the file
-as sent, where nothing is known of the content), members.
+([channels, height, width]; needed by cifar-binary), layout (npz: `chw` or `hwc`), prepare (what `predict` does with
+a picture: `digits` cuts out and centres the ink, `photos` takes the middle square; default: digits with policy
+digits, else photos). Further keys of a file: part, size (bytes of the content), md5 instead of sha256,
+sent_sha256 or sent_md5 (of the file as sent, where nothing is known of the content), members.
 
 - idx: four files with part train_images, train_labels, test_images, test_labels.
 - cifar-binary: files with part train or test, or an archive (.tar, .tar.gz) with members, each with
@@ -51,6 +52,7 @@ _TOP = (
     "folder",
     "shape",
     "layout",
+    "prepare",
 )
 _DIGESTS = ("sha256", "md5")
 _FILE = ("name", "part", "urls", "size", "sent_sha256", "sent_md5", "members", *_DIGESTS)
@@ -80,6 +82,7 @@ def read_dataset_file(path: Path) -> DatasetSpec:
             folder=_text(top, "folder", where, ""),
             shape=_shape(top, where),
             layout=_text(top, "layout", where, "chw"),
+            prepare=_text(top, "prepare", where, ""),
         )
     except UsageError as error:
         if str(path) in error.what:

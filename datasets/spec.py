@@ -4,12 +4,14 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
-from millrace.errors import UsageError
+from millrace.errors import UsageError, unknown_name
 
 FORMATS = ("embedded", "points", "idx", "cifar-binary", "npz", "export")
 BUILT_IN = ("embedded", "points")  # formats that need no file
 LAYOUTS = ("chw", "hwc")
+PREPARATIONS = ("digits", "photos", "points")  # ways in which a picture is made an input; see `datasets.pictures`
 IDX_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 SPLIT_PARTS = ("train", "test")
 MAX_CLASSES = 256
@@ -132,7 +134,8 @@ class DatasetSpec:
     """A named dataset. `policy` names its default augmentation, `folder` its folder at a `--mirror`.
 
     `shape` (channels, height, width) is needed where the format does not carry it (cifar-binary);
-    elsewhere it is checked if given. `mirrors` are addresses to which a file's name is appended.
+    elsewhere it is checked if given. `mirrors` are addresses to which a file's name is appended. `prepare` says how
+    a picture of any size is made an input of a network trained on it; by default it follows from format and policy.
     """
 
     name: str
@@ -147,9 +150,15 @@ class DatasetSpec:
     folder: str = ""
     shape: tuple[int, int, int] | None = None
     layout: str = "chw"
+    prepare: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name, "dataset")
+        if not self.prepare:
+            default = "points" if self.format == "points" else "digits" if self.policy == "digits" else "photos"
+            object.__setattr__(self, "prepare", default)
+        if self.prepare not in PREPARATIONS:
+            raise unknown_name(f"way to prepare pictures of dataset {self.name}", self.prepare, PREPARATIONS)
         if self.folder:
             check_name(self.folder, "mirror folder")
         if self.format not in FORMATS or self.layout not in LAYOUTS:
@@ -206,6 +215,10 @@ class DatasetSpec:
     def mirror_folder(self) -> str:
         """The folder of this dataset's files at a `--mirror`."""
         return self.folder or self.name
+
+    def described(self, shape: tuple[int, int, int]) -> dict[str, Any]:
+        """What a network needs to know of the data it was trained on, JSON-able. shape: of its images."""
+        return {"name": self.name, "shape": list(shape), "classes": list(self.classes), "prepare": self.prepare}
 
     def key(self, extra: object = None) -> str:
         """Hexadecimal digest of all that decides the content: names the dataset's folder in the cache."""

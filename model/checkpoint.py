@@ -35,6 +35,7 @@ class Checkpoint:
     step: updates made so far. weights: float32 (n,), θ itself, not the published view. optimizer: the optimizer's
     state, arrays like the weights. config, state: JSON-able (lists for tuples when read back). dataset_digest: of the
     training data. model: `Network.text`. inputs: the normalisation. fingerprint: `environment.fingerprint()`.
+    data: name, shape, classes and prepare of the dataset (`DatasetSpec.described`); empty where an earlier version wrote.
     """
 
     step: int
@@ -46,6 +47,7 @@ class Checkpoint:
     inputs: Inputs
     fingerprint: dict[str, str]
     state: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
 
     @property
     def served(self) -> Floats:
@@ -80,6 +82,7 @@ def to_files(checkpoint: Checkpoint) -> dict[str, bytes]:
         "config": checkpoint.config,
         "state": checkpoint.state,
         "fingerprint": checkpoint.fingerprint,
+        "data": checkpoint.data,
         "files": {name: {"bytes": len(data), "sha256": _sha256(data)} for name, data in files.items()},
     }
     try:
@@ -147,6 +150,7 @@ def _document(data: bytes) -> dict[str, Any]:
             got=form,
             do="use the version of Millrace that wrote it",
         )
+    document.setdefault("data", {})  # earlier versions wrote none
     if set(document) != set(_KINDS) or not all(type(document[k]) is kind for k, kind in _KINDS.items()):
         raise _damaged(DOCUMENT, f"the fields {', '.join(sorted(_KINDS))}", ", ".join(sorted(document)))
     names = set(FILES) - {DOCUMENT}
@@ -163,6 +167,7 @@ _KINDS: dict[str, type] = {
     "config": dict,
     "state": dict,
     "fingerprint": dict,
+    "data": dict,
     "files": dict,
 }
 
@@ -193,6 +198,7 @@ def _checkpoint(document: dict[str, Any], files: Mapping[str, bytes]) -> Checkpo
         inputs=inputs,
         fingerprint={str(k): str(v) for k, v in document["fingerprint"].items()},
         state=document["state"],
+        data=document["data"],
     )
 
 

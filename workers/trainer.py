@@ -245,6 +245,7 @@ class Trainer:
             dataset_digest=self._setup.dataset.digest,
             model=self._setup.network.text,
             inputs=self._setup.inputs,
+            data=self._setup.dataset.spec.described(self._setup.dataset.shape),
             fingerprint=self._fingerprint,
             state={
                 "epoch_loss": state.epoch_loss,

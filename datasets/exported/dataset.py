@@ -68,6 +68,7 @@ def find_export(name: str) -> ExportSpec:
         licence=str(told.get("licence", "")),
         homepage=str(told.get("homepage", "")),
         shape=manifest.shape,
+        prepare=manifest.prepare,
         location=folder.location,
         manifest=manifest,
     )

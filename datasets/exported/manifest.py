@@ -77,6 +77,13 @@ class Manifest:
         return channels, height, width
 
     @property
+    def prepare(self) -> str:
+        """How pictures are made inputs, see `DatasetSpec`. Where an earlier manifest does not say, classes tell digits."""
+        digits = self.shape[0] == 1 and self.classes == tuple("0123456789")
+        default = "points" if self.shape[1:] == (1, 1) else "digits" if digits else "photos"
+        return str(self.dataset.get("prepare", default))
+
+    @property
     def digest(self) -> str:
         """Hexadecimal sha256 over the key and all records: tells one export's content from another's."""
         parts = [self.key, *([r.split, r.first, r.rows, r.sha256, r.pixels] for r in self.shards)]

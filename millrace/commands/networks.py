@@ -8,7 +8,6 @@ from typing import Any
 from millrace import config, datasets
 from millrace.commands import runs
 from millrace.config import Config
-from millrace.datasets import DatasetSpec
 from millrace.errors import CheckpointError
 from millrace.model import Checkpoint, Network, load
 from millrace.model.portable import Portable, from_safetensors
@@ -73,33 +72,33 @@ def recipe_of(about: Mapping[str, Any]) -> Config:
 
 
 def portable(checkpoint: Checkpoint) -> Portable:
-    """The network of a checkpoint, with what its dataset's specification says of its inputs and classes."""
+    """The network of a checkpoint, with what the checkpoint says of the data it was trained on."""
     recipe = config.build(config.recipe_values(checkpoint.config))
-    spec = datasets.find(recipe.dataset)
-    shape = spec.shape or _shape(spec)
+    data = checkpoint.data or _described(recipe.dataset)
+    channels, height, width = data["shape"]
     made = Portable(
         options=recipe.network,
-        shape=shape,
-        classes=spec.classes,
+        shape=(channels, height, width),
+        classes=tuple(data["classes"]),
         inputs=checkpoint.inputs,
         weights=checkpoint.served,
         about={
-            "dataset": spec.name,
+            "dataset": data["name"],
             "dataset_digest": checkpoint.dataset_digest,
             "step": checkpoint.step,
             "config": checkpoint.config,
             "fingerprint": checkpoint.fingerprint,
-            "prepare": "digits" if spec.policy == "digits" else "points" if spec.format == "points" else "photos",
+            "prepare": data["prepare"],
         },
     )
-    sizes = shape[0] * shape[1] * shape[2], len(spec.classes)
+    sizes = channels * height * width, len(made.classes)
     text = Network(recipe.network, *sizes).text
     if text != checkpoint.model:
         raise CheckpointError("the checkpoint belongs to another model", expected=text, got=checkpoint.model)
     return made
 
 
-def _shape(spec: DatasetSpec) -> tuple[int, int, int]:
-    """The shape of the images, where the specification leaves it to the files."""
-    channels, height, width = datasets.images(datasets.load(spec).train).shape[1:]
-    return channels, height, width
+def _described(name: str) -> dict[str, Any]:
+    """Of a checkpoint that does not say it: what its dataset is, from the dataset itself."""
+    spec = datasets.find(name)
+    return spec.described(spec.shape or datasets.load(spec).shape)

@@ -142,6 +142,7 @@ def make_plan(
         "digest": dataset.digest,
         "classes": list(spec.classes),
         "shape": list(shape),
+        "prepare": spec.prepare,
         "train_rows": dataset.train.num_rows,
         "licence": spec.licence,
         "homepage": spec.homepage,

@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+
+from millrace.commands.networks import find_network
 
 TRAIN = "train --subset 400 --network.hidden 32 --epochs 20 --batch 32"
 
@@ -66,6 +69,36 @@ def test_pictures_are_named(door: Any, runs: None) -> None:
     assert "no picture" in door.err
     assert door("predict one") == 2
     assert door("predict no.png stroke.png") == 1
+
+
+OWN = """\
+name: strokes
+format: npz
+classes: ["0", "1"]
+prepare: digits
+files: [{name: strokes.npz}]
+"""
+
+
+def test_a_network_knows_its_inputs_without_its_dataset(door: Any, home: Path) -> None:
+    """Digits are prepared as digits by a network trained on an export, or on a file that is gone by now."""
+    pixels = (np.arange(40 * 64, dtype=np.uint64) * 2654435761 % 251).astype(np.uint8).reshape(40, 8, 8)
+    labels = np.arange(40, dtype=np.uint8) % 2
+    np.savez("strokes.npz", train_images=pixels, train_labels=labels, test_images=pixels, test_labels=labels)
+    Path("strokes.yaml").write_text(OWN)
+    assert door("export strokes.yaml --out shards") == 0
+    for source, run in (("strokes.yaml", "a"), ("shards", "b")):
+        assert door(f"train --dataset {source} --epochs 1 --batch 8 --network.hidden 4 --out {run}") == 0
+    Path("strokes.yaml").unlink()
+    Path("shards").rename("moved")
+    picture = Image.new("L", (60, 90), 255)
+    ImageDraw.Draw(picture).line((10, 10, 20, 80), fill=0, width=9)
+    picture.save("stroke.png")
+    for run in ("a", "b"):
+        found = find_network(run).network
+        assert (found.about["prepare"], found.shape, found.classes) == ("digits", (1, 8, 8), ("0", "1"))
+        assert found.about["dataset"] == "strokes"
+        assert door(f"predict {run} stroke.png") == 0
 
 
 def test_what_cannot_be_exported(door: Any, runs: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,7 @@ def checkpoint(step: int = 7) -> Checkpoint:
         inputs=Inputs((0.1306604762738429,), (0.30810780717887876,)),
         fingerprint={"numpy": "2.4.6"},
         state={"best": None, "losses": [0.1, 1e-300]},
+        data={"name": "digits", "shape": [1, 8, 8], "classes": ["0", "1"], "prepare": "digits"},
     )
 
 
@@ -51,6 +52,13 @@ def test_everything_comes_back_bit_for_bit() -> None:
 def test_an_optimizer_without_state_is_fine() -> None:
     plain = Checkpoint(0, np.zeros(3, np.float32), {}, {}, "", "2-1 relu", Inputs.unit(1), {})
     assert from_files(to_files(plain)).optimizer == {}
+
+
+def test_one_of_an_earlier_version_says_nothing_of_its_data() -> None:
+    files = to_files(checkpoint())
+    document = json.loads(files[DOCUMENT])
+    del document["data"]
+    assert from_files(_sealed(document, files)).data == {}
 
 
 def test_what_it_belongs_to_is_compared() -> None:

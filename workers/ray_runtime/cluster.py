@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -150,11 +151,10 @@ def _deadline(seconds: float, what: str) -> Iterator[None]:
             f"{what} does not answer", expected=f"within {seconds:g} s", do="check address and firewall"
         )
 
-    try:
-        before = signal.signal(signal.SIGALRM, late)
-    except ValueError:
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+    before = signal.signal(signal.SIGALRM, late)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

@@ -84,3 +84,20 @@ def test_any_other_value_is_a_format_error_or_means_the_same(field: str, value: 
 def test_bytes_that_are_no_manifest(data: bytes) -> None:
     with pytest.raises(FormatError):
         Manifest.from_json(data, "it")
+
+
+@pytest.mark.parametrize(
+    ("said", "shape", "classes", "prepare"),
+    [
+        ({"prepare": "photos"}, (1, 28, 28), "0123456789", "photos"),
+        ({}, (1, 28, 28), "0123456789", "digits"),
+        ({}, (3, 32, 32), "0123456789", "photos"),
+        ({}, (1, 28, 28), "01", "photos"),
+        ({}, (2, 1, 1), "01", "points"),
+    ],
+)
+def test_an_earlier_manifest_does_not_say_how_pictures_are_prepared(
+    said: dict[str, str], shape: tuple[int, int, int], classes: str, prepare: str
+) -> None:
+    dataset = {**said, "shape": list(shape), "classes": list(classes)}
+    assert dataclasses.replace(GOOD, dataset=dataset).prepare == prepare
