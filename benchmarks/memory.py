@@ -10,10 +10,10 @@ from pathlib import Path
 from benchmarks.rounds import arguments, mnist
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
+from millrace.runs.folder import RunFolder
 from millrace.workers.events import EpochDone, Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
-from millrace.workers.run_folder import RunFolder
 
 JOB = Job(
     dataset="mnist",

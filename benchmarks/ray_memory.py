@@ -18,10 +18,10 @@ import ray
 from benchmarks.rounds import arguments
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
+from millrace.runs.folder import RunFolder
 from millrace.workers.events import Event, RunDone, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.ray_runtime.session import session
-from millrace.workers.run_folder import RunFolder
 
 FIRST, LAST, SAMPLES = 200, 2_000, 60_000
 Memory = Mapping[str, tuple[float, float]]  # name → MB of its own, MB shared

@@ -27,11 +27,11 @@ from benchmarks.rounds import arguments, mnist, ratio, table, take_turns
 from millrace.datasets import Dataset, images, labels
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
+from millrace.runs.folder import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.events import EpochDone, Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
-from millrace.workers.run_folder import RunFolder
 
 BATCH, WIDTHS, THREADS = 512, (784, 999, 299, 10), 2
 HALVES, PRODUCTS = "millrace, slots of 256", "matrix products"

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from millrace.datasets.patience import Patience
     from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
     from millrace.datasets.splits import Split, balanced, split
-    from millrace.datasets.storage import cache_folder
     from millrace.datasets.table import Dataset, images, labels
 
 _HOMES = {
@@ -25,7 +24,6 @@ _HOMES = {
     "Progress": "download",
     "Split": "splits",
     "balanced": "splits",
-    "cache_folder": "storage",
     "find": "catalogue",
     "images": "table",
     "is_cached": "loading",
@@ -45,7 +43,6 @@ __all__ = [
     "Progress",
     "Split",
     "balanced",
-    "cache_folder",
     "find",
     "images",
     "is_cached",

@@ -10,9 +10,9 @@ from millrace.datasets.formats import check_file
 from millrace.datasets.mirrors import addresses, local_path, shown
 from millrace.datasets.patience import Patience
 from millrace.datasets.spec import DatasetSpec, FileSpec
-from millrace.datasets.storage import sweep
 from millrace.datasets.transfer import Fault
 from millrace.errors import DataError, DownloadError, UsageError
+from millrace.storage.files import sweep
 
 FILES = "files"
 __all__ = ["Progress", "fetch_files", "local_source"]

@@ -12,12 +12,13 @@ from millrace.datasets.exported.dataset import FORMAT as EXPORT
 from millrace.datasets.exported.dataset import open_export
 from millrace.datasets.fetch import Progress, fetch_files, local_source
 from millrace.datasets.formats import decode
-from millrace.datasets.lock import locked
 from millrace.datasets.patience import Patience
 from millrace.datasets.spec import BUILT_IN, DatasetSpec
-from millrace.datasets.storage import cache_folder, storage_errors, sweep
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, open_tables, verify_tables, write_tables
 from millrace.errors import IntegrityError
+from millrace.storage.files import storage_errors, sweep
+from millrace.storage.lock import locked
+from millrace.user_cache import user_cache
 
 LOCK = "lock"
 
@@ -81,7 +82,7 @@ def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str 
             status = path.stat()
             sources.append([str(path), status.st_size, status.st_mtime_ns])
     key = spec.key([TABLE_VERSION, sources])
-    return (cache or cache_folder()) / "datasets" / f"{spec.name}-{key[:12]}"
+    return (cache or user_cache()) / "datasets" / f"{spec.name}-{key[:12]}"
 
 
 def is_cached(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> bool:

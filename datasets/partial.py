@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from millrace.datasets.storage import rename, written_aside
+from millrace.storage.files import rename, written_aside
 
 
 @dataclass(frozen=True)

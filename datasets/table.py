@@ -19,8 +19,8 @@ import pyarrow as pa
 
 from millrace.datasets.arrays import Arrays, U8Array, content_digest
 from millrace.datasets.spec import DatasetSpec
-from millrace.datasets.storage import written_aside
 from millrace.errors import IntegrityError
+from millrace.storage.files import written_aside
 
 TABLE_VERSION = 1
 SPLITS = ("train", "test")

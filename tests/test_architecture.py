@@ -18,10 +18,11 @@ import millrace
 from millrace import compiled
 
 ROOT = Path(millrace.__file__).parent  # rooms that the repository shows at its top are links in this folder
-PACKAGES = ("commands", "datasets", "model", "pipeline", "reports", "workers")
+PACKAGES = ("commands", "datasets", "model", "pipeline", "reports", "runs", "storage", "workers")
 
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {"errors", "extras", "user_cache", "values", "version", "compiled", "elementary", "counters"}
+ROOMS = {"storage", "datasets", "pipeline", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "extras": {"errors"},
@@ -31,15 +32,17 @@ BELOW: dict[str, set[str]] = {
     "compiled": {"errors", "user_cache"},
     "elementary": {"compiled", "errors", "user_cache"},
     "counters": {"compiled", "errors", "user_cache"},
-    "datasets": FOUNDATION,
-    "model": FOUNDATION,
-    "pipeline": FOUNDATION | {"datasets"},
-    "reports": FOUNDATION | {"datasets", "pipeline", "model"},
-    "workers": FOUNDATION | {"datasets", "pipeline", "model"},
-    "config": FOUNDATION | {"datasets", "pipeline", "model", "workers", "reports"},
-    "commands": FOUNDATION | {"datasets", "pipeline", "model", "workers", "reports", "config"},
+    "storage": FOUNDATION,
+    "datasets": FOUNDATION | {"storage"},
+    "model": FOUNDATION | {"storage"},
+    "pipeline": FOUNDATION | {"storage", "datasets"},
+    "runs": FOUNDATION | {"storage", "model"},
+    "reports": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},
+    "workers": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},
+    "config": FOUNDATION | ROOMS,
+    "commands": FOUNDATION | ROOMS | {"config"},
     "__init__": set(),
-    "__main__": FOUNDATION | {"datasets", "pipeline", "model", "workers", "reports", "config", "commands"},
+    "__main__": FOUNDATION | ROOMS | {"config", "commands"},
 }
 
 # Modules that the command line needs to answer `--help`: the standard library (and YAML) alone.

@@ -4,11 +4,11 @@ import threading
 
 from millrace.datasets import Dataset
 from millrace.model import Checkpoint, differences, fingerprint
+from millrace.runs.folder import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.events import Notice, Observer, RunDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_runtime import LocalRuntime, cores
-from millrace.workers.run_folder import RunFolder
 from millrace.workers.setup import Setup
 from millrace.workers.trainer import Trainer, server_state
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.errors import TrainingError
+from millrace.runs.folder import RunFolder, write_whole
 from millrace.workers.events import Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
-from millrace.workers.run_folder import RunFolder, write_whole
 
 BROKEN = "broken.txt"
 BREAKDOWN = "training broke down"  # how the error of a loss that is not finite begins

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from millrace.datasets import images, labels
 from millrace.errors import DeadlineError
 from millrace.model import Checkpoint, fingerprint
+from millrace.runs.folder import RunFolder
+from millrace.runs.incidents import reproducible
+from millrace.runs.json_lines import Lines
 from millrace.workers.evaluation import Evaluation, evaluate
 from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Observer, RunDone, RunStarted, StepDone
-from millrace.workers.incidents import reproducible
 from millrace.workers.job import Place
-from millrace.workers.metrics import Lines
 from millrace.workers.parameter_server import ServerState
-from millrace.workers.run_folder import RunFolder
 from millrace.workers.runtime import Finished, Runtime
 from millrace.workers.setup import Setup
 from millrace.workers.verdicts import Verdicts

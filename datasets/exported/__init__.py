@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from millrace.datasets.exported.dataset import ExportedDataset, ExportSpec, find_export, open_export
-    from millrace.datasets.exported.folder import Folder
     from millrace.datasets.exported.manifest import MANIFEST, Manifest, Record, SplitSize
     from millrace.datasets.exported.reader import Reader
     from millrace.datasets.exported.rows import PARAMETERS, Rows, pixel_digest
@@ -15,7 +14,6 @@ _HOMES = {
     "PARAMETERS": "rows",
     "ExportSpec": "dataset",
     "ExportedDataset": "dataset",
-    "Folder": "folder",
     "Manifest": "manifest",
     "Reader": "reader",
     "Record": "manifest",
@@ -31,7 +29,6 @@ __all__ = [
     "PARAMETERS",
     "ExportSpec",
     "ExportedDataset",
-    "Folder",
     "Manifest",
     "Reader",
     "Record",

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from millrace.datasets.arrays import Arrays
-from millrace.datasets.exported.folder import Folder
 from millrace.datasets.exported.manifest import LARGEST, MANIFEST, Manifest
 from millrace.datasets.exported.reader import Reader
 from millrace.datasets.exported.rows import Rows
 from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import Dataset, in_memory
 from millrace.errors import DataError, FormatError, UsageError
+from millrace.storage.folder import Folder
 
 FORMAT = "export"
 

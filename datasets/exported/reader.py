@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from typing import Any
 
 from millrace.datasets.exported.decoders import decode
-from millrace.datasets.exported.folder import Folder
 from millrace.datasets.exported.manifest import Manifest, Record
 from millrace.datasets.exported.rows import Rows, joined
 from millrace.errors import DataError, FormatError, IntegrityError, UsageError
+from millrace.storage.folder import Folder
 
 KEPT = 4  # decoded shards that are kept at least
 KEPT_BYTES = 256 << 20  # beyond the least number, as many as fit in here

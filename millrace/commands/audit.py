@@ -12,10 +12,10 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.errors import IntegrityError
 from millrace.reports.words import counted, short
-from millrace.workers.incidents import reproducible
+from millrace.runs.folder import RunFolder
+from millrace.runs.incidents import reproducible
+from millrace.runs.owner import Claim
 from millrace.workers.ledger import expected
-from millrace.workers.run_folder import RunFolder
-from millrace.workers.run_owner import Claim
 from millrace.workers.setup import Setup
 
 KEYS = ("mirror", "offline")

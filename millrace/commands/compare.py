@@ -19,7 +19,7 @@ from millrace.datasets import Dataset
 from millrace.errors import UsageError
 from millrace.reports.overlay import Curve, overlay
 from millrace.reports.words import counted, duration, percent, short
-from millrace.workers.run_folder import RunFolder, write_whole
+from millrace.runs.folder import RunFolder, write_whole
 from millrace.workers.series import Trial, one_by_one
 from millrace.workers.setup import Setup
 

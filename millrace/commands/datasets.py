@@ -10,6 +10,7 @@ from millrace.datasets import DatasetSpec
 from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
 from millrace.reports.words import short, size
+from millrace.user_cache import user_cache
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def _list(screen: Screen, specs: Sequence[DatasetSpec]) -> None:
         made.add_row(spec.name, *_title(spec), size(_bytes(spec)), here)
     screen.show(made)
     screen.say()
-    screen.say(f"cache: {short(datasets.cache_folder())}   (MILLRACE_CACHE=DIR sets another)", style="dim")
+    screen.say(f"cache: {short(user_cache())}   (MILLRACE_CACHE=DIR sets another)", style="dim")
     screen.say("millrace fetch NAME downloads one; millrace datasets NAME tells all of it", style="dim")
 
 

@@ -20,9 +20,9 @@ from millrace.model import differences, fingerprint
 from millrace.pipeline.stream import augmented
 from millrace.reports import confusion as reports
 from millrace.reports.words import accuracy_line, counted, percent, short
+from millrace.runs.folder import RunFolder
 from millrace.workers.evaluation import Evaluation, evaluate, judged, probabilities
 from millrace.workers.local_runtime import cores
-from millrace.workers.run_folder import RunFolder
 
 KEYS = ("dataset", "mirror", "offline")
 WIDEST = 15  # classes up to which the matrix fits on a screen

@@ -14,7 +14,7 @@ from millrace.errors import IntegrityError, MillraceError, UsageError
 from millrace.pipeline.export import Explanation, explain_row
 from millrace.pipeline.export.formats.png import encode_many
 from millrace.reports.words import short
-from millrace.workers.run_folder import write_whole
+from millrace.runs.folder import write_whole
 
 KEYS = ("mirror", "offline")
 UNITS = {"dx": "pixels to the right", "dy": "pixels down", "angle": "degrees counter-clockwise"}

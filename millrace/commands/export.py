@@ -17,13 +17,14 @@ from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
 from millrace.config import Config
 from millrace.datasets import Dataset
-from millrace.datasets.exported import ExportedDataset, Folder, Manifest
+from millrace.datasets.exported import ExportedDataset, Manifest
 from millrace.errors import UsageError, unknown_name
 from millrace.pipeline.export import Done, ExportOptions, Plan, Session, ShardWriter, make_plan
 from millrace.pipeline.export.estimate import estimate
 from millrace.pipeline.statistics import pixel_statistics
 from millrace.reports.dataset_card import CARD, SHEET, card, sheet
 from millrace.reports.words import argument, counted, duration, in_words, short, size
+from millrace.storage.folder import Folder
 from millrace.version import __version__
 
 KEYS = (

@@ -10,7 +10,7 @@ from millrace.commands.screen import Screen
 from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_name
 from millrace.model.portable import PRECISIONS, rounded, to_npz, to_safetensors
 from millrace.reports.words import argument, short, size
-from millrace.workers.run_folder import write_whole
+from millrace.runs.folder import write_whole
 
 FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "npz": ".npz"}
 CLOSE = 1e-5  # how near onnxruntime's probabilities must be to our own

@@ -1,9 +1,9 @@
 """Exports, as commands that read them find them."""
 
-from millrace.datasets.exported import MANIFEST, Folder, Manifest
+from millrace.datasets.exported import MANIFEST, Manifest
 from millrace.datasets.exported.dataset import read_manifest
-from millrace.datasets.exported.folder import ASIDE
 from millrace.errors import DataError, UsageError
+from millrace.storage.folder import ASIDE, Folder
 
 
 def open_manifest(where: str) -> tuple[Folder, Manifest]:

@@ -12,7 +12,7 @@ from millrace.config import Config
 from millrace.errors import MillraceError, UsageError
 from millrace.model import Network
 from millrace.reports.words import duration, percent, short
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 
 DEEPEST = 4  # folders below the one named
 

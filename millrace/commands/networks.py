@@ -12,8 +12,8 @@ from millrace.errors import CheckpointError
 from millrace.model import Checkpoint, Network, load
 from millrace.model.portable import Portable, from_safetensors
 from millrace.reports.words import argument, short
-from millrace.workers.run_folder import RunFolder
-from millrace.workers.working_copy import is_address
+from millrace.runs.folder import RunFolder
+from millrace.runs.working_copy import is_address
 
 SUFFIX = ".safetensors"
 

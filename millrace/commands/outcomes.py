@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 from millrace.workers.series import Trial, broken
 
 

@@ -18,9 +18,9 @@ from millrace.pipeline.policy import PRESETS, Policy
 from millrace.pipeline.stream import augmented
 from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
 from millrace.reports.words import duration, in_words
+from millrace.runs.folder import RunFolder, write_whole
 from millrace.workers.evaluation import judged, probabilities
 from millrace.workers.local_runtime import cores
-from millrace.workers.run_folder import RunFolder, write_whole
 from millrace.workers.setup import Setup
 
 FILE = "report.html"

@@ -10,8 +10,8 @@ from millrace import config
 from millrace.commands import yaml_text
 from millrace.config import Config
 from millrace.errors import UsageError
-from millrace.workers.run_folder import RunFolder
-from millrace.workers.working_copy import is_address
+from millrace.runs.folder import RunFolder
+from millrace.runs.working_copy import is_address
 
 NAMED = 3  # runs named in a message
 

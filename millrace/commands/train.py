@@ -12,8 +12,8 @@ from millrace.commands.training import already_done, carry_out, kept
 from millrace.config import Config
 from millrace.errors import UsageError
 from millrace.reports.words import short
-from millrace.workers.run_folder import RunFolder
-from millrace.workers.working_copy import is_address
+from millrace.runs.folder import RunFolder
+from millrace.runs.working_copy import is_address
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.model import Checkpoint
 from millrace.reports.words import accuracy_line, argument, duration, short, size
+from millrace.runs.folder import RunFolder
 from millrace.workers.events import Observer, RunDone
 from millrace.workers.local_training import train
-from millrace.workers.run_folder import RunFolder
 from millrace.workers.setup import Setup
 
 FILES = (

@@ -15,13 +15,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from millrace.datasets.exported import MANIFEST, Folder, Manifest, Record
+from millrace.datasets.exported import MANIFEST, Manifest, Record
 from millrace.datasets.exported.dataset import read_manifest
-from millrace.datasets.exported.folder import ASIDE
-from millrace.datasets.lock import locked
 from millrace.errors import DeadlineError, FormatError, UsageError
 from millrace.pipeline.export.formats import assemble
 from millrace.pipeline.export.plan import Plan
+from millrace.storage.folder import ASIDE, Folder
+from millrace.storage.lock import locked
 
 PLAN = f"{ASIDE}/plan-"
 LOCK = f"{ASIDE}/lock"

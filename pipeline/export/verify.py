@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from millrace.datasets.exported import Folder, Manifest, Record, pixel_digest
+from millrace.datasets.exported import Manifest, Record, pixel_digest
 from millrace.datasets.exported.reader import load, shard_name
 from millrace.errors import DataError, IntegrityError
 from millrace.pipeline.export.formats import assemble
 from millrace.pipeline.export.plan import plan_of
+from millrace.storage.folder import Folder
 
 
 @dataclass(frozen=True)

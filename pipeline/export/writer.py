@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets import Dataset
-from millrace.datasets.exported import Folder, Manifest, Record, Rows, pixel_digest
-from millrace.datasets.exported.folder import ASIDE
+from millrace.datasets.exported import Manifest, Record, Rows, pixel_digest
 from millrace.datasets.exported.reader import load, verified
 from millrace.errors import DataError
 from millrace.pipeline.export.formats import encode
 from millrace.pipeline.export.plan import Plan, Shard
 from millrace.pipeline.export.source import Source
+from millrace.storage.folder import ASIDE, Folder
 
 RECORDS = f"{ASIDE}/records"
 _of_this_thread = threading.local()

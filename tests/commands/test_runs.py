@@ -11,7 +11,7 @@ from millrace.commands import runs, yaml_text
 from millrace.config import Config
 from millrace.errors import UsageError
 from millrace.model.options import OptimizerOptions
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 
 NOW = datetime(2025, 3, 4, 5, 6, 7)
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from millrace.commands import main as command_line
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 
 ROOT = Path(command_line.__file__).resolve().parents[2]
 SMALL = "train --network.hidden 16 --epochs 2 --batch 64"

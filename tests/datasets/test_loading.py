@@ -15,9 +15,9 @@ from millrace import datasets
 from millrace.datasets import loading
 from millrace.datasets.catalogue import find
 from millrace.datasets.loading import dataset_folder, is_cached, load, verify
-from millrace.datasets.lock import locked
 from millrace.datasets.spec import DatasetSpec
 from millrace.errors import DataError, DeadlineError, DownloadError, IntegrityError
+from millrace.storage.lock import locked
 from tests.datasets import server as answers
 from tests.datasets.server import Sample, Server, gz, tar
 from tests.datasets.specs import (

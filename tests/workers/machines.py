@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from millrace.datasets.exported import Folder
+from millrace.storage.folder import Folder
 from millrace.user_cache import user_cache
 from tests.conftest import share_kernels
 from tests.workers.programs import Program, end, run, start

@@ -12,11 +12,11 @@ from unittest.mock import patch
 from millrace import datasets
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
+from millrace.runs.folder import RunFolder
 from millrace.workers import local_training
 from millrace.workers.events import Event, RunDone, RunStarted, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_runtime import LocalRuntime
-from millrace.workers.run_folder import RunFolder
 
 Kind = TypeVar("Kind")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 from tests.workers.programs import end, run, start
 from tests.workers.runs import lines, optimizer, weights
 

@@ -9,12 +9,12 @@ import pytest
 
 from millrace.errors import TrainingError
 from millrace.pipeline.policy import preset
+from millrace.runs.folder import RunFolder
 from millrace.workers.blas import blas_threads
 from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 from millrace.workers.gradient_worker import GradientWorker
 from millrace.workers.job import Place
 from millrace.workers.ledger import expected
-from millrace.workers.run_folder import RunFolder
 from millrace.workers.setup import Setup
 from tests.workers.runs import (
     JOB,

@@ -12,9 +12,9 @@ from millrace import datasets
 from millrace.errors import TrainingError, UsageError
 from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 from millrace.model.patience import Patience
+from millrace.runs.folder import RunFolder
 from millrace.workers.events import EpochDone, Notice, StepDone
 from millrace.workers.job import Job, Place
-from millrace.workers.run_folder import RunFolder
 from millrace.workers.setup import Setup
 from millrace.workers.verdicts import Verdicts
 from tests.workers.runs import JOB, STEPS, VALIDATING, Watch, digits, lines, optimizer, train, weights

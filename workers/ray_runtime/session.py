@@ -10,6 +10,7 @@ from pathlib import Path
 from millrace.datasets import Dataset
 from millrace.errors import TrainingError
 from millrace.model import Checkpoint, differences, fingerprint
+from millrace.runs.folder import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.events import Notice, Observer, RunDone
 from millrace.workers.job import Job, Place
@@ -23,7 +24,6 @@ from millrace.workers.ray_runtime.last_words import last_words
 from millrace.workers.ray_runtime.runtime import RayRuntime
 from millrace.workers.ray_runtime.staffing import Incident, Staff
 from millrace.workers.ray_runtime.watch import Watch
-from millrace.workers.run_folder import RunFolder
 from millrace.workers.setup import Setup
 from millrace.workers.trainer import Trainer, server_state
 

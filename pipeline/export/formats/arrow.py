@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from millrace.datasets.exported import Rows
-from millrace.datasets.exported.direct import ALIGNED
 from millrace.pipeline.export.formats import Files
 from millrace.pipeline.export.formats.columns import tensor_batch
 from millrace.pipeline.export.plan import Plan, Shard
+from millrace.storage.direct import ALIGNED
 
 
 class _Parts:

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.datasets.exported import Folder, Manifest
+from millrace.datasets.exported import Manifest
 from millrace.datasets.exported.decoders import FORMATS, decode
 from millrace.datasets.exported.decoders.webdataset import members
 from millrace.errors import DataError, FormatError, UsageError
 from millrace.pipeline.export import ShardWriter
+from millrace.storage.folder import Folder
 from tests.pipeline.export.small import planned, shapes
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from millrace.datasets import Dataset, DatasetSpec
 from millrace.datasets.arrays import Arrays
-from millrace.datasets.exported import Folder, Manifest
+from millrace.datasets.exported import Manifest
 from millrace.datasets.spec import FileSpec
 from millrace.datasets.table import in_memory
 from millrace.pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan
 from millrace.pipeline.policy import Policy
+from millrace.storage.folder import Folder
 from millrace.workers.export_local import LocalExecutor
 
 POLICY = Policy("custom", translate=0.2, rotate=20.0, scale=(0.8, 1.2), shear=0.2, flip=0.5)

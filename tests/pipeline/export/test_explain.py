@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from millrace.datasets import Dataset, images
-from millrace.datasets.exported import PARAMETERS, Folder, Reader
+from millrace.datasets.exported import PARAMETERS, Reader
 from millrace.errors import IntegrityError, UsageError
 from millrace.pipeline.draw import NAMES, compose
 from millrace.pipeline.export import explain_row
 from millrace.pipeline.reference import warp_one
+from millrace.storage.folder import Folder
 from tests.pipeline.export.small import shapes
 
 

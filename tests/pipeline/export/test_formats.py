@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from millrace.datasets.exported import PARAMETERS, Folder, Reader
+from millrace.datasets.exported import PARAMETERS, Reader
 from millrace.datasets.exported.decoders import FORMATS
 from millrace.pipeline.export import Source
 from millrace.pipeline.export.formats.imagefolder import class_folders
 from millrace.pipeline.export.formats.png import encode_many
 from millrace.pipeline.export.formats.webdataset import member
 from millrace.pipeline.export.options import FORMATS as WRITTEN
+from millrace.storage.folder import Folder
 from tests.pipeline.export.small import contents, planned, shapes, written
 
 

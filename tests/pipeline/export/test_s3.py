@@ -8,10 +8,11 @@ import pytest
 
 from millrace import datasets
 from millrace.datasets import Dataset
-from millrace.datasets.exported import MANIFEST, Folder, Reader, open_export
+from millrace.datasets.exported import MANIFEST, Reader, open_export
 from millrace.datasets.exported.decoders import FORMATS
 from millrace.errors import DataError, UsageError
 from millrace.pipeline.export import StoredStream, verify_shard
+from millrace.storage.folder import Folder
 from tests.pipeline.export.environment import needed, s3_server
 from tests.pipeline.export.small import contents, planned, written
 from tests.workers.programs import end, run, start

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from millrace.datasets import Dataset
-from millrace.datasets.exported import MANIFEST, Folder
+from millrace.datasets.exported import MANIFEST
 from millrace.datasets.exported.decoders import FORMATS
 from millrace.errors import DataError, DeadlineError, FormatError, UsageError
 from millrace.pipeline.export import Session, ShardWriter
 from millrace.pipeline.export.session import LOCK, PLAN, check_claimed
 from millrace.pipeline.export.writer import record_name
+from millrace.storage.folder import Folder
 from tests.pipeline.export.small import contents, planned, shapes, written
 
 

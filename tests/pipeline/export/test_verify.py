@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from millrace.datasets.exported import Folder, Manifest
+from millrace.datasets.exported import Manifest
 from millrace.datasets.exported.decoders import FORMATS
 from millrace.pipeline.export import verify_shard
 from millrace.pipeline.export.verify import strangers, verify_joined
+from millrace.storage.folder import Folder
 
 
 def verdicts(folder: Path, manifest: Manifest) -> list[Any]:

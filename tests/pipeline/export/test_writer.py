@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from millrace.datasets import Dataset
-from millrace.datasets.exported import Folder
 from millrace.pipeline.export import Done, Session, ShardWriter
 from millrace.pipeline.export.estimate import estimate
+from millrace.storage.folder import Folder
 from millrace.workers.export_local import LocalExecutor, in_threads
 from tests.pipeline.export.small import contents, planned, written
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 from tests.workers.programs import run
 from tests.workers.runs import lines, optimizer, weights
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 from tests.workers.ray_runtime.head import ROOT, Head
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from millrace.runs.folder import RunFolder
 from millrace.workers.events import Event, Notice, StepDone
 from millrace.workers.job import Place
-from millrace.workers.run_folder import RunFolder
 from tests.pipeline.export.environment import needed, s3_server
 from tests.workers.machines import CREDENTIALS, objects
 from tests.workers.ray_runtime.test_ray_training import final_bytes, ignore, job, local_bytes
@@ -61,6 +61,6 @@ def test_a_folder_of_one_machine_is_warned_of_on_several_nodes(tmp_path: Path, m
     assert isinstance(heard[0], Notice)
     assert "2 nodes" in heard[0].text
     assert "--out s3://" in heard[0].text
-    monkeypatch.setattr("millrace.workers.run_folder.is_shared", lambda path: True)
+    monkeypatch.setattr("millrace.runs.folder.is_shared", lambda path: True)
     session._warn_of_a_local_folder(folder, heard.append)
     assert len(heard) == 1

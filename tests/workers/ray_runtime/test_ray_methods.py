@@ -9,9 +9,9 @@ import pytest
 from millrace import datasets
 from millrace.model import Checkpoint
 from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.runs.folder import RunFolder
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
-from millrace.workers.run_folder import RunFolder
 from tests.workers.ray_runtime.test_ray_training import Kill, Killer, ignore, job, new_folder, on_ray
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]

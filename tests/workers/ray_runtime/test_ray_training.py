@@ -10,10 +10,10 @@ import pytest
 from millrace import datasets
 from millrace.model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline import preset
+from millrace.runs.folder import RunFolder
 from millrace.workers.events import Event, Observer, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
-from millrace.workers.run_folder import RunFolder
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 Kill = Callable[[str], bool]

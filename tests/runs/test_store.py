@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.exported import Folder
 from millrace.errors import CheckpointError
-from millrace.workers.run_store import DiskStore, RemoteStore, RunStore
+from millrace.runs.store import DiskStore, RemoteStore, RunStore
+from millrace.storage.folder import Folder
 
 MAKERS: dict[str, Callable[[Path], RunStore]] = {
     "disk": DiskStore,

@@ -12,7 +12,7 @@ import pytest
 
 from millrace.errors import CheckpointError, TakenOverError, UsageError
 from millrace.model import Checkpoint, Inputs
-from millrace.workers.run_folder import RunFolder
+from millrace.runs.folder import RunFolder
 
 
 def checkpoint(step: int) -> Checkpoint:
@@ -117,7 +117,7 @@ def test_one_owner_at_a_time(folder: RunFolder) -> None:
 
 def test_the_end_of_the_owning_process_frees_the_run(folder: RunFolder) -> None:
     program = (
-        "import sys; from pathlib import Path; from millrace.workers.run_folder import RunFolder;"
+        "import sys; from pathlib import Path; from millrace.runs.folder import RunFolder;"
         "mine = RunFolder.open(Path(sys.argv[1])); mine.own(); print('mine', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(folder.path)]

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.lock import locked
 from millrace.errors import DeadlineError
+from millrace.storage.lock import locked
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from millrace.datasets.lock import locked
+from millrace.storage.lock import locked
 with locked(Path(sys.argv[1]), seconds=5):
     print("held", flush=True)
     time.sleep(30)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from millrace.datasets.lock import locked
 from millrace.errors import CheckpointError, DeadlineError
+from millrace.storage.lock import locked
+from millrace.storage.mounts import is_shared
 from millrace.user_cache import user_cache
-from millrace.workers.mounts import is_shared
 
 WAIT = 300.0  # seconds that another process of this machine may take to bring a copy up to date
 

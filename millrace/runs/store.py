@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from millrace.datasets.exported import Folder
-from millrace.datasets.storage import written_aside
 from millrace.errors import CheckpointError, DataError
+from millrace.storage.files import written_aside
+from millrace.storage.folder import Folder
 
 ASIDE = ".millrace/"  # where filesystems that cannot put files whole have them written first
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import TakenOverError
-from millrace.workers import run_owner
+from millrace.runs import owner as run_owner
+from millrace.runs.folder import RunFolder
 from millrace.workers.events import Event, StepDone
 from millrace.workers.job import Place
-from millrace.workers.run_folder import RunFolder
+from tests.runs.test_folder import taken_over
 from tests.workers.runs import JOB, Watch, train
-from tests.workers.test_run_folder import taken_over
 
 
 @pytest.mark.parametrize("heard", ["at the next checkpoint", "by renewing", "after a sleep"])

@@ -17,8 +17,8 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 from millrace.errors import CheckpointError, TakenOverError, UsageError
-from millrace.workers.processes import Process
-from millrace.workers.run_store import RunStore
+from millrace.runs.store import RunStore
+from millrace.storage.processes import Process
 
 OWNERS = "owners"
 CLAIM = re.compile(rf"{OWNERS}/(\d{{6}})-[0-9a-f]{{8}}\.json")

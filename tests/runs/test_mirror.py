@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.exported import Folder
 from millrace.errors import CheckpointError, TakenOverError, UsageError
 from millrace.model import load, save
-from millrace.workers import run_mirror
-from millrace.workers.run_mirror import Mirror, patiently
-from millrace.workers.run_owner import RunOwner
-from millrace.workers.run_store import DiskStore, RemoteStore
-from millrace.workers.working_copy import try_lock
-from tests.workers.test_run_folder import checkpoint
+from millrace.runs import mirror as run_mirror
+from millrace.runs.mirror import Mirror, patiently
+from millrace.runs.owner import RunOwner
+from millrace.runs.store import DiskStore, RemoteStore
+from millrace.runs.working_copy import try_lock
+from millrace.storage.folder import Folder
+from tests.runs.test_folder import checkpoint
 
 FILES = ("checkpoint.json", "optimizer.safetensors", "weights.safetensors")
 

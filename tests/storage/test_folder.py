@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.exported import Folder
 from millrace.errors import DataError, UsageError
+from millrace.storage.folder import Folder
 
 
 def test_a_path_and_its_address_are_the_same_folder(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ incidents.jsonl      one line for each failure that was survived
 checkpoints/step-…   the newest checkpoints, each a folder
 best/                the checkpoint of the best epoch, where the run stops early
 result.json          written last: the run is finished
-owners/              who trains, or trained last; see `workers.run_owner`
+owners/              who trains, or trained last; see `runs.owner`
 lock                 held by the process that trains; on this machine it is free the moment that process ends
 
 The folder lies on a disk, or at an address of any filesystem that pyarrow knows (`s3://bucket/run`); then `path` is a
-working copy in the user's cache, and `workers.run_mirror` keeps it and the address together.
+working copy in the user's cache, and `runs.mirror` keeps it and the address together.
 """
 
 import json
@@ -23,14 +23,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
-from millrace.datasets.exported import Folder
 from millrace.errors import CheckpointError, UsageError
 from millrace.model import Checkpoint, load, save, sweep
-from millrace.workers.mounts import is_shared
-from millrace.workers.run_mirror import Mirror, not_empty, patiently
-from millrace.workers.run_owner import SETTLE, Claim, RunOwner, newest_claim
-from millrace.workers.run_store import DiskStore, RemoteStore, RunStore
-from millrace.workers.working_copy import is_address, try_lock, undisturbed, working_copy
+from millrace.runs.mirror import Mirror, not_empty, patiently
+from millrace.runs.owner import SETTLE, Claim, RunOwner, newest_claim
+from millrace.runs.store import DiskStore, RemoteStore, RunStore
+from millrace.runs.working_copy import is_address, try_lock, undisturbed, working_copy
+from millrace.storage.folder import Folder
+from millrace.storage.mounts import is_shared
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
 CHECKPOINTS = "checkpoints"

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from millrace.datasets.storage import written_aside
 from millrace.errors import CheckpointError, TakenOverError, UsageError
 from millrace.model import from_files
 from millrace.model.checkpoint import DOCUMENT, FILES
 from millrace.model.checkpoint_folder import save_files
-from millrace.workers.run_owner import OWNERS, RunOwner
-from millrace.workers.run_store import RunStore, Stat
-from millrace.workers.working_copy import try_lock, undisturbed
+from millrace.runs.owner import OWNERS, RunOwner
+from millrace.runs.store import RunStore, Stat
+from millrace.runs.working_copy import try_lock, undisturbed
+from millrace.storage.files import written_aside
 
 CHECKPOINTS, BEST = "checkpoints", "best"
 GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl")

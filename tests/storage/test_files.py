@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.storage import cache_folder, storage_errors, sweep, written_aside
 from millrace.errors import DataError
+from millrace.storage.files import storage_errors, sweep, written_aside
+from millrace.user_cache import user_cache
 
 
 def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,13 +14,13 @@ def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     monkeypatch.setenv("MILLRACE_CACHE", "~/mine")
-    assert cache_folder() == tmp_path / "mine"
+    assert user_cache() == tmp_path / "mine"
     monkeypatch.delenv("MILLRACE_CACHE")
-    assert cache_folder() == tmp_path / "xdg" / "millrace"
+    assert user_cache() == tmp_path / "xdg" / "millrace"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert cache_folder() == tmp_path / ".cache" / "millrace"
+    assert user_cache() == tmp_path / ".cache" / "millrace"
     monkeypatch.setattr("sys.platform", "darwin")
-    assert cache_folder() == tmp_path / "Library" / "Caches" / "millrace"
+    assert user_cache() == tmp_path / "Library" / "Caches" / "millrace"
 
 
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:

@@ -13,18 +13,18 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import CheckpointError, TakenOverError, UsageError
-from millrace.workers import run_owner
-from millrace.workers.processes import Process
-from millrace.workers.run_owner import Claim, RunOwner, newest_claim
-from millrace.workers.run_store import DiskStore
+from millrace.runs import owner as run_owner
+from millrace.runs.owner import Claim, RunOwner, newest_claim
+from millrace.runs.store import DiskStore
+from millrace.storage.processes import Process
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = Process("elsewhere", 4711, "another boot", "pid:[1]", 17)
 PROGRAM = """\
 import sys
 from pathlib import Path
-from millrace.workers.run_owner import RunOwner
-from millrace.workers.run_store import DiskStore
+from millrace.runs.owner import RunOwner
+from millrace.runs.store import DiskStore
 RunOwner.take(DiskStore(Path(sys.argv[1])), locked=False, settle=0)
 print("mine", flush=True)
 sys.stdin.read()
@@ -114,7 +114,7 @@ def test_of_two_that_see_each_other_while_they_wait_the_higher_goes_on(
     store: DiskStore, monkeypatch: pytest.MonkeyPatch, owner: str, wins: bool
 ) -> None:
     other = Claim(1, owner, ELSEWHERE, 0.0)
-    monkeypatch.setattr("millrace.workers.run_owner.time.sleep", lambda seconds: store.put(other.name, other.to_json()))
+    monkeypatch.setattr("millrace.runs.owner.time.sleep", lambda seconds: store.put(other.name, other.to_json()))
     if wins:
         taken = RunOwner.take(store, locked=False, settle=1)
         assert names(store) == [taken.claim.name]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from millrace.workers.processes import Process
+from millrace.storage.processes import Process
 
 PROGRAM = """\
 import json, sys
 from dataclasses import asdict
-from millrace.workers.processes import Process
+from millrace.storage.processes import Process
 print(json.dumps(asdict(Process.here())), flush=True)
 sys.stdin.read()
 """

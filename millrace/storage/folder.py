@@ -18,9 +18,9 @@ from urllib.parse import parse_qsl, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from millrace.datasets.exported import direct
-from millrace.datasets.storage import flush_folder
 from millrace.errors import DataError, UsageError, unknown_name
+from millrace.storage import direct
+from millrace.storage.files import flush_folder
 
 SCHEMES = ("abfs", "abfss", "file", "gcs", "gs", "hdfs", "s3", "viewfs")
 STORES = ("abfs", "gcs", "s3")  # pyarrow's names of filesystems that put objects whole

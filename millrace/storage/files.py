@@ -8,16 +8,10 @@ from pathlib import Path
 from typing import IO
 
 from millrace.errors import DataError
-from millrace.user_cache import user_cache
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTSUP}
 _CHOOSE = "choose another folder, such as MILLRACE_CACHE=/path/with/room"
-
-
-def cache_folder() -> Path:
-    """The folder of downloads and tables: $MILLRACE_CACHE, $XDG_CACHE_HOME/millrace or ~/.cache/millrace."""
-    return user_cache()
 
 
 @contextmanager

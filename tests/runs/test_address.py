@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.exported import Folder
 from millrace.errors import TakenOverError, UsageError
 from millrace.model import load
-from millrace.workers import run_folder, run_owner
-from millrace.workers.processes import Process
-from millrace.workers.run_folder import RunFolder
+from millrace.runs import folder as run_folder
+from millrace.runs import owner as run_owner
+from millrace.runs.folder import RunFolder
+from millrace.storage.folder import Folder
+from millrace.storage.processes import Process
 from tests.pipeline.export.environment import needed, s3_server
+from tests.runs.test_folder import checkpoint
 from tests.workers.machines import CREDENTIALS, Machine, Machines, files, final, objects
 from tests.workers.programs import Program, end, run
 from tests.workers.runs import lines
-from tests.workers.test_run_folder import checkpoint
 
 pytestmark = [pytest.mark.slow, needed, pytest.mark.timeout(400)]
 TRAIN = ["train", "--network.hidden", "256", "64", "--epochs", "200", "--batch", "64", "--slot-size", "16"]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import CheckpointError
-from millrace.workers import working_copy
-from millrace.workers.working_copy import is_address, try_lock
+from millrace.runs import working_copy
+from millrace.runs.working_copy import is_address, try_lock
 
 
 @pytest.fixture(autouse=True)

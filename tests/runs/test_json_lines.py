@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import CheckpointError
-from millrace.workers.metrics import Lines
+from millrace.runs.json_lines import Lines
 from tests.workers.runs import lines
 
 

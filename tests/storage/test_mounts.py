@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.workers.mounts import is_shared
+from millrace.storage.mounts import is_shared
 
 MOUNTS = """\
 /dev/sda1 / ext4 rw,relatime 0 0

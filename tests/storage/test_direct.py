@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from millrace.datasets.exported.direct import ALIGNED, SMALL, STAGE, pieces, write
+from millrace.storage.direct import ALIGNED, SMALL, STAGE, pieces, write
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -1,0 +1,1 @@
+"""The custody of a run's folder: who owns it, where its checkpoints, metrics and incidents lie."""
