@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from millrace.datasets.catalogue import find, registry
     from millrace.datasets.download import Progress
     from millrace.datasets.loading import is_cached, load, verify
-    from millrace.datasets.patience import Patience
     from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
     from millrace.datasets.splits import Split, balanced, split
     from millrace.datasets.table import Dataset, images, labels
@@ -20,7 +19,6 @@ _HOMES = {
     "DatasetSpec": "spec",
     "FileSpec": "spec",
     "MemberSpec": "spec",
-    "Patience": "patience",
     "Progress": "download",
     "Split": "splits",
     "balanced": "splits",
@@ -39,7 +37,6 @@ __all__ = [
     "DatasetSpec",
     "FileSpec",
     "MemberSpec",
-    "Patience",
     "Progress",
     "Split",
     "balanced",

@@ -10,8 +10,8 @@ from millrace.datasets.arrays import U8Array
 from millrace.errors import FormatError
 
 
-def read_records(what: str, data: bytes | bytearray, shape: tuple[int, int, int]) -> tuple[U8Array, U8Array]:
-    """Views of images uint8 (n, C, H, W) and labels uint8 (n,) in the bytes of one piece."""
+def read_records(what: str, data: bytes | bytearray, shape: tuple[int, int, int]) -> U8Array:
+    """The records in the bytes of one piece, a view of them: uint8 (n, 1 + C*H*W)."""
     record = 1 + shape[0] * shape[1] * shape[2]
     if not data or len(data) % record:
         raise FormatError(
@@ -19,12 +19,10 @@ def read_records(what: str, data: bytes | bytearray, shape: tuple[int, int, int]
             expected=f"a multiple of {record} bytes (1 + {' x '.join(map(str, shape))})",
             got=f"{len(data)} bytes",
         )
-    rows = np.frombuffer(data, np.uint8).reshape(-1, record)
-    return rows[:, 1:].reshape(-1, *shape), rows[:, 0]
+    return np.frombuffer(data, np.uint8).reshape(-1, record)
 
 
-def join(pieces: list[tuple[U8Array, U8Array]]) -> tuple[U8Array, U8Array]:
-    """Pieces one after another: images (n, C, H, W) and labels (n,), each contiguous."""
-    images = np.concatenate([images for images, _ in pieces])
-    labels = np.concatenate([labels for _, labels in pieces])
-    return images, labels
+def join(pieces: list[U8Array], shape: tuple[int, int, int]) -> tuple[U8Array, U8Array]:
+    """Images uint8 (n, C, H, W) and labels uint8 (n,), each contiguous, of the records one after another."""
+    images = np.concatenate([records[:, 1:] for records in pieces]).reshape(-1, *shape)
+    return images, np.concatenate([records[:, 0] for records in pieces])

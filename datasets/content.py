@@ -1,4 +1,4 @@
-"""The content of a verified or unverified file as a stream: decompressed, capped, counted, digested.
+"""The content of a file as a stream that is read once: decompressed, capped, counted, digested.
 
 Nothing here trusts a size or a header: memory grows with bytes that really came, never with bytes
 that a header promises, and decompression stops at the cap.
@@ -38,13 +38,27 @@ def check(what: str, digest: str, total: Any) -> None:
         raise IntegrityError(f"{what} is not what it should be", expected=digest, got=got)
 
 
+class _Sent:
+    """A file as it was sent, read from the beginning; its bytes are digested on the way."""
+
+    mode = "rb"  # GzipFile asks
+
+    def __init__(self, raw: IO[bytes], digest: str) -> None:
+        self._raw, self.total = raw, hasher(digest)
+
+    def read(self, count: int = CHUNK) -> bytes:
+        data = self._raw.read(count)
+        self.total.update(data)
+        return data
+
+
 class Content:
     """A forward-only stream of a file's content. `finish` checks that all of it was read and is right."""
 
-    def __init__(self, what: str, raw: IO[bytes], cap: int, digest: str | None = None) -> None:
-        self.what, self.count = what, 0
-        self._raw, self._cap, self._digest = raw, cap, digest
-        self._hash = None if digest is None else hasher(digest)
+    def __init__(self, file: FileSpec, raw: IO[bytes], cap: int) -> None:
+        self.what, self.count = file.name, 0
+        self._raw, self._cap, self._file = raw, cap, file
+        self._hash = None if file.digest is None else hasher(file.digest)
 
     def some(self, limit: int = CHUNK) -> bytes:
         """Up to `limit` more bytes; empty only at the end. IntegrityError for damage or beyond the cap."""
@@ -100,13 +114,14 @@ class Content:
             pass
         return self.count - before
 
-    def finish(self, *, size: int | None = None) -> None:
-        """Read what is left, then check size and digest of the whole content."""
+    def finish(self) -> None:
+        """Read what is left, then check size and digest of the whole content; IntegrityError if they are wrong."""
         self.rest()
+        size, digest = self._file.size, self._file.digest
         if size is not None and self.count != size:
             raise IntegrityError(f"{self.what} has the wrong size", expected=f"{size} bytes", got=f"{self.count} bytes")
-        if self._digest is not None:
-            check(self.what, self._digest, self._hash)
+        if digest is not None:
+            check(self.what, digest, self._hash)
 
     def end(self) -> None:
         """Raise a FormatError if anything follows what has been read."""
@@ -116,10 +131,12 @@ class Content:
 
 @contextmanager
 def open_content(path: Path, file: FileSpec) -> Iterator[Content]:
-    """The content of a file on disk as a stream; gunzipped where its name says that it is compressed."""
+    """The content of a file on disk as a stream; gunzipped where its name says that it is compressed.
+
+    Where the digest of the file as sent is known, it is checked at the end of the block, over the bytes that were read.
+    """
     with open(path, "rb") as raw:
-        start = raw.read(512)
-        raw.seek(0)
+        start = raw.peek(512)[:512]
         if looks_like_html(start):
             raise FormatError(
                 f"{file.name} is an HTML page",
@@ -127,22 +144,12 @@ def open_content(path: Path, file: FileSpec) -> Iterator[Content]:
                 got=repr(start[:40]),
                 do="look at the address in a browser: it may ask to log in, or say why it refuses",
             )
-        if not file.gzipped:
-            yield Content(file.name, raw, file.content_cap(), file.digest)
-            return
-        if not start.startswith(GZIP_MAGIC):
+        if file.gzipped and not start.startswith(GZIP_MAGIC):
             raise FormatError(f"{file.name} is not gzip", expected="1f 8b first", got=start[:8].hex(" "))
-        cap = file.content_cap(os.fstat(raw.fileno()).st_size)
-        with gzip.GzipFile(fileobj=raw) as unzipped:
-            yield Content(file.name, unzipped, cap, file.digest)  # type: ignore[arg-type]
-
-
-def check_sent(path: Path, file: FileSpec) -> None:
-    """Check the digest of the file as sent, where one is known."""
-    if file.sent_digest is None:
-        return
-    total = hasher(file.sent_digest)
-    with open(path, "rb") as raw:
-        while data := raw.read(CHUNK):
-            total.update(data)
-    check(f"{file.name} (as sent)", file.sent_digest, total)
+        sent = None if file.sent_digest is None else _Sent(raw, file.sent_digest)
+        source: Any = sent or raw
+        cap = file.content_cap(os.fstat(raw.fileno()).st_size if file.gzipped else None)
+        stream: Any = gzip.GzipFile(fileobj=source) if file.gzipped else source
+        yield Content(file, stream, cap)
+        if sent is not None and file.sent_digest is not None:
+            check(f"{file.name} (as sent)", file.sent_digest, sent.total)

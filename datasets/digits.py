@@ -53,7 +53,7 @@ def _content() -> bytes:
         with gzip.open(_bundled()) as file:
             content = file.read(CONTENT_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError("the bundled digits cannot be read", got=str(error), do="install scikit-learn anew") from None
+        raise DataError("the bundled digits cannot be read", got=str(error), do="install scikit-learn again") from None
     found = hashlib.sha256(content).hexdigest()
     if found != CONTENT_SHA256:
         raise IntegrityError(

@@ -1,77 +1,66 @@
-"""All files of a dataset, each from the first address that gives it: verified, in the cache or where they lie."""
+"""All files of a dataset, each from the first address that gives it: read once, in the cache or where they lie."""
 
-import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+from millrace.datasets import limits
 from millrace.datasets.download import Progress, WrongBytes, download
-from millrace.datasets.formats import check_file
+from millrace.datasets.http import Fault
 from millrace.datasets.mirrors import addresses, local_path, shown
-from millrace.datasets.patience import Patience
 from millrace.datasets.spec import DatasetSpec, FileSpec
-from millrace.datasets.transfer import Fault
 from millrace.errors import DataError, DownloadError, UsageError
 from millrace.storage.files import sweep
 
-FILES = "files"
-__all__ = ["Progress", "fetch_files", "local_source"]
+T = TypeVar("T")
 
 
 def fetch_files(
     spec: DatasetSpec,
     folder: Path,
-    mirror: str | None,
-    offline: bool,
-    progress: Progress | None,
-    patience: Patience,
-) -> dict[str, Path]:
-    """Paths of the dataset's files by name, every one verified against its sizes and digests.
+    read: Callable[[FileSpec, Path], T],
+    *,
+    mirror: str | None = None,
+    offline: bool = False,
+    progress: Progress | None = None,
+) -> list[T]:
+    """What `read` makes of the dataset's files, in their order; it verifies them, with a DataError for wrong bytes.
 
-    Files from the network are kept in `folder`/files; local ones are read where they lie.
+    Files from the network are kept in `folder`; local ones are read where they lie. Each file is read once,
+    unless an address gave wrong bytes. Errors: DownloadError, or the DataError where all addresses gave wrong bytes.
     """
-    kept = folder / FILES
-    kept.mkdir(exist_ok=True)
-    sweep(kept)
-    return {file.name: _fetch(spec, file, kept / file.name, mirror, offline, progress, patience) for file in spec.files}
-
-
-def local_source(spec: DatasetSpec, file: FileSpec, mirror: str | None) -> Path | None:
-    """The first local address of the file where something lies, if there is one."""
-    for url in addresses(spec, file, mirror):
-        path = local_path(url)
-        if path is not None and os.path.isfile(path):
-            return path
-    return None
+    folder.mkdir(exist_ok=True)
+    sweep(folder)
+    return [_fetch(spec, file, folder / file.name, read, mirror, offline, progress) for file in spec.files]
 
 
 def _fetch(
     spec: DatasetSpec,
     file: FileSpec,
     target: Path,
+    read: Callable[[FileSpec, Path], T],
     mirror: str | None,
     offline: bool,
     progress: Progress | None,
-    patience: Patience,
-) -> Path:
+) -> T:
     if target.exists():
         try:
-            check_file(file, target)
-            return target
+            return read(file, target)
         except DataError:
             target.unlink()
-    deadline = time.monotonic() + patience.file
+    until = time.monotonic() + limits.FILE
     failures: list[tuple[str, Fault]] = []
     for url in addresses(spec, file, mirror):
         try:
             path = local_path(url)
             if path is not None:
-                return _read_in_place(file, path)
+                return _read_in_place(file, path, read)
             if offline:
                 raise Fault("not asked, because offline")
             _check_pinned(spec, file, url)
-            download(url, file, target, patience, deadline, progress)
-            return target
+            return download(url, file, target, lambda path: read(file, path), until, progress)
         except Fault as fault:
             failures.append((url, fault))
             # A mirror is asked in two places, but a second time only if it has nothing in the first.
@@ -80,19 +69,18 @@ def _fetch(
     raise _failed(spec, file, failures, mirror, offline)
 
 
-def _read_in_place(file: FileSpec, path: Path) -> Path:
+def _read_in_place(file: FileSpec, path: Path, read: Callable[[FileSpec, Path], T]) -> T:
     try:
         # Anything but a regular file could block for ever or never end.
         if not stat.S_ISREG(path.stat().st_mode):
             raise Fault("not a file", missing=True)
-        check_file(file, path)
+        return read(file, path)
     except DataError as error:
-        raise WrongBytes(error, passing=False) from None
+        raise WrongBytes(error) from None
     except (FileNotFoundError, NotADirectoryError):
         raise Fault("no such file", missing=True) from None
     except OSError as error:
         raise Fault(f"it cannot be read: {error.strerror}") from None
-    return path
 
 
 def _check_pinned(spec: DatasetSpec, file: FileSpec, url: str) -> None:

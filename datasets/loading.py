@@ -1,26 +1,24 @@
-"""From a specification to a dataset in memory: fetch, verify, decode, keep, memory-map.
+"""From a specification to a dataset in memory: fetch, verify and decode in one reading, keep, memory-map.
 
 In the cache a dataset has a folder `datasets/NAME-KEY`; KEY is a digest of everything in the
-specification that decides the content. Verified downloads are kept there beside the tables made of
-them, so that a damaged table is made anew without a network; the whole folder may be deleted at any time.
+specification that decides the content. Downloads are kept there in `files` beside the tables made of
+them, so that a damaged table is made again without a network; the whole folder may be deleted at any time.
 The embedded digits and the points live in memory alone and need no cache.
 """
 
 from pathlib import Path
 
+from millrace.datasets.arrays import Arrays
+from millrace.datasets.decoders import assembled, built_in, read_file
+from millrace.datasets.download import Progress
 from millrace.datasets.exported.dataset import FORMAT as EXPORT
 from millrace.datasets.exported.dataset import open_export
-from millrace.datasets.fetch import Progress, fetch_files, local_source
-from millrace.datasets.formats import decode
-from millrace.datasets.patience import Patience
+from millrace.datasets.fetch import fetch_files
+from millrace.datasets.mirrors import local_source
 from millrace.datasets.spec import BUILT_IN, DatasetSpec
-from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, open_tables, verify_tables, write_tables
-from millrace.errors import IntegrityError
-from millrace.storage.files import storage_errors, sweep
-from millrace.storage.lock import locked
+from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory
+from millrace.datasets.table_files import open_or_make, open_tables, verify_tables
 from millrace.user_cache import user_cache
-
-LOCK = "lock"
 
 
 def load(
@@ -30,7 +28,6 @@ def load(
     offline: bool = False,
     cache: Path | None = None,
     progress: Progress | None = None,
-    patience: Patience | None = None,
 ) -> Dataset:
     """The dataset, from the cache if it is there, else fetched, verified, decoded and kept.
 
@@ -39,35 +36,27 @@ def load(
     fetching. Errors: DownloadError, IntegrityError, FormatError, DataError (disk), DeadlineError.
     """
     if spec.format in BUILT_IN:
-        return in_memory(decode(spec, {}), spec)
+        return in_memory(built_in(spec), spec)
     if spec.format == EXPORT:
         return open_export(spec)
     folder = dataset_folder(spec, cache=cache, mirror=mirror)
-    if (found := open_tables(folder, spec)) is not None:
-        return found
-    with storage_errors(folder):
-        return _make(spec, folder, mirror, offline, progress, patience or Patience())
 
-
-def _make(
-    spec: DatasetSpec, folder: Path, mirror: str | None, offline: bool, progress: Progress | None, patience: Patience
-) -> Dataset:
     def waiting(owner: str, waited: float) -> None:
         if progress is not None:
             progress(f"waiting for {owner}", int(waited), None)
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with locked(folder / LOCK, seconds=patience.lock, waiting=waiting):
-        # The process that was waited for may have done the work.
-        if (found := open_tables(folder, spec)) is not None:
-            return found
-        sweep(folder)
-        paths = fetch_files(spec, folder, mirror, offline, progress, patience)
-        write_tables(folder, decode(spec, paths), spec)
-        made = open_tables(folder, spec)
-    if made is None:
-        raise IntegrityError(f"the table of {spec.name} was written but does not read back", got=str(folder))
-    return made
+    def make() -> Arrays:
+        read = fetch_files(
+            spec,
+            folder / "files",
+            lambda file, path: read_file(spec, file, path),
+            mirror=mirror,
+            offline=offline,
+            progress=progress,
+        )
+        return assembled(spec, read)
+
+    return open_or_make(folder, spec, make, waiting)
 
 
 def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> Path:

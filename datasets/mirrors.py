@@ -23,6 +23,15 @@ def addresses(spec: DatasetSpec, file: FileSpec, mirror: str | None) -> tuple[st
     return (f"{base}/{quote(spec.mirror_folder)}/{name}", f"{base}/{name}")
 
 
+def local_source(spec: DatasetSpec, file: FileSpec, mirror: str | None) -> Path | None:
+    """The first local address of the file where something lies, if there is one."""
+    for url in addresses(spec, file, mirror):
+        path = local_path(url)
+        if path is not None and os.path.isfile(path):
+            return path
+    return None
+
+
 def mirror_url(mirror: str) -> str:
     """The mirror as a URL without a slash at its end; a plain path becomes a file: URL. UsageError otherwise."""
     url = as_url(mirror, Path())

@@ -10,7 +10,6 @@ import struct
 import warnings
 import zipfile
 import zlib
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -40,16 +39,16 @@ _DAMAGE = (
 )
 
 
-def read_npz(path: Path, what: str, layout: str) -> Arrays:
-    """The four arrays of an npz file: images uint8 (n, C, H, W), labels uint8 (n,).
+def read_npz(file: IO[bytes], size: int, what: str, layout: str) -> Arrays:
+    """The four arrays of an open npz file of `size` bytes: images uint8 (n, C, H, W), labels uint8 (n,).
 
     Images are stored as uint8 (n, H, W), or with four axes in the order of `layout`, `chw` or `hwc`;
     labels as whole numbers of any type. FormatError for anything else.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             _check_names(what, archive.namelist())
-            _check_sizes(what, archive, path.stat().st_size)
+            _check_sizes(what, archive, size)
             arrays = {name: _read(archive, f"{name}.npy", f"{what}: {name}") for name in NAMES}
     except (OSError, *_DAMAGE) as error:
         # A zip that points before its own beginning makes the system refuse to seek there (EINVAL).

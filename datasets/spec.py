@@ -15,7 +15,7 @@ PREPARATIONS = ("digits", "photos", "points")  # ways in which a picture is made
 IDX_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 SPLIT_PARTS = ("train", "test")
 MAX_CLASSES = 256
-# Deflate adds at most about 0.03 % to what it cannot compress; archives also carry headers and strangers.
+# Deflate adds at most about 0.03 % to what it cannot compress; archives also carry headers and further members.
 SLACK = 16 << 20
 # No file and no content above this is read, whatever a header or a server says.
 MAX_BYTES = 4 << 30

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from millrace.datasets import limits
 from tests.datasets.server import Server, serving
 
 
@@ -18,6 +19,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path / "cache"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits that end soon."""
+    quick = {"CONNECT": 2, "READ": 2, "FLOOR": 1000, "WINDOW": 0.4, "ATTEMPTS": 2, "PAUSE": 0.01, "LONGEST_PAUSE": 0.02}
+    for name, value in (quick | {"FILE": 20, "LOCK": 5}).items():
+        monkeypatch.setattr(limits, name, value)
 
 
 @pytest.fixture

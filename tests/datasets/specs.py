@@ -1,13 +1,11 @@
-"""Specifications for the small samples, and the patience of tests."""
+"""Specifications for the small samples."""
 
 import hashlib
 from pathlib import Path
 
-from millrace.datasets.patience import Patience
 from millrace.datasets.spec import IDX_PARTS, DatasetSpec, FileSpec, MemberSpec
 from tests.datasets.server import Sample, Server, gz, tar, whole
 
-QUICK = Patience(connect=2, read=2, floor=1000, window=0.4, attempts=2, pause=0.01, longest_pause=0.02, file=20, lock=5)
 CLASSES = ("circle", "square", "star")
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from millrace.datasets.archive import members
 from millrace.datasets.content import open_content
-from millrace.datasets.formats import check_file
 from millrace.datasets.spec import FileSpec, MemberSpec
 from millrace.errors import FormatError, IntegrityError
 from tests.datasets.server import gz, tar
@@ -25,9 +24,15 @@ def lay(tmp_path: Path, data: bytes) -> Path:
     return path
 
 
-def test_members_come_by_name_in_any_order_and_strangers_are_passed_over(tmp_path: Path) -> None:
-    strangers = ("d/._a", b"macOS"), ("d/big", bytes(5000)), ("n" * 120, b"a long name")
-    path = lay(tmp_path, tar(strangers[0], ("./d/b", B), strangers[1], strangers[2], ("d/a", A), ("d/z", b"")))
+def check_file(file: FileSpec, path: Path) -> None:
+    with open_content(path, file) as content:
+        list(members(content, file))
+        content.finish()
+
+
+def test_members_come_by_name_in_any_order_and_others_are_passed_over(tmp_path: Path) -> None:
+    others = ("d/._a", b"macOS"), ("d/big", bytes(5000)), ("n" * 120, b"a long name")
+    path = lay(tmp_path, tar(others[0], ("./d/b", B), others[1], others[2], ("d/a", A), ("d/z", b"")))
     with open_content(path, SPEC) as content:
         assert {member.name: bytes(data) for member, data in members(content, SPEC)} == {"d/a": A, "d/b": B}
 
@@ -83,7 +88,7 @@ def test_damaged_archives_are_refused(tmp_path: Path, data: bytes, error: type[E
         check_file(SPEC, lay(tmp_path, data))
 
 
-def test_a_stranger_of_impossible_size_is_refused(tmp_path: Path) -> None:
+def test_another_member_of_impossible_size_is_refused(tmp_path: Path) -> None:
     negative = tarfile.TarInfo("x")
     negative.size = -512
     with pytest.raises(FormatError, match="damaged header"):

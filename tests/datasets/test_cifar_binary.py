@@ -9,7 +9,7 @@ RECORDS = bytes([7, 10, 11, 12, 13, 0, 20, 21, 22, 23])
 
 
 def test_records_by_hand() -> None:
-    images, labels = read_records("x", RECORDS, (2, 1, 2))
+    images, labels = join([read_records("x", RECORDS, (2, 1, 2))], (2, 1, 2))
     assert labels.tolist() == [7, 0]
     assert images.tolist() == [[[[10, 11]], [[12, 13]]], [[[20, 21]], [[22, 23]]]]
 
@@ -17,7 +17,7 @@ def test_records_by_hand() -> None:
 def test_pieces_are_joined_in_order() -> None:
     piece = read_records("x", RECORDS, (2, 1, 2))
     other = read_records("x", RECORDS[5:], (2, 1, 2))
-    images, labels = join([other, piece])
+    images, labels = join([other, piece], (2, 1, 2))
     assert labels.tolist() == [0, 7, 0]
     assert images[:, 0, 0, 0].tolist() == [20, 10, 20]
     assert images.flags.c_contiguous

@@ -12,7 +12,7 @@ from millrace.datasets.loading import load
 from millrace.errors import DataError
 from tests.datasets import server as answers
 from tests.datasets.server import Sample, Server
-from tests.datasets.specs import QUICK, idx_spec, serve_idx
+from tests.datasets.specs import idx_spec, serve_idx
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = Sample()
@@ -49,7 +49,7 @@ def test_a_filled_cache_may_be_read_only_and_an_empty_one_says_so(server: Server
     serve_idx(server, SAMPLE)
     spec = idx_spec(SAMPLE)
     cache = tmp_path / "shared"
-    load(spec, mirror=server.url, cache=cache, patience=QUICK)
+    load(spec, mirror=server.url, cache=cache)
     empty = tmp_path / "empty"
     empty.mkdir()
     paths = [path for folder in (cache, empty) for path in (folder, *folder.rglob("*"))]

@@ -1,17 +1,18 @@
-import dataclasses
+import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from millrace.datasets.download import WrongBytes, download
-from millrace.datasets.patience import Patience
+from millrace.datasets import limits
+from millrace.datasets.content import open_content
+from millrace.datasets.download import Origin, PartialFile, WrongBytes, download
+from millrace.datasets.http import Fault
 from millrace.datasets.spec import SLACK, FileSpec
-from millrace.datasets.transfer import Fault
 from tests.datasets import server as answers
 from tests.datasets.server import Server, gz
-from tests.datasets.specs import QUICK, sha
+from tests.datasets.specs import sha
 
 CONTENT = bytes(range(256)) * 800 + b"end"
 SENT = gz(bytes((i * 7919) % 251 for i in range(60_000)))
@@ -21,14 +22,19 @@ PLAIN = FileSpec("data.bin", size=len(CONTENT), digest=sha(CONTENT))
 Seen = list[tuple[str, int, int | None]]
 
 
-def fetch(server: Server, tmp_path: Path, file: FileSpec = PLAIN, patience: Patience = QUICK) -> Seen:
+def fetch(server: Server, tmp_path: Path, file: FileSpec = PLAIN) -> Seen:
     seen: Seen = []
+
+    def verify(path: Path) -> None:
+        with open_content(path, file) as content:
+            content.finish()
+
     download(
         f"{server.url}/a",
         file,
         tmp_path / file.name,
-        patience,
-        time.monotonic() + patience.file,
+        verify,
+        time.monotonic() + limits.FILE,
         lambda *step: seen.append(step),
     )
     return seen
@@ -92,17 +98,23 @@ def test_a_complete_part_is_only_verified(server: Server, tmp_path: Path) -> Non
     ],
     ids=["ignores Range", "another version", "wrong start", "another size", "rubbish", "no range", "refused"],
 )
-def test_where_it_cannot_go_on_it_starts_from_zero(server: Server, tmp_path: Path, second: answers.Answer) -> None:
+def test_where_it_cannot_go_on_it_starts_from_zero(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, second: answers.Answer
+) -> None:
+    monkeypatch.setattr(limits, "ATTEMPTS", 3)
     server.put("/a", answers.drops(CONTENT, 300), second, answers.whole(CONTENT))
-    fetch(server, tmp_path, patience=dataclasses.replace(QUICK, attempts=3))
+    fetch(server, tmp_path)
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
     assert server.ranges()[1] == "bytes=300-"
     assert server.ranges()[2:] in ([], [None])
 
 
-def test_wrong_bytes_before_the_break_are_thrown_away(server: Server, tmp_path: Path) -> None:
+def test_wrong_bytes_before_the_break_are_thrown_away(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "ATTEMPTS", 3)
     server.put("/a", answers.drops(b"x" * len(CONTENT), 300), answers.ranged(CONTENT))
-    fetch(server, tmp_path, patience=dataclasses.replace(QUICK, attempts=3))
+    fetch(server, tmp_path)
     assert server.ranges() == [None, "bytes=300-", None]
     assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
@@ -207,11 +219,12 @@ def test_a_bomb_is_refused(server: Server, tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_the_deadline_is_not_slept_away(server: Server, tmp_path: Path) -> None:
+def test_the_deadline_is_not_slept_away(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FILE", 2)
     server.put("/a", answers.status(503, Retry_After="30"))
     begin = time.monotonic()
     with pytest.raises(Fault, match="deadline for this file is over; last: HTTP 503"):
-        fetch(server, tmp_path, patience=dataclasses.replace(QUICK, file=2))
+        fetch(server, tmp_path)
     assert time.monotonic() - begin < 2
 
 
@@ -224,3 +237,56 @@ def test_threads_end_with_their_transfers(server: Server, tmp_path: Path) -> Non
     while any(thread.name == "download" for thread in set(threading.enumerate()) - before):
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+# The bytes on the disk.
+
+ORIGIN = Origin("http://a/x", '"v"', 10)
+
+
+def begun(tmp_path: Path, data: bytes, origin: Origin = ORIGIN) -> PartialFile:
+    partial = PartialFile(tmp_path / "x.gz")
+    handle = partial.begin(0, origin)
+    os.write(handle, data)
+    os.close(handle)
+    return partial
+
+
+def test_bytes_and_their_origin_survive(tmp_path: Path) -> None:
+    begun(tmp_path, b"12345")
+    again = PartialFile(tmp_path / "x.gz")
+    assert again.origin() == ORIGIN
+    assert again.resumable("http://a/x", same_everywhere=False) == 5
+    handle = again.begin(3, ORIGIN)
+    os.write(handle, b"xy")
+    os.close(handle)
+    assert again.path.read_bytes() == b"123xy"
+
+
+def test_another_address_starts_from_zero_unless_the_bytes_are_the_same_everywhere(tmp_path: Path) -> None:
+    partial = begun(tmp_path, b"12345")
+    assert partial.resumable("http://b/x", same_everywhere=False) == 0
+    assert partial.resumable("http://b/x", same_everywhere=True) == 5
+
+
+def test_bytes_without_origin_are_of_no_use(tmp_path: Path) -> None:
+    partial = begun(tmp_path, b"12345")
+    for origin in (b"{", b'{"url": 3}', b'{"url": 3, "validator": null, "total": 1}', b"[]", b"\xff"):
+        (tmp_path / "x.gz.part.json").write_bytes(origin)
+        assert partial.origin() is None
+        assert partial.resumable("http://a/x", same_everywhere=True) == 0
+
+
+def test_an_origin_without_bytes_are_of_no_use(tmp_path: Path) -> None:
+    partial = begun(tmp_path, b"")
+    assert partial.resumable("http://a/x", same_everywhere=False) == 0
+    partial.path.unlink()
+    assert partial.resumable("http://a/x", same_everywhere=False) == 0
+
+
+def test_finishing_leaves_the_file_alone_discarding_leaves_nothing(tmp_path: Path) -> None:
+    begun(tmp_path, b"12345").finish()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"x.gz": b"12345"}
+    begun(tmp_path, b"1").discard()
+    PartialFile(tmp_path / "x.gz").discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.gz"]

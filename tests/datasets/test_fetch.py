@@ -4,19 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.fetch import FILES, fetch_files, local_source
-from millrace.datasets.spec import IDX_PARTS, DatasetSpec
+from millrace.datasets.decoders import read_file
+from millrace.datasets.fetch import fetch_files
+from millrace.datasets.mirrors import local_source
+from millrace.datasets.spec import IDX_PARTS, DatasetSpec, FileSpec
 from millrace.errors import DownloadError, FormatError, IntegrityError, UsageError
 from tests.datasets import server as answers
 from tests.datasets.server import Sample, Server, gz
-from tests.datasets.specs import QUICK, idx_spec, lay_idx, npz_spec, serve_idx
+from tests.datasets.specs import idx_spec, lay_idx, npz_spec, serve_idx
 
 SAMPLE = Sample()
 NPZ = SAMPLE.npz()
 
 
-def fetch(spec: DatasetSpec, folder: Path, *, mirror: str | None = None, offline: bool = False) -> dict[str, Path]:
-    return fetch_files(spec, folder, mirror, offline, None, QUICK)
+def fetch(spec: DatasetSpec, folder: Path, *, mirror: str | None = None, offline: bool = False) -> dict[str, bytes]:
+    """The bytes of every file that was accepted, by name; those from the network are kept in `folder`/files."""
+
+    def read(file: FileSpec, path: Path) -> tuple[str, bytes]:
+        read_file(spec, file, path)
+        return file.name, path.read_bytes()
+
+    return dict(fetch_files(spec, folder / "files", read, mirror=mirror, offline=offline))
 
 
 def with_mirrors(spec: DatasetSpec, *mirrors: str) -> DatasetSpec:
@@ -31,9 +39,8 @@ def test_mirrors_are_tried_in_turn_until_one_gives_the_file(server: Server, tmp_
     server.put("/good/shapes.npz", answers.whole(NPZ))
     names = ("none", "broken", "page", "wrong", "cut", "good")
     spec = with_mirrors(npz_spec(NPZ), *(f"{server.url}/{name}/" for name in names))
-    paths = fetch(spec, tmp_path)
-    assert paths == {"shapes.npz": tmp_path / FILES / "shapes.npz"}
-    assert paths["shapes.npz"].read_bytes() == NPZ
+    assert fetch(spec, tmp_path) == {"shapes.npz": NPZ}
+    assert (tmp_path / "files" / "shapes.npz").read_bytes() == NPZ
     assert [path.split("/")[1] for path, _ in server.seen] == [
         "none", "broken", "broken", "page", "wrong", "cut", "good",
     ]  # fmt: skip
@@ -43,7 +50,7 @@ def test_a_dead_host_and_a_slow_one_do_not_stop_it(server: Server, tmp_path: Pat
     server.put("/slow/shapes.npz", answers.drips(NPZ, 0.02))
     server.put("/good/shapes.npz", answers.whole(NPZ))
     spec = with_mirrors(npz_spec(NPZ), "http://127.0.0.1:9/", f"{server.url}/slow/", f"{server.url}/good/")
-    assert fetch(spec, tmp_path)["shapes.npz"].read_bytes() == NPZ
+    assert fetch(spec, tmp_path)["shapes.npz"] == NPZ
 
 
 def test_when_none_gives_it_every_address_is_named_with_its_reason(server: Server, tmp_path: Path) -> None:
@@ -62,7 +69,7 @@ def test_when_none_gives_it_every_address_is_named_with_its_reason(server: Serve
     assert "http://127.0.0.1:9/shapes.npz: Connection refused (2 attempts)" in text
     assert "--mirror" in text
     assert "--offline" in text
-    assert list((tmp_path / FILES).iterdir()) == []
+    assert list((tmp_path / "files").iterdir()) == []
 
 
 @pytest.mark.parametrize(("data", "error"), [(Sample(seed=9).npz(), IntegrityError), (NPZ[:-9], IntegrityError)])
@@ -73,14 +80,13 @@ def test_wrong_content_everywhere_is_a_fault_of_the_data(
     server.put("/b/shapes.npz", answers.whole(data))
     with pytest.raises(error, match="no address gave"):
         fetch(with_mirrors(npz_spec(NPZ), f"{server.url}/a", f"{server.url}/b", f"{server.url}/none"), tmp_path)
-    assert list((tmp_path / FILES).iterdir()) == []
+    assert list((tmp_path / "files").iterdir()) == []
 
 
 def test_a_mirror_replaces_all_others(server: Server, tmp_path: Path) -> None:
     serve_idx(server, SAMPLE, "/data/little")
     spec = with_mirrors(idx_spec(SAMPLE), "http://127.0.0.1:9/")
-    paths = fetch(spec, tmp_path, mirror=f"{server.url}/data")
-    assert sorted(paths) == sorted(f"{part}.gz" for part in IDX_PARTS)
+    assert sorted(fetch(spec, tmp_path, mirror=f"{server.url}/data")) == sorted(f"{part}.gz" for part in IDX_PARTS)
     assert all(path.startswith("/data/little/") for path, _ in server.seen)
 
 
@@ -104,9 +110,9 @@ def test_a_mirror_may_be_a_folder_and_is_read_in_place(tmp_path: Path, form: str
     mirror = root.as_uri() if form == "url" else str(root)
     folder = tmp_path / "cache"
     folder.mkdir()
-    paths = fetch(idx_spec(SAMPLE), folder, mirror=mirror, offline=True)
-    assert set(paths.values()) == set((tmp_path / "data" / "little").iterdir())
-    assert list((folder / FILES).iterdir()) == []
+    read = fetch(idx_spec(SAMPLE), folder, mirror=mirror, offline=True)
+    assert read == {path.name: path.read_bytes() for path in (tmp_path / "data" / "little").iterdir()}
+    assert list((folder / "files").iterdir()) == []
 
 
 def test_an_empty_mirror_folder_says_so(tmp_path: Path) -> None:
@@ -136,9 +142,10 @@ def test_offline_asks_nobody_and_says_what_to_do(server: Server, tmp_path: Path)
 def test_a_kept_download_that_rotted_is_fetched_again(server: Server, tmp_path: Path) -> None:
     server.put("/shapes.npz", answers.whole(NPZ))
     spec = with_mirrors(npz_spec(NPZ), server.url)
-    path = fetch(spec, tmp_path)["shapes.npz"]
+    fetch(spec, tmp_path)
+    path = tmp_path / "files" / "shapes.npz"
     path.write_bytes(NPZ[:-1] + b"x")
-    assert fetch(spec, tmp_path)["shapes.npz"].read_bytes() == NPZ
+    assert fetch(spec, tmp_path)["shapes.npz"] == NPZ
     assert len(server.seen) == 2
 
 
@@ -154,7 +161,7 @@ def test_local_files_need_no_digest_but_must_decode(tmp_path: Path) -> None:
     spec = npz_spec(NPZ, pinned=False, urls=(path.as_uri(),))
     assert local_source(spec, spec.files[0], None) is None
     path.write_bytes(NPZ)
-    assert fetch(spec, tmp_path) == {"shapes.npz": path}
+    assert fetch(spec, tmp_path) == {"shapes.npz": NPZ}
     assert local_source(spec, spec.files[0], None) == path
     path.write_bytes(b"<html>" + bytes(len(NPZ) - 6))
     with pytest.raises(FormatError, match="HTML page"):

@@ -12,17 +12,16 @@ import numpy as np
 import pytest
 
 from millrace import datasets
-from millrace.datasets import loading
+from millrace.datasets import limits, table_files
 from millrace.datasets.catalogue import find
 from millrace.datasets.loading import dataset_folder, is_cached, load, verify
-from millrace.datasets.spec import DatasetSpec
+from millrace.datasets.spec import IDX_PARTS, DatasetSpec
 from millrace.errors import DataError, DeadlineError, DownloadError, IntegrityError
 from millrace.storage.lock import locked
 from tests.datasets import server as answers
 from tests.datasets.server import Sample, Server, gz, tar
 from tests.datasets.specs import (
     CLASSES,
-    QUICK,
     cifar_archive,
     cifar_spec,
     idx_spec,
@@ -50,7 +49,7 @@ def test_the_first_load_fetches_the_second_maps(server: Server, cache: Path) -> 
     spec = idx_spec(SAMPLE)
     steps: list[tuple[str, int, int | None]] = []
     assert not is_cached(spec)
-    first = load(spec, mirror=server.url, patience=QUICK, progress=lambda *step: steps.append(step))
+    first = load(spec, mirror=server.url, progress=lambda *step: steps.append(step))
     assert is_cached(spec)
     second = load(spec, offline=True)
     assert_sample(first)
@@ -83,7 +82,7 @@ def test_the_digest_is_the_same_wherever_the_data_came_from(server: Server, tmp_
 def test_a_damaged_table_is_made_anew_without_a_network(server: Server, name: str) -> None:
     serve_idx(server, SAMPLE)
     spec = idx_spec(SAMPLE)
-    before = load(spec, mirror=server.url, patience=QUICK)
+    before = load(spec, mirror=server.url)
     path = dataset_folder(spec) / name
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(IntegrityError, match="missing or damaged"):
@@ -120,9 +119,7 @@ def test_digits_need_no_cache_and_no_network(tmp_path: Path, monkeypatch: pytest
 def test_two_threads_fetch_once(server: Server) -> None:
     serve_idx(server, SAMPLE)
     spec, got = idx_spec(SAMPLE), list[datasets.Dataset]()
-    threads = [
-        threading.Thread(target=lambda: got.append(load(spec, mirror=server.url, patience=QUICK))) for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: got.append(load(spec, mirror=server.url))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -134,7 +131,6 @@ def test_two_threads_fetch_once(server: Server) -> None:
 LOADER = """
 import sys
 from millrace.datasets.loading import load
-from millrace.datasets.patience import Patience
 from tests.datasets.server import Sample
 from tests.datasets.specs import idx_spec
 print(load(idx_spec(Sample()), mirror=sys.argv[1]).digest)
@@ -167,21 +163,69 @@ def test_two_processes_fetch_once_and_one_killed_at_it_harms_nobody(server: Serv
     assert not [name for name in tree(cache) if name.endswith((".tmp", ".part", ".json.part"))]
 
 
-def test_waiting_for_another_process_is_told_and_ends(server: Server) -> None:
-    spec, told = idx_spec(SAMPLE), list[str]()
+def test_waiting_for_another_process_is_said_and_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LOCK", 0.1)
+    spec, said = idx_spec(SAMPLE), list[str]()
     folder = dataset_folder(spec)
     folder.mkdir(parents=True)
     with (
-        locked(folder / loading.LOCK, seconds=1),
+        locked(folder / table_files.LOCK, seconds=1),
         pytest.raises(DeadlineError, match=f"process {os.getpid()} holds"),
     ):
         load(
             spec,
             mirror=server.url,
-            patience=dataclasses.replace(QUICK, lock=0.1),
-            progress=lambda name, done, total: told.append(name),
+            progress=lambda name, done, total: said.append(name),
         )
-    assert set(told) == {f"waiting for process {os.getpid()}"}
+    assert set(said) == {f"waiting for process {os.getpid()}"}
+
+
+COUNTED = """
+import json, os, sys
+import pyarrow
+from millrace.datasets.loading import load
+from tests.datasets.server import Sample
+from tests.datasets.specs import cifar_spec, idx_spec, npz_spec
+
+sample = Sample()
+spec = {"idx": idx_spec(sample), "npz": npz_spec(sample.npz()), "cifar-binary": cifar_spec(sample)}[sys.argv[1]]
+mirror, reads, mapped, real = sys.argv[2], [], [], pyarrow.memory_map
+
+def opening(event, words):
+    if event == "open" and isinstance(words[0], (str, os.PathLike)) and words[2] & os.O_ACCMODE == os.O_RDONLY:
+        reads.append(os.path.basename(words[0]))
+
+def mapping(path):
+    mapped.append(os.path.basename(path))
+    return real(path)
+
+pyarrow.memory_map = mapping
+sys.addaudithook(opening)
+load(spec, mirror=mirror)
+names = [file.name for file in spec.files]
+json.dump([mapped, [name for name in reads if name.startswith(tuple(names)) or ".arrow" in name]], sys.stdout)
+"""
+
+
+@pytest.mark.parametrize("form", ["idx", "npz", "cifar-binary"])
+@pytest.mark.parametrize("remote", [True, False])
+def test_each_file_is_read_once_and_the_table_is_opened_once(
+    server: Server, tmp_path: Path, form: str, remote: bool
+) -> None:
+    data = {f"little/{part}.gz": gz(SAMPLE.idx(part)) for part in IDX_PARTS}
+    data |= {"shapes/shapes.npz": SAMPLE.npz(), "pieces/bin.tar.gz": cifar_archive(SAMPLE)}
+    for name, sent in data.items():
+        server.put(f"/{name}", answers.whole(sent))
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(sent)
+    mirror = server.url if remote else str(tmp_path)
+    command = [sys.executable, "-c", COUNTED, form, mirror]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
+    mapped, reads = json.loads(done.stdout)
+    assert mapped == ["train.arrow", "test.arrow"]
+    spec = {"idx": idx_spec(SAMPLE), "npz": npz_spec(SAMPLE.npz()), "cifar-binary": cifar_spec(SAMPLE)}[form]
+    origins = [name for name in reads if name.endswith(".part.json")]
+    assert [name for name in reads if name not in origins] == [f.name + ".part" * remote for f in spec.files]
 
 
 def test_a_failed_fetch_leaves_no_table(server: Server, cache: Path) -> None:
@@ -189,16 +233,16 @@ def test_a_failed_fetch_leaves_no_table(server: Server, cache: Path) -> None:
     server.put("/little/test_labels.gz", answers.whole(gz(b"wrong")))
     spec = idx_spec(SAMPLE)
     with pytest.raises(IntegrityError, match="test_labels"):
-        load(spec, mirror=server.url, patience=QUICK)
+        load(spec, mirror=server.url)
     assert not [name for name in tree(cache) if "arrow" in name or "tmp" in name or "part" in name]
     serve_idx(server, SAMPLE)
-    assert_sample(load(spec, mirror=server.url, patience=QUICK))
+    assert_sample(load(spec, mirror=server.url))
 
 
 def test_no_network_names_the_ways_out() -> None:
     spec = dataclasses.replace(idx_spec(SAMPLE), mirrors=("http://host.invalid/", "http://127.0.0.1:9/"))
     with pytest.raises(DownloadError) as caught:
-        load(spec, patience=QUICK)
+        load(spec)
     for word in ("host.invalid cannot be resolved (no network?)", "Connection refused", "--mirror", "--offline"):
         assert word in str(caught.value)
 
@@ -207,14 +251,14 @@ def test_a_hostile_archive_touches_nothing(server: Server, tmp_path: Path) -> No
     evil = gz(tar(("bin/train.bin", SAMPLE.records("train")), ("../../../evil", b"x"), ("/evil", b"x")))
     server.put("/pieces/bin.tar.gz", answers.whole(evil))
     with pytest.raises(DataError, match="outside of itself"):
-        load(cifar_spec(SAMPLE), mirror=server.url, patience=QUICK)
+        load(cifar_spec(SAMPLE), mirror=server.url)
     assert not [name for name in tree(tmp_path) if "evil" in name]
 
 
 def test_the_manifest_says_what_was_made(server: Server) -> None:
     serve_idx(server, SAMPLE)
     spec: DatasetSpec = idx_spec(SAMPLE)
-    dataset = load(spec, mirror=server.url, patience=QUICK)
+    dataset = load(spec, mirror=server.url)
     manifest = json.loads((dataset_folder(spec) / "table.json").read_text())
     assert manifest["digest"] == dataset.digest
     assert manifest["files"]["train"]["rows"] == 24

@@ -16,7 +16,8 @@ SAMPLE = Sample()
 
 def read(tmp_path: Path, data: bytes, layout: str = "chw") -> Any:
     (tmp_path / "a.npz").write_bytes(data)
-    return read_npz(tmp_path / "a.npz", "a.npz", layout)
+    with open(tmp_path / "a.npz", "rb") as file:
+        return read_npz(file, (tmp_path / "a.npz").stat().st_size, "a.npz", layout)
 
 
 def changed(name: str, raw: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:

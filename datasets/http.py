@@ -1,6 +1,6 @@
-"""One HTTP answer, read by a thread of its own, so that no wait depends on the manners of a server.
+"""One HTTP answer, read by a thread of its own, so that no server decides how long the caller waits.
 
-Socket time-outs start anew with every byte: a server that sends one header byte a second, or a name
+Socket time-outs start again with every byte: a server that sends one header byte a second, or a name
 server that does not answer, would hold up the caller for hours. Here the caller waits on a queue,
 with deadlines of its own, and leaves the thread behind if it must; the thread writes nowhere.
 """
@@ -12,13 +12,12 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from millrace.datasets import limits
 from millrace.datasets.mirrors import shown
-from millrace.datasets.patience import Patience
 
 CHUNK = 1 << 18
 _QUEUED = 8
@@ -48,11 +47,13 @@ class Head:
 
 
 class Transfer:
-    """GET of one URL. Call `head` once, then iterate over `chunks`; close, or use `with`."""
+    """GET of one URL. Call `head` once, then iterate over `chunks`; close, or use `with`.
 
-    def __init__(self, url: str, headers: Mapping[str, str], patience: Patience, deadline: float) -> None:
-        self._url, self._headers = url, dict(headers)
-        self._patience, self._deadline = patience, deadline
+    `until`: the time (`time.monotonic`) at which any wait ends in a Fault. See `limits` for the others.
+    """
+
+    def __init__(self, url: str, headers: Mapping[str, str], until: float) -> None:
+        self._url, self._headers, self._until = url, dict(headers), until
         self._items: queue.Queue[Head | bytes | Fault] = queue.Queue(_QUEUED)
         self._stopped = threading.Event()
         threading.Thread(target=self._run, name="download", daemon=True).start()
@@ -65,23 +66,19 @@ class Transfer:
 
     def head(self) -> Head:
         """The answer's head; a Fault if it does not come in time."""
-        patience = self._patience
-        item = self._next(time.monotonic() + patience.connect + patience.read, "no answer")
+        seconds = limits.CONNECT + limits.READ
+        item = self._next(time.monotonic() + seconds)
         if not isinstance(item, Head):
-            raise Fault("no answer", passing=True)
+            raise Fault(f"no answer within {seconds:g} s", passing=True)
         return item
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it comes; a Fault for silence, a pace under the floor, or the deadline."""
-        patience = self._patience
         begin, received = time.monotonic(), 0
         while True:
-            ends = begin + patience.window
-            silent = time.monotonic() + patience.read
-            try:
-                item = self._next(min(ends, silent), "silence")
-            except TimeoutError:
-                item = None
+            ends = begin + limits.WINDOW
+            silent = time.monotonic() + limits.READ
+            item = self._next(min(ends, silent))
             now = time.monotonic()
             if item == b"":
                 return
@@ -89,25 +86,22 @@ class Transfer:
                 received += len(item)
                 yield item
             elif now >= silent:
-                raise Fault(f"it fell silent for {patience.read:g} s", passing=True)
+                raise Fault(f"it fell silent for {limits.READ:g} s", passing=True)
             if now >= ends:
                 rate = received / (now - begin)
-                if rate < patience.floor:
-                    raise Fault(f"too slow: {rate:.0f} bytes/s, the floor is {patience.floor:.0f}")
+                if rate < limits.FLOOR:
+                    raise Fault(f"too slow: {rate:.0f} bytes/s, the floor is {limits.FLOOR:.0f}")
                 begin, received = now, 0
 
-    def _next(self, until: float, why: str) -> Head | bytes | Fault:
-        if time.monotonic() >= self._deadline:
-            raise Fault("the deadline for this file is over")
-        wait = max(min(until, self._deadline) - time.monotonic(), 0.0)
+    def _next(self, until: float) -> Head | bytes | None:
+        """What the thread brings next; None if nothing comes until then."""
+        wait = min(until, self._until) - time.monotonic()
         try:
-            item = self._items.get(timeout=wait)
+            item = self._items.get(timeout=max(wait, 0.0)) if time.monotonic() < self._until else None
         except queue.Empty:
-            if time.monotonic() >= self._deadline:
-                raise Fault("the deadline for this file is over") from None
-            if why == "silence":
-                raise TimeoutError from None
-            raise Fault(f"{why} within {self._patience.connect + self._patience.read:g} s", passing=True) from None
+            item = None
+        if item is None and time.monotonic() >= self._until:
+            raise Fault("the deadline for this file is over")
         if isinstance(item, Fault):
             raise item
         return item
@@ -135,18 +129,18 @@ class Transfer:
         except Fault as fault:
             self._put(fault)
         except Exception as error:
-            # Whatever it is, the caller must hear of it: nobody else watches this thread.
-            self._put(Fault(plain(error), passing=not isinstance(error, requests.exceptions.SSLError)))
+            # Whatever it is, the caller must learn of it: nothing else watches this thread.
+            self._put(Fault(cause(error), passing=not isinstance(error, requests.exceptions.SSLError)))
 
     def _follow(self, session: requests.Session) -> requests.Response:
         url = self._url
-        for _ in range(self._patience.redirects + 1):
+        for _ in range(limits.REDIRECTS + 1):
             response = session.get(
                 url,
                 headers=self._headers,
                 stream=True,
                 allow_redirects=False,
-                timeout=(self._patience.connect, self._patience.read),
+                timeout=(limits.CONNECT, limits.READ),
             )
             if not response.is_redirect:
                 return response
@@ -158,10 +152,10 @@ class Transfer:
             if was == "https" and becomes == "http":
                 raise Fault(f"it redirects from https to http: {shown(target)}")
             url = target
-        raise Fault(f"more than {self._patience.redirects} redirects")
+        raise Fault(f"more than {limits.REDIRECTS} redirects")
 
 
-def plain(error: Any) -> str:
+def cause(error: Exception) -> str:
     """What a network error says at its core, without the names of pools and objects."""
     text = str(error)
     if found := re.search(r"Failed to resolve '([^']+)'|Name or service not known", text):

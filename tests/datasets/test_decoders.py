@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from millrace.datasets.formats import check_file, decode
+from millrace.datasets.arrays import Arrays
+from millrace.datasets.decoders import assembled, read_file
 from millrace.datasets.spec import IDX_PARTS, DatasetSpec, FileSpec, MemberSpec
 from millrace.errors import FormatError, IntegrityError
 from tests.datasets.server import Sample, gz, tar
@@ -18,10 +19,12 @@ from tests.datasets.specs import CLASSES, cifar_archive, cifar_spec, idx_spec, l
 SAMPLE = Sample()
 
 
+def decode(spec: DatasetSpec, folder: Path) -> Arrays:
+    return assembled(spec, [read_file(spec, file, folder / file.name) for file in spec.files])
+
+
 def assert_sample(spec: DatasetSpec, folder: Path, sample: Sample = SAMPLE) -> None:
-    for file in spec.files:
-        check_file(file, folder / file.name)
-    got = decode(spec, {file.name: folder / file.name for file in spec.files})
+    got = decode(spec, folder)
     for name, array in sample.arrays.items():
         np.testing.assert_array_equal(getattr(got, name), array)
 
@@ -55,13 +58,13 @@ def test_a_label_without_class_is_refused(tmp_path: Path) -> None:
     sample = Sample(classes=4)
     (tmp_path / "bin.tar.gz").write_bytes(cifar_archive(sample))
     with pytest.raises(FormatError, match="a label has no class"):
-        decode(cifar_spec(sample), {"bin.tar.gz": tmp_path / "bin.tar.gz"})
+        decode(cifar_spec(sample), tmp_path)
 
 
 def test_digests_are_checked_on_what_is_decoded(tmp_path: Path) -> None:
     (tmp_path / "shapes.npz").write_bytes(Sample(seed=1).npz())
     with pytest.raises(IntegrityError, match="not what it should be"):
-        decode(npz_spec(SAMPLE.npz()), {"shapes.npz": tmp_path / "shapes.npz"})
+        decode(npz_spec(SAMPLE.npz()), tmp_path)
 
 
 # Fuzzing: whatever the bytes are, the answer is arrays or one of the two errors.
@@ -119,7 +122,7 @@ def test_damaged_files_give_arrays_or_a_clear_error(
         def attack(data: bytes) -> None:
             (folder / victim).write_bytes(data)
             try:
-                arrays = decode(spec, {file: folder / file for file in files})
+                arrays = decode(spec, folder)
             except (FormatError, IntegrityError):
                 return
             for _, images, labels in arrays.splits():

@@ -1,21 +1,19 @@
-import dataclasses
 import socket
 import time
 
 import pytest
 import requests
 
-from millrace.datasets.patience import Patience
-from millrace.datasets.transfer import Fault, Head, Transfer, plain
+from millrace.datasets import limits
+from millrace.datasets.http import Fault, Head, Transfer, cause
 from tests.datasets import server as answers
 from tests.datasets.server import Server
-from tests.datasets.specs import QUICK
 
 DATA = bytes(range(256)) * 2000
 
 
-def get(url: str, patience: Patience = QUICK, seconds: float = 10) -> tuple[Head, bytes]:
-    with Transfer(url, {}, patience, time.monotonic() + seconds) as transfer:
+def get(url: str, seconds: float = 10) -> tuple[Head, bytes]:
+    with Transfer(url, {}, time.monotonic() + seconds) as transfer:
         return transfer.head(), b"".join(transfer.chunks())
 
 
@@ -69,11 +67,13 @@ def test_no_redirect_from_https_to_http(server: Server, monkeypatch: pytest.Monk
         get(f"{server.url}/a".replace("http:", "https:"))
 
 
-def test_silence_ends(server: Server) -> None:
+def test_silence_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "READ", 0.3)
+    monkeypatch.setattr(limits, "WINDOW", 5)
     server.put("/a", answers.stalls(DATA, 1000))
     begin = time.monotonic()
     with pytest.raises(Fault, match=r"fell silent for 0.3 s|no bytes in time") as caught:
-        get(f"{server.url}/a", dataclasses.replace(QUICK, read=0.3, window=5))
+        get(f"{server.url}/a")
     assert caught.value.passing
     assert time.monotonic() - begin < 2
 
@@ -87,22 +87,27 @@ def test_a_drip_under_the_floor_ends_although_no_read_times_out(server: Server) 
     assert time.monotonic() - begin < 2
 
 
-def test_a_server_over_the_floor_is_left_alone(server: Server) -> None:
+def test_a_server_over_the_floor_is_left_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FLOOR", 10)
+    monkeypatch.setattr(limits, "WINDOW", 0.15)
     server.put("/a", answers.drips(DATA[:20], 0.02))
-    assert get(f"{server.url}/a", dataclasses.replace(QUICK, floor=10, window=0.15))[1] == DATA[:20]
+    assert get(f"{server.url}/a")[1] == DATA[:20]
 
 
-def test_header_lines_without_end_end(server: Server) -> None:
+def test_header_lines_without_end_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CONNECT", 0.2)
+    monkeypatch.setattr(limits, "READ", 0.3)
     server.put("/a", answers.drips_head(0.05))
     with pytest.raises(Fault, match="no answer within") as caught:
-        get(f"{server.url}/a", dataclasses.replace(QUICK, connect=0.2, read=0.3))
+        get(f"{server.url}/a")
     assert caught.value.passing
 
 
-def test_the_deadline_holds_over_all(server: Server) -> None:
+def test_the_deadline_holds_over_all(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "FLOOR", 0)
     server.put("/a", answers.drips(DATA, 0.01))
     with pytest.raises(Fault, match="deadline for this file is over"):
-        get(f"{server.url}/a", dataclasses.replace(QUICK, floor=0), seconds=0.3)
+        get(f"{server.url}/a", seconds=0.3)
     with pytest.raises(Fault, match="deadline for this file is over"):
         get(f"{server.url}/a", seconds=-1)
 
@@ -139,6 +144,6 @@ def test_rubbish_is_a_fault(server: Server) -> None:
 
 
 def test_other_errors_keep_their_words() -> None:
-    assert plain(ValueError("odd")) == "odd"
-    assert plain(ValueError()) == "ValueError"
-    assert plain("IncompleteRead(5 bytes read, 3 more expected)") == "the connection broke after 5 bytes"
+    assert cause(ValueError("odd")) == "odd"
+    assert cause(ValueError()) == "ValueError"
+    assert cause(ValueError("IncompleteRead(5 bytes read, 3 more expected)")) == "the connection broke after 5 bytes"

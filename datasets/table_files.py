@@ -1,0 +1,160 @@
+"""Tables on disk: Arrow IPC files that are memory-mapped, made by one process at a time.
+
+In a dataset's cache folder lie train.arrow, test.arrow and table.json, the manifest, written last: sizes,
+modification times, row counts and sha256 of both files, and the digest of the content. Opening
+compares sizes, times and schema, in about a millisecond; a file that was touched since is read whole
+and compared by digest, as is everything on `verify_tables`.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from millrace.datasets import limits
+from millrace.datasets.arrays import Arrays
+from millrace.datasets.spec import DatasetSpec
+from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, schema
+from millrace.errors import IntegrityError
+from millrace.storage.files import storage_errors, sweep, written_aside
+from millrace.storage.lock import locked
+
+SPLITS = ("train", "test")
+MANIFEST, LOCK = "table.json", "lock"
+_CHUNK = 1 << 20
+
+
+def open_or_make(
+    folder: Path, spec: DatasetSpec, make: Callable[[], Arrays], waiting: Callable[[str, float], None]
+) -> Dataset:
+    """The memory-mapped dataset; what `make` decodes is written first where the folder has none.
+
+    One process makes it, others wait: `waiting(owner, seconds so far)`. Errors: those of `make`, DeadlineError, and
+    DataError for a disk that is full or may not be written.
+    """
+    if (found := open_tables(folder, spec)) is not None:
+        return found
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / LOCK, seconds=limits.LOCK, waiting=waiting):
+            # The process that was waited for may have done the work.
+            if (found := open_tables(folder, spec)) is not None:
+                return found
+            sweep(folder)
+            return write_tables(folder, make(), spec)
+
+
+def write_tables(folder: Path, arrays: Arrays, spec: DatasetSpec) -> Dataset:
+    """Write both tables and the manifest into the folder, each aside, flushed and renamed; then open them."""
+    dataset = in_memory(arrays, spec)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    entries = {}
+    for split, table in zip(SPLITS, (dataset.train, dataset.test), strict=True):
+        path = folder / f"{split}.arrow"
+        with written_aside(path) as file:
+            digested = _Digested(file)
+            with pa.ipc.new_file(digested, table.schema) as writer:
+                writer.write_table(table)
+        entries[split] = _entry(path) | {"rows": table.num_rows, "sha256": digested.total.hexdigest()}
+    manifest = {"version": TABLE_VERSION, "digest": dataset.digest, "files": entries}
+    _write_manifest(folder, manifest)
+    opened = _open_tables(folder, manifest, spec)
+    if opened is None:
+        raise IntegrityError(f"the table of {spec.name} was written but does not read back", got=str(folder))
+    return opened
+
+
+def open_tables(folder: Path, spec: DatasetSpec) -> Dataset | None:
+    """The memory-mapped dataset, or None where its files are missing, damaged or of another version."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        if manifest["version"] != TABLE_VERSION:
+            return None
+        opened = _open_tables(folder, manifest, spec)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+        return None
+    if opened is not None:
+        _refresh(folder, manifest)
+    return opened
+
+
+def verify_tables(folder: Path, spec: DatasetSpec) -> Dataset:
+    """Read both files whole and compare their digests; IntegrityError for the first that differs."""
+    dataset = open_tables(folder, spec)
+    if dataset is None:
+        raise IntegrityError(f"the table of {spec.name} is missing or damaged", got=str(folder))
+    manifest = json.loads((folder / MANIFEST).read_bytes())
+    for split in SPLITS:
+        path = folder / f"{split}.arrow"
+        expected, got = manifest["files"][split]["sha256"], _sha256(path)
+        if expected != got:
+            raise IntegrityError(f"{path} is damaged", expected=f"sha256:{expected}", got=f"sha256:{got}")
+    return dataset
+
+
+class _Digested:
+    """A file that is written from its beginning to its end; its bytes are digested on the way."""
+
+    closed = False  # pyarrow asks; whoever opened the file closes it
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.total = file, hashlib.sha256()
+        self.tell, self.flush = file.tell, file.flush
+
+    def write(self, data: Any) -> int:
+        self.total.update(data)
+        return self._file.write(data)
+
+
+def _open_tables(folder: Path, manifest: dict[str, Any], spec: DatasetSpec) -> Dataset | None:
+    train, test = (_open(folder / f"{split}.arrow", manifest["files"][split]) for split in SPLITS)
+    if train is None or test is None:
+        return None
+    expected = schema(train.schema.field("image").type.shape, spec.name, manifest["digest"])
+    if not all(table.schema.equals(expected, check_metadata=True) for table in (train, test)):
+        return None
+    return Dataset(spec, train, test, manifest["digest"])
+
+
+def _open(path: Path, entry: dict[str, Any]) -> pa.Table | None:
+    found = _entry(path)
+    if found["bytes"] != entry["bytes"]:
+        return None
+    if found["mtime_ns"] != entry["mtime_ns"] and _sha256(path) != entry["sha256"]:
+        return None
+    with pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_file(source).read_all()
+    return table if table.num_rows == entry["rows"] else None
+
+
+def _refresh(folder: Path, manifest: dict[str, Any]) -> None:
+    """Note new modification times of files whose digests agreed (a copied cache), where that is possible."""
+    times = {split: _entry(folder / f"{split}.arrow")["mtime_ns"] for split in SPLITS}
+    if all(times[split] == manifest["files"][split]["mtime_ns"] for split in SPLITS):
+        return
+    for split in SPLITS:
+        manifest["files"][split]["mtime_ns"] = times[split]
+    with suppress(OSError):
+        _write_manifest(folder, manifest)
+
+
+def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    with written_aside(folder / MANIFEST) as file:
+        file.write(json.dumps(manifest, indent=1).encode() + b"\n")
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _sha256(path: Path) -> str:
+    total = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            total.update(chunk)
+    return total.hexdigest()
