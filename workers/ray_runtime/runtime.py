@@ -22,6 +22,7 @@ HELLO = 5.0  # seconds for it to say whether it has
 STRAGGLER = 2.0  # seconds; and ten times the usual step
 PERIOD = 0.25  # seconds between two looks at the server: each takes time from the workers
 LEAVE = 10.0  # seconds for the workers to end
+TRIES = 20  # of one call to a server that is lost again and again
 
 
 class RayRuntime:
@@ -37,7 +38,7 @@ class RayRuntime:
         watch: Watch,
     ) -> None:
         self._actors, self._latest, self._incident, self._watch = actors, latest, incident, watch
-        self._staffing = Staffing(actors, staff, incident, lambda name: self._call(actors.server.leave, name))
+        self._staffing = Staffing(actors, staff, incident, lambda name: self._call("leave", name))
         self.workers, self.augmenters = staff.least, len(actors.augmenters)
         self._state = state
         self._limit = self._next = state.version if state else 0
@@ -56,15 +57,15 @@ class RayRuntime:
 
     def allow(self, limit: int) -> None:
         self._limit = limit
-        self._call(self._actors.server.allow, limit)
+        self._call("allow", limit)
 
     def cut(self, epochs: Sequence[int]) -> None:
         self._cuts = tuple(epochs)
-        self._call(self._actors.server.cut, self._cuts)
+        self._call("cut", self._cuts)
 
     def finished(self, timeout: float) -> list[Finished]:
         self._staffing.watch(self._next)
-        status: Status = self._call(self._actors.server.status, self._next, max(timeout, PERIOD))
+        status: Status = self._call("status", self._next, max(timeout, PERIOD))
         fresh = [record for record in status.finished if record.update.step >= self._next]
         self.retries, self.workers = status.retries, len(status.members)
         self._count_copied(status)
@@ -83,7 +84,7 @@ class RayRuntime:
     def snapshot(self) -> ServerState:
         until = time.monotonic() + RESTART * 2
         while time.monotonic() < until:
-            state = self._call(self._actors.server.snapshot, self._next)
+            state = self._call("snapshot", self._next)
             if state is not None:
                 return state  # type: ignore[no-any-return]
             # The server replays steps that the trainer has seen before.
@@ -99,11 +100,13 @@ class RayRuntime:
     def close(self) -> None:
         self._actors.close(LEAVE)
 
-    def _call(self, method: Any, *arguments: Any) -> Any:
+    def _call(self, method: str, *arguments: Any) -> Any:
         """The server's answer; where it died, it is restored from the newest checkpoint and asked again."""
-        for _ in range(20):
+        for _ in range(TRIES):
+            # Looked up in each try: `_restore` may have put another server, elsewhere, in the place of the lost one.
+            call = getattr(self._actors.server, method)
             try:
-                return ray.get(method.remote(*arguments), timeout=ANSWER)
+                return ray.get(call.remote(*arguments), timeout=ANSWER)
             except RayTaskError as error:
                 raise cause_of(error) from error
             except LOST as error:
@@ -112,7 +115,7 @@ class RayRuntime:
                 kind = "parameter server lost" if before != self._incarnation else "message lost"
                 self._incident(kind, "server", node, why(error), self._next)
         raise TrainingError(
-            "the parameter server is lost again and again", got="20 times", do="look at its node's logs"
+            "the parameter server is lost again and again", got=f"{TRIES} times", do="look at its node's logs"
         )
 
     def _restore(self, state: ServerState | None) -> None:
@@ -155,4 +158,4 @@ class RayRuntime:
         if len(status.members) > 1 and status.age > patience and status.missing and since >= patience:
             self._loosened = (status.version, time.monotonic())
             self._incident("straggler", f"slots {status.missing}", "", f"{status.age:.1f} s", status.version)
-            self._call(self._actors.server.loosen)
+            self._call("loosen")

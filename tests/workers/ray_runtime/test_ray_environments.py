@@ -56,3 +56,23 @@ def test_a_server_of_another_environment_goes_elsewhere_or_is_admitted(tmp_path:
     assert {line["node"] for line in admitted} == {other.id}
     assert json.loads((tmp_path / "mixed" / "result.json").read_text())["reproducible"] is False
     assert "not reproducible" in run("audit", str(tmp_path / "mixed"))
+
+
+def test_a_server_that_is_lost_and_comes_back_with_another_environment_moves_on(tmp_path: Path, unbroken: Path) -> None:
+    folder = tmp_path / "run"
+    metrics = folder / "metrics.jsonl"
+    with several_nodes(3, 1) as nodes:
+        place = ["--runtime", "ray", "--address", nodes.address, "--workers", "1", "--augmenters", "1"]
+        driver = start(*TRAIN, *place, "--out", str(folder))
+        try:
+            wait_for(lambda: metrics.exists() and metrics.stat().st_size, "the first steps")
+            other = nodes.add(1, OTHER)
+            nodes.lose(nodes.others[0])  # the server's: it keeps away from the driver's
+            code, output = end(driver, 400)
+        except BaseException as error:
+            driver.kill()
+            raise AssertionError(end(driver, 30)[1]) from error
+    assert code == 0, output
+    check(folder, unbroken, "parameter server refused: 1")
+    (refused,) = (line for line in lines(folder / "incidents.jsonl") if "refused" in line["kind"])
+    assert refused["node"] == other.id
