@@ -72,6 +72,10 @@ class TrainingError(MillraceError):
     """Training cannot go on: a loss that is not a number, a lost worker that cannot be replaced."""
 
 
+class Diverged(TrainingError):
+    """A loss, a gradient or a weight is not finite. It would be so again: the same seed ends at the same step."""
+
+
 class DeadlineError(MillraceError):
     """Something was waited for longer than it may take; the message says what and what to change."""
 

@@ -26,7 +26,8 @@ class RunStarted:
 class StepDone:
     """One update of the weights. `loss` is the mean over the batch before the update, in nats;
     `accuracy` a fraction of the batch; `rate` the learning rate; `waiting` the share of the workers'
-    time since the last report in which they waited for data; `samples_per_second` since the last report."""
+    time since the step before in which they waited for data; `samples_per_second` since the step before. The fields
+    are those of a line of metrics.jsonl."""
 
     step: int
     epoch: int
@@ -83,3 +84,21 @@ class RunDone:
 
 Event = RunStarted | StepDone | EpochDone | CheckpointWritten | Notice | RunDone
 Observer = Callable[[Event], None]
+
+
+class Reporter:
+    """Hands events to an observer until it raises something, whatever it is: a closed pipe, a fault of its own.
+
+    The error is kept in `failure` and nothing more is said, so that the run can write a checkpoint before it raises it.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.failure: BaseException | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self.failure is None:
+            try:
+                self._observer(event)
+            except BaseException as error:
+                self.failure = error

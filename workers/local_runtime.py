@@ -10,20 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
-from millrace.errors import TrainingError
 from millrace.pipeline import ReadAhead
 from millrace.workers.crew import Crew
 from millrace.workers.gradient_worker import GradientWorker, gradient_worker
 from millrace.workers.job import Place
-from millrace.workers.parameter_server import ParameterServer, ServerState
-from millrace.workers.runtime import Finished
+from millrace.workers.parameter_server import ParameterServer, ServerState, Update
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
 from millrace.workers.tree import share
 
 MIB = 1 << 20
 MOST_AHEAD = 64  # slots: of small images more would only fill memory, and long after the run's start
-DEADLINE = 600.0  # seconds without any finished step after which a run is given up
+LEAVE = 600.0  # seconds for a thread to end what it computes
 
 
 def cores() -> int:
@@ -51,7 +49,8 @@ class LocalRuntime:
         self._moved = threading.Condition()  # the version, the limit, the end, or work for the crew
         self._crew = Crew(self._moved)
         self._limit, self._ended = self.server.version, False
-        self._records: SimpleQueue[Finished | BaseException] = SimpleQueue()
+        self._records: SimpleQueue[Update | BaseException] = SimpleQueue()
+        self._failure: BaseException | None = None  # what ended a worker
         self._waited = [0.0] * self.workers
         self._last = 0.0
         self._threads = [
@@ -74,16 +73,21 @@ class LocalRuntime:
     def cut(self, epochs: Sequence[int]) -> None:
         self.server.cut(epochs)
 
-    def finished(self, timeout: float) -> list[Finished]:
-        records: list[Finished] = []
-        try:
-            while True:
+    def finished(self, timeout: float) -> list[Update]:
+        records: list[Update] = []
+        while self._failure is None:
+            try:
                 record = self._records.get(timeout=timeout) if not records else self._records.get_nowait()
-                if isinstance(record, BaseException):
-                    raise record
+            except Empty:
+                return records
+            if isinstance(record, BaseException):
+                self._failure = record
+            else:
                 records.append(record)
-        except Empty:
-            return records
+        if not records:
+            raise self._failure
+        # The last steps before a failure tell most about it: they are handed out before it is raised.
+        return records
 
     def snapshot(self) -> ServerState:
         return self.server.snapshot()
@@ -95,7 +99,7 @@ class LocalRuntime:
         self._ahead.close()
         for thread in self._threads:
             if thread.is_alive():
-                thread.join(DEADLINE)
+                thread.join(LEAVE)
 
     def _keys(self) -> Iterator[tuple[int, int]]:
         for step in range(self.server.version, self._setup.total_steps):
@@ -143,7 +147,7 @@ class LocalRuntime:
         self._waited = [0.0] * self.workers
         with self._moved:
             self._moved.notify_all()
-        self._records.put(Finished(update, seconds, waiting))
+        self._records.put(update._replace(seconds=seconds, waiting=waiting))
 
     def _wait_for(self, step: int) -> bool:
         """Wait until the step may be computed; False where it never will."""
@@ -157,19 +161,13 @@ class LocalRuntime:
                 self._pause(lambda: self._ended or (step <= self.server.version and step < self._limit))
 
     def _wait_until(self, version: int) -> None:
-        """Wait for the weights of a version, making batches meanwhile."""
-        began = time.monotonic()
+        """Wait for the weights of a version, making batches meanwhile; until `close` where a step hangs, since the
+        trainer knows how long it may take (`Standstill`)."""
         while self.server.version < version and not self._ended:
             # What the next step needs first, then the update, then what later steps need.
             scarce = self._ahead.waiting < self._slots
             if not (scarce and self._ahead.help()) and not self._crew.help() and not self._ahead.help():
                 self._pause(lambda: self._ended or self._crew.busy or self.server.version >= version)
-            if time.monotonic() - began > DEADLINE:
-                raise TrainingError(
-                    f"step {version - 1} did not finish",
-                    expected=f"all slots within {DEADLINE:g} s",
-                    got=f"missing {self.server.missing()}",
-                )
 
     def _pause(self, until: Callable[[], bool]) -> None:
         with self._moved:

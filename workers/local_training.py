@@ -3,14 +3,15 @@
 import threading
 
 from millrace.datasets import Dataset
-from millrace.model import Checkpoint, differences, fingerprint
+from millrace.model import Checkpoint
 from millrace.runs.folder import RunFolder
 from millrace.workers.blas import one_blas_thread
-from millrace.workers.events import Notice, Observer, RunDone
+from millrace.workers.checkpoints import take_up
+from millrace.workers.events import Observer, Reporter, RunDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_runtime import LocalRuntime, cores
 from millrace.workers.setup import Setup
-from millrace.workers.trainer import Trainer, server_state
+from millrace.workers.trainer import Trainer
 
 
 def train(
@@ -27,15 +28,12 @@ def train(
     The folder must be owned (`RunFolder.own`). A checkpoint of other data, another network or another environment:
     see `RunFolder.latest` and `model.differences`; the last is announced here and never refused.
     """
-    setup = Setup(job, dataset)
-    if checkpoint is not None:
-        folder.drop_after(checkpoint.step)
-        for difference in differences(fingerprint(), checkpoint.fingerprint):
-            observer(Notice(f"another environment than the checkpoint's: {difference}; bits may differ from here on"))
+    setup, report = Setup(job, dataset), Reporter(observer)
+    state = take_up(checkpoint, folder, report)
     with one_blas_thread():
-        runtime = LocalRuntime(setup, place, server_state(checkpoint) if checkpoint else None)
+        runtime = LocalRuntime(setup, place, state)
         try:
             threads = place.most_workers or cores()
-            return Trainer(setup, place, runtime, folder, observer, stop, checkpoint, threads).run()
+            return Trainer(setup, place, runtime, folder, report, stop, checkpoint, threads).run()
         finally:
             runtime.close()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from millrace.errors import TrainingError
+from millrace.errors import Diverged, TrainingError
 from millrace.model import served
 from millrace.model.norms import gradient_norm
 from millrace.model.schedules import cut
@@ -23,9 +23,13 @@ F32Array = npt.NDArray[np.float32]
 
 
 class Update(NamedTuple):
-    """One finished step. loss: sum over the samples, before the update; epoch_loss, epoch_correct, epoch_samples: the
-    sums since the epoch's first step; ledger: the epoch's digest so far, hex; norm: of the averaged gradient before
-    clipping, where it was asked for."""
+    """One finished step, from the server to the trainer.
+
+    loss: sum over the samples, in nats, before the update; correct, samples: counts; rate: the learning rate.
+    epoch_loss, epoch_correct, epoch_samples: the sums since the epoch's first step; ledger: the epoch's digest so far,
+    hex. norm: of the averaged gradient before clipping, where it was asked for. seconds, waiting: since the step
+    before, and the share of the workers' time in these that they waited for data; the runtime fills them in.
+    """
 
     step: int
     loss: float
@@ -37,6 +41,8 @@ class Update(NamedTuple):
     epoch_samples: int
     ledger: str
     norm: float | None = None
+    seconds: float = 0.0
+    waiting: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,8 @@ class ParameterServer:
             return self._reduction.missing() if self._reduction else []
 
     def update(self, spread: Spread | None = None) -> Update:
-        """Average the complete step's gradients and move the weights. TrainingError where the loss is not finite:
-        the weights stay as they were before the step. spread: see `model.updates`; it changes no bit."""
+        """Average the complete step's gradients and move the weights. Diverged where the loss is not finite: the
+        weights stay as they were before the step. spread: see `model.updates`; it changes no bit."""
         with self._updating:
             if self._reduction is None:
                 raise TrainingError("there is no step left to update", got=f"version {self.version}")
@@ -150,7 +156,7 @@ class ParameterServer:
             return Update(step, loss, correct, samples, rate, *sums, norm)
 
     def snapshot(self) -> ServerState:
-        """Copies of everything, from between two updates. TrainingError where a weight is not finite."""
+        """Copies of everything, from between two updates. Diverged where a weight is not finite."""
         with self._updating:
             state = self._state
             if not np.isfinite(state.weights).all():
@@ -174,8 +180,8 @@ class ParameterServer:
         self._reduction = None if ended else Reduction(self._setup.order.slots(self.version))
 
 
-def _not_finite(step: int, got: object) -> TrainingError:
-    return TrainingError(
+def _not_finite(step: int, got: object) -> Diverged:
+    return Diverged(
         f"training broke down at step {step}",
         expected="a finite loss and finite weights",
         got=got,

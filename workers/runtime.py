@@ -1,20 +1,9 @@
 """What a place to run must offer the trainer; local threads and Ray actors are two of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from millrace.workers.parameter_server import ServerState, Update
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished step as the runtime saw it: seconds since the step before, and the share of the workers' time in
-    these seconds that was spent waiting for data."""
-
-    update: Update
-    seconds: float
-    waiting: float
 
 
 class Runtime(Protocol):
@@ -31,11 +20,11 @@ class Runtime(Protocol):
         """Steps below `limit` may be computed."""
 
     def cut(self, epochs: Sequence[int]) -> None:
-        """The epochs from whose beginning on the plateau schedule cuts the rate; told before their steps."""
+        """The epochs from whose beginning on the plateau schedule cuts the rate; comes before their steps."""
 
-    def finished(self, timeout: float) -> list[Finished]:
+    def finished(self, timeout: float) -> list[Update]:
         """The steps finished since the last call, in order, after waiting `timeout` seconds at most for the
-        first; raises what went wrong in a worker."""
+        first; raises what went wrong in a worker, once the steps finished before it have been handed out."""
 
     def snapshot(self) -> ServerState:
         """Copies of the server's state, from between two steps."""

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from millrace import datasets
 from millrace.datasets import Dataset
-from millrace.errors import TrainingError
+from millrace.errors import Diverged
 from millrace.runs.folder import RunFolder, write_whole
 from millrace.workers.events import Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
 
 BROKEN = "broken.txt"
-BREAKDOWN = "training broke down"  # how the error of a loss that is not finite begins
 
 
 @dataclass(frozen=True)
@@ -46,10 +45,8 @@ def carry_out(trial: Trial, dataset: Dataset, stop: threading.Event) -> bool:
     # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
     warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
     try:
-        train(trial.job, trial.place, dataset, folder, _deaf, stop, folder.latest(dataset_digest=dataset.digest))
-    except TrainingError as error:
-        if not error.what.startswith(BREAKDOWN):
-            raise
+        train(trial.job, trial.place, dataset, folder, _ignore, stop, folder.latest(dataset_digest=dataset.digest))
+    except Diverged as error:
         write_whole(trial.folder / BROKEN, f"{error}\n".encode())
         return True
     finally:
@@ -74,5 +71,5 @@ def one_by_one(trials: Sequence[Trial], stop: threading.Event, load: Callable[[T
             yield trial
 
 
-def _deaf(event: Event) -> None:
+def _ignore(event: Event) -> None:
     """What a single run reports is of no interest here."""

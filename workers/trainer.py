@@ -3,42 +3,35 @@
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets import images, labels
-from millrace.errors import DeadlineError
+from millrace.errors import DeadlineError, Diverged
 from millrace.model import Checkpoint, fingerprint
 from millrace.runs.folder import RunFolder
 from millrace.runs.incidents import reproducible
 from millrace.runs.json_lines import Lines
+from millrace.workers.checkpoints import TimeSpent, compose
 from millrace.workers.evaluation import Evaluation, evaluate
-from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Observer, RunDone, RunStarted, StepDone
+from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Reporter, RunDone, RunStarted, StepDone
 from millrace.workers.job import Place
-from millrace.workers.parameter_server import ServerState
-from millrace.workers.runtime import Finished, Runtime
+from millrace.workers.parameter_server import ServerState, Update
+from millrace.workers.runtime import Runtime
 from millrace.workers.setup import Setup
+from millrace.workers.standstill import Standstill
 from millrace.workers.verdicts import Verdicts
 
 POLL = 0.1  # seconds between two looks at the runtime
 REST, AHEAD = 0.05, 8  # the longest rest after a look; taken only while at least so many steps may be computed
-DEADLINE = 900.0  # seconds without a finished step after which the run is given up
-
-
-@dataclass
-class Progress:
-    """What the trainer itself remembers, kept in checkpoints: seconds of training, those of the current epoch, and
-    the seconds of these that a worker waited for data."""
-
-    seconds: float = 0.0
-    epoch_seconds: float = 0.0
-    epoch_waiting: float = 0.0
+REPORT = 900.0  # seconds for the steps of a checkpoint to be reported, which are finished
 
 
 class Trainer:
-    """One run from a state to its end or to a stop. `observer` is called from the thread that calls `run`."""
+    """One run from a state to its end or to a stop. `report` is called from the thread that calls `run`."""
 
     def __init__(
         self,
@@ -46,39 +39,47 @@ class Trainer:
         place: Place,
         runtime: Runtime,
         folder: RunFolder,
-        observer: Observer,
+        report: Reporter,
         stop: threading.Event,
         checkpoint: Checkpoint | None = None,
         threads: int = 1,
     ) -> None:
         self._setup, self._place, self._runtime = setup, place, runtime
-        self._folder, self._observer, self._stop, self._threads = folder, observer, stop, threads
+        self._folder, self._report, self._stop, self._threads = folder, report, stop, threads
         self._first = self._step = checkpoint.step if checkpoint else 0
         kept = checkpoint.state.get("trainer", {}) if checkpoint else {}
-        self._progress = Progress(**kept)
+        self._spent = TimeSpent(**kept)
         self._verdicts = Verdicts(setup.job, checkpoint.state.get("verdicts") if checkpoint else None)
-        self._pending: deque[Finished] = deque()
-        self._seen = time.monotonic()
+        self._pending: deque[Update] = deque()
+        self._standstill = Standstill(setup)
         self._limit, self._seconds = 0, 0.0  # what the runtime may compute; how long the last step took
         self._steps = Lines(folder.metrics, "step", self._step)
         self._epochs = Lines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
         self._fingerprint = fingerprint()
-        folder.notice = lambda text: observer(Notice(text))
+        folder.notice = lambda text: report(Notice(text))
 
     def run(self) -> RunDone:
-        """Train to the end, or until `stop` is set; a checkpoint is written in both cases."""
+        """Train to the end, or until `stop` is set, or the observer fails, whose error is raised; a checkpoint is
+        written in all three cases."""
         self._announce()
         self._runtime.start()
         self._allow()
         last_checkpoint = time.monotonic()
         try:
-            while not self._ended and not self._stop.is_set():
+            while not self._ended and not self._stop.is_set() and self._report.failure is None:
                 self._next(POLL)
                 self._rest()
                 if time.monotonic() - last_checkpoint >= self._place.checkpoint_every:
                     self._checkpoint()
                     last_checkpoint = time.monotonic()
-            return self._end()
+            done = self._end()
+            if self._report.failure is not None:
+                raise self._report.failure
+            return done
+        except Diverged:
+            with suppress(Diverged):
+                self._next(0.0)  # the last steps before it tell most about it
+            raise
         finally:
             for lines in (self._steps, self._epochs):
                 if self._folder.lost:
@@ -93,12 +94,11 @@ class Trainer:
     def _next(self, timeout: float, until: int | None = None) -> None:
         """Take in finished steps, waiting `timeout` for the first, but none from step `until` on."""
         if not self._pending:
+            began = time.monotonic()
             self._pending.extend(self._runtime.finished(timeout))
-            now = time.monotonic()
-            self._seen = now if self._pending else self._seen
-            if now - self._seen > DEADLINE:
-                raise DeadlineError("no step was finished", expected=f"one within {DEADLINE:g} s", got="none")
-        while self._pending and (until is None or self._pending[0].update.step < until):
+            if not self._pending:
+                self._standstill.waited(time.monotonic() - began)
+        while self._pending and (until is None or self._pending[0].step < until):
             self._record(self._pending.popleft())
         self._folder.check_owner()
         self._steps.flush()
@@ -114,13 +114,13 @@ class Trainer:
         wanted = self._place.most_workers
         if wanted > slots or (not wanted and self._threads > slots):
             what = f"{wanted} workers" if wanted else f"{self._threads} cores"
-            self._observer(
+            self._report(
                 Notice(
                     f"{what} for {slots} slot{'s'[: slots > 1]}: {slots} can work at once; "
                     f"a smaller --slot-size or a larger --batch would use more"
                 )
             )
-        self._observer(
+        self._report(
             RunStarted(
                 folder=self._folder.location,
                 step=self._step,
@@ -148,44 +148,34 @@ class Trainer:
         self._limit = edge if len(self._setup.split.validation) else self._setup.total_steps
         self._runtime.allow(self._limit)
 
-    def _record(self, finished: Finished) -> None:
-        update, samples = finished.update, finished.update.samples
-        epoch = self._setup.order.epoch(update.step)
+    def _record(self, update: Update) -> None:
+        """A finished step: its line of metrics, its event, and what is due where it ends its epoch."""
         done = StepDone(
             step=update.step,
-            epoch=epoch,
-            loss=update.loss / samples,
-            accuracy=update.correct / samples,
+            epoch=self._setup.order.epoch(update.step),
+            loss=update.loss / update.samples,
+            accuracy=update.correct / update.samples,
             rate=update.rate,
-            samples_per_second=samples / finished.seconds,
-            waiting=finished.waiting,
+            samples_per_second=round(update.samples / update.seconds, 1),
+            waiting=round(update.waiting, 6),
         )
-        self._steps.write(
-            {
-                "step": done.step,
-                "epoch": done.epoch,
-                "loss": done.loss,
-                "accuracy": done.accuracy,
-                "rate": done.rate,
-                "samples_per_second": round(done.samples_per_second, 1),
-                "waiting": round(done.waiting, 6),
-            }
-        )
-        self._step, self._seconds = update.step + 1, finished.seconds
-        self._progress.seconds += finished.seconds
-        self._progress.epoch_seconds += finished.seconds
-        self._progress.epoch_waiting += finished.seconds * finished.waiting
-        self._observer(done)
+        self._steps.write(vars(done))
+        self._step, self._seconds = update.step + 1, update.seconds
+        self._standstill.moved(update.seconds)
+        self._spent.seconds += update.seconds
+        self._spent.epoch_seconds += update.seconds
+        self._spent.epoch_waiting += update.seconds * update.waiting
+        self._report(done)
         if self._step % self._setup.order.steps_per_epoch == 0:
-            self._edge(finished)
+            self._edge(update)
             self._allow()
 
-    def _edge(self, last: Finished) -> None:
+    def _edge(self, update: Update) -> None:
         """The end of an epoch: its means, and the validation split, before the next step is allowed."""
         state = self._runtime.snapshot() if len(self._setup.split.validation) else None
         validation = self._validate(state) if state else None
-        update, progress = last.update, self._progress
-        seconds = max(progress.epoch_seconds, 1e-9)
+        spent = self._spent
+        seconds = max(spent.epoch_seconds, 1e-9)
         done = EpochDone(
             epoch=self._setup.order.epoch(update.step),
             step=update.step,
@@ -193,16 +183,16 @@ class Trainer:
             accuracy=update.epoch_correct / update.epoch_samples,
             rate=update.rate,
             samples_per_second=update.epoch_samples / seconds,
-            waiting=min(progress.epoch_waiting / seconds, 1.0),
+            waiting=min(spent.epoch_waiting / seconds, 1.0),
             validation_loss=validation.loss if validation else None,
             validation_accuracy=validation.accuracy if validation else None,
-            seconds=progress.epoch_seconds,
+            seconds=spent.epoch_seconds,
         )
         self._folder.check_owner()
         self._epochs.write({**vars(done), "samples": update.epoch_samples, "ledger": update.ledger})
         self._epochs.flush()
-        progress.epoch_seconds = progress.epoch_waiting = 0.0
-        self._observer(done)
+        spent.epoch_seconds = spent.epoch_waiting = 0.0
+        self._report(done)
         if state is not None and validation is not None and self._verdicts.wanted:
             self._decide(done.epoch, validation.loss, state)
 
@@ -213,10 +203,10 @@ class Trainer:
         if better and self._verdicts.keeps_best:
             self._folder.write_best(self._composed(state))
         if self._verdicts.cuts != cuts:
-            self._observer(Notice(f"epoch {epoch + 1}: the validation loss has stopped falling, the rate is cut"))
+            self._report(Notice(f"epoch {epoch + 1}: the validation loss has stopped falling, the rate is cut"))
         if self._verdicts.stop:
             best = self._verdicts.best.epoch + 1
-            self._observer(Notice(f"stopped early after epoch {epoch + 1}; the best was epoch {best}"))
+            self._report(Notice(f"stopped early after epoch {epoch + 1}; the best was epoch {best}"))
 
     def _validate(self, state: ServerState) -> Evaluation:
         setup, rows = self._setup, self._setup.split.validation
@@ -226,43 +216,27 @@ class Trainer:
     def _checkpoint(self) -> ServerState:
         """Write a checkpoint of the server's state, and of the trainer's at the very same step."""
         state = self._runtime.snapshot()
-        until = time.monotonic() + DEADLINE
+        until = time.monotonic() + REPORT
         while self._step < state.version:
             self._next(POLL, until=state.version)
             if time.monotonic() > until:
                 raise DeadlineError("a finished step was not reported", expected=state.version, got=self._step)
         path = self._folder.write(self._composed(state))
-        self._observer(CheckpointWritten(state.version, str(path)))
+        self._report(CheckpointWritten(state.version, str(path)))
         return state
 
     def _composed(self, state: ServerState) -> Checkpoint:
         """The server's state and the trainer's as one checkpoint."""
-        return Checkpoint(
-            step=state.version,
-            weights=state.weights,
-            optimizer=state.optimizer,
-            config=dict(self._setup.job.recipe),
-            dataset_digest=self._setup.dataset.digest,
-            model=self._setup.network.text,
-            inputs=self._setup.inputs,
-            data=self._setup.dataset.spec.described(self._setup.dataset.shape),
-            fingerprint=self._fingerprint,
-            state={
-                "epoch_loss": state.epoch_loss,
-                "epoch_correct": state.epoch_correct,
-                "epoch_samples": state.epoch_samples,
-                "ledger": state.ledger,
-                "incarnation": self._folder.incarnation,
-                "trainer": asdict(self._progress),
-                "verdicts": self._verdicts.as_dict(),
-            },
+        verdicts, incarnation = self._verdicts.as_dict(), self._folder.incarnation
+        return compose(
+            self._setup, state, self._spent, verdicts, incarnation=incarnation, fingerprint=self._fingerprint
         )
 
     def _end(self) -> RunDone:
-        """The last checkpoint; after the last step also the result, and the test set, once, unless it is barred."""
+        """The last checkpoint; after the last step also the result, and the test set, once, unless barred."""
         state = self._checkpoint()
         copied = self._runtime.copied / max(state.version - self._first, 1)
-        done = RunDone(state.version, not self._ended, self._progress.seconds, None, None, round(copied, 1))
+        done = RunDone(state.version, not self._ended, self._spent.seconds, None, None, round(copied, 1))
         if self._ended:
             measured = None if self._place.no_test else self._test(state.served)
             found: dict[str, object] = {"reproducible": reproducible(self._folder.incidents)}
@@ -272,7 +246,7 @@ class Trainer:
             if self._verdicts.keeps_best:
                 found |= {"best_epoch": self._verdicts.best.epoch, "stopped_early": self._verdicts.stop}
             self._folder.finish({**vars(done), **found})
-        self._observer(done)
+        self._report(done)
         return done
 
     def _test(self, weights: npt.NDArray[np.float32]) -> Evaluation:
@@ -280,9 +254,3 @@ class Trainer:
         setup, test = self._setup, self._setup.dataset.test
         served = best.served if best else weights
         return evaluate(setup.network, setup.inputs, served, images(test), labels(test), threads=self._threads)
-
-
-def server_state(checkpoint: Checkpoint) -> ServerState:
-    """The server's part of a checkpoint."""
-    sums = [checkpoint.state[name] for name in ("epoch_loss", "epoch_correct", "epoch_samples", "ledger")]
-    return ServerState(checkpoint.step, checkpoint.weights, checkpoint.optimizer, *sums)

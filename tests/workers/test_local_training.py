@@ -3,11 +3,12 @@
 import dataclasses
 import hashlib
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from millrace.errors import TrainingError
+from millrace.errors import DeadlineError, Diverged, TrainingError
 from millrace.pipeline.policy import preset
 from millrace.runs.folder import RunFolder
 from millrace.workers.blas import blas_threads
@@ -15,6 +16,8 @@ from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice,
 from millrace.workers.gradient_worker import GradientWorker
 from millrace.workers.job import Place
 from millrace.workers.ledger import expected
+from millrace.workers.local_runtime import LocalRuntime
+from millrace.workers.parameter_server import ServerState
 from millrace.workers.setup import Setup
 from tests.workers.runs import (
     JOB,
@@ -173,7 +176,7 @@ def test_the_ledger_is_what_the_stream_gives(tmp_path: Path) -> None:
 
 def test_another_environment_is_announced_and_blocks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train(tmp_path, until=4)
-    monkeypatch.setattr("millrace.workers.local_training.fingerprint", lambda: {"blas": "another"})
+    monkeypatch.setattr("millrace.workers.checkpoints.own_fingerprint", lambda: {"blas": "another"})
     watch = Watch()
     train(tmp_path, watch=watch)
     assert any("another environment" in notice.text for notice in watch.of(Notice))
@@ -227,15 +230,57 @@ def test_an_error_in_the_pipeline_ends_the_run_with_it(
     assert not worker_threads()
 
 
+@pytest.mark.parametrize(
+    ("kind", "step"), [(RunStarted, 0), (StepDone, 2), (EpochDone, 5), (CheckpointWritten, 3), (StepDone, STEPS - 1)]
+)
+@pytest.mark.parametrize("error", [BrokenPipeError, SystemExit])
 @pytest.mark.timeout(20)
-def test_an_error_of_the_observer_ends_the_run_with_it(tmp_path: Path) -> None:
+def test_an_error_of_the_observer_ends_the_run_with_a_checkpoint_and_then_with_it(
+    tmp_path: Path, unbroken: dict[str, Path], kind: type, step: int, error: type[BaseException]
+) -> None:
     def fail(event: Event) -> None:
-        if isinstance(event, StepDone) and event.step == 2:
-            raise BrokenPipeError
+        if isinstance(event, kind) and getattr(event, "step", 0) >= step:
+            raise error
 
-    with pytest.raises(BrokenPipeError):
-        train(tmp_path, watch=Watch(fail))
+    with pytest.raises(error):
+        train(tmp_path, place=Place(workers=2, checkpoint_every=1e-9), watch=Watch(fail))
     assert not worker_threads()
+    kept = RunFolder.open(tmp_path).latest()
+    assert kept is not None
+    assert step <= kept.step == len(lines(tmp_path / "metrics.jsonl"))
+    train(tmp_path)
+    assert bits(tmp_path) == bits(unbroken["plain"])
+
+
+def test_a_step_may_take_as_long_as_its_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compute = GradientWorker.compute
+
+    def slow(self: GradientWorker, weights, step, block, slots, take):  # type: ignore[no-untyped-def]
+        if block.size > 1:
+            time.sleep(0.5)
+        return compute(self, weights, step, block, slots, take)
+
+    monkeypatch.setattr(GradientWorker, "compute", slow)
+    for module in ("trainer", "local_runtime", "standstill"):
+        monkeypatch.setattr(f"millrace.workers.{module}.DEADLINE", 0.2, raising=False)
+    monkeypatch.setattr("millrace.workers.standstill.SLOWEST", (1e5, 1e5), raising=False)  # 2 s for a step
+    assert train(tmp_path, dataclasses.replace(JOB, epochs=1), Place(workers=1)).step == STEPS_PER_EPOCH
+
+
+@pytest.mark.timeout(20)
+def test_a_run_that_stands_still_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def hang(self: GradientWorker, weights, step, block, slots, take):  # type: ignore[no-untyped-def]
+        ended.wait(10)
+        raise MemoryError
+
+    monkeypatch.setattr(GradientWorker, "compute", hang)
+    monkeypatch.setattr("millrace.workers.standstill.DEADLINE", 0.2)
+    monkeypatch.setattr("millrace.workers.local_runtime.LEAVE", 0.1)
+    with pytest.raises(DeadlineError, match="no step was finished"):
+        train(tmp_path)
+    ended.set()
 
 
 @pytest.mark.filterwarnings("ignore:.*encountered in matmul:RuntimeWarning")
@@ -248,6 +293,32 @@ def test_a_loss_that_is_no_number_names_the_step_and_keeps_the_last_good_checkpo
     assert kept is not None
     assert kept.step == 1
     assert not RunFolder.open(tmp_path).finished
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in matmul:RuntimeWarning")
+@pytest.mark.parametrize("every", [60.0, 1e-9])
+def test_the_steps_before_a_breakdown_are_in_the_metrics(tmp_path: Path, every: float) -> None:
+    wild = dataclasses.replace(JOB, optimizer=dataclasses.replace(JOB.optimizer, name="sgd", rate=1e12))
+    with pytest.raises(TrainingError, match="training broke down") as caught:
+        train(tmp_path, wild, Place(workers=2, checkpoint_every=every))
+    broken = int(caught.value.what.rsplit(maxsplit=1)[1])
+    assert broken > 0
+    assert [line["step"] for line in lines(tmp_path / "metrics.jsonl")][:broken] == list(range(broken))
+
+
+def test_the_steps_before_weights_that_are_not_finite_are_in_the_metrics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverged(self: LocalRuntime) -> ServerState:
+        while self.server.version < STEPS:
+            time.sleep(0.01)
+        time.sleep(0.2)  # the last step is handed in after the version says so
+        raise Diverged("a weight is not finite")
+
+    monkeypatch.setattr(LocalRuntime, "snapshot", diverged)
+    with pytest.raises(Diverged, match="a weight is not finite"):
+        train(tmp_path, place=Place(workers=1, checkpoint_every=1e-9))
+    assert [line["step"] for line in lines(tmp_path / "metrics.jsonl")] == list(range(STEPS))
 
 
 def test_the_result_is_that_of_the_test_set(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from millrace.errors import TrainingError
+from millrace.errors import Diverged, TrainingError
 from millrace.workers.ledger import EMPTY, extend
 from millrace.workers.parameter_server import ParameterServer, ServerState, Update
 from millrace.workers.setup import Setup
@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_keeps_the_weights(loss: float) -> None:
     for slot in range(4):
         sent = leaf(0, slot)
         server.contribute(0, Block(slot, 1), sent._replace(loss=loss if slot == 2 else sent.loss))
-    with pytest.raises(TrainingError, match="training broke down at step 0"):
+    with pytest.raises(Diverged, match="training broke down at step 0"):
         server.update()
     after = server.snapshot()
     assert after.version == 0
@@ -183,7 +183,7 @@ def test_weights_that_are_not_finite_are_not_kept() -> None:
     weights = setup().network.initial(0)
     weights[5] = np.inf
     server = ParameterServer(setup(), ServerState(4, weights, setup().optimizer.initial_state(len(weights))))
-    with pytest.raises(TrainingError, match="training broke down at step 3"):
+    with pytest.raises(Diverged, match="training broke down at step 3"):
         server.snapshot()
 
 

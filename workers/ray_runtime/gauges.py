@@ -45,11 +45,11 @@ class ServerGauges:
         if self._flights.pop(worker, None) is not None:
             self._flight.set(0, tags={"worker": worker})
 
-    def step(self, update: Update, seconds: float, waiting: float, retries: int, copied: int) -> None:
+    def step(self, update: Update, retries: int, copied: int) -> None:
         """A finished step; retries and copied (bytes) count from the server's start."""
         self._samples += update.samples
-        self._seconds += seconds
-        self._waited += waiting * seconds
+        self._seconds += update.seconds
+        self._waited += update.waiting * update.seconds
         self._done += 1
         if update.norm is None:
             return

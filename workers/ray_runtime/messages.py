@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError
 
-from millrace.workers.runtime import Finished
+from millrace.workers.parameter_server import Update
 from millrace.workers.tree import Block
 
 Contribution = tuple[Block, int | None, float, int, int, tuple[bytes, ...]]
@@ -49,7 +49,7 @@ class Status(NamedTuple):
 
     incarnation: str
     version: int
-    finished: list[Finished]
+    finished: list[Update]
     age: float
     missing: list[int]
     members: tuple[str, ...]

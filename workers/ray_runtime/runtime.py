@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import RayError, RayTaskError
 
 from millrace.errors import DeadlineError, TrainingError
-from millrace.workers.parameter_server import ServerState
+from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.messages import LOST, Status
 from millrace.workers.ray_runtime.staffing import Incident, Staff, Staffing
 from millrace.workers.ray_runtime.watch import Watch
-from millrace.workers.runtime import Finished
+from millrace.workers.setup import Setup
+from millrace.workers.standstill import Standstill
 
 ANSWER = 60.0  # seconds for one answer of the server
 RESTART = 300.0  # seconds for the server to come, or to come back; a machine new to the program compiles kernels first
@@ -30,6 +32,7 @@ class RayRuntime:
 
     def __init__(
         self,
+        setup: Setup,
         actors: Actors,
         staff: Staff,
         latest: Callable[[], ServerState | None],
@@ -43,6 +46,8 @@ class RayRuntime:
         self._state = state
         self._limit = self._next = state.version if state else 0
         self._cuts: tuple[int, ...] = ()
+        self._standstill = Standstill(setup)
+        self._failure: Exception | None = None  # what ended a worker, where steps before it are handed out first
         self._usual: list[float] = []
         self._loosened = (-1, 0.0)
         self.retries = 0
@@ -63,17 +68,34 @@ class RayRuntime:
         self._cuts = tuple(epochs)
         self._call("cut", self._cuts)
 
-    def finished(self, timeout: float) -> list[Finished]:
-        self._staffing.watch(self._next)
+    def finished(self, timeout: float) -> list[Update]:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._staffing.watch(self._next)
+        except Exception as error:
+            if not (last := self._last_steps()):
+                raise
+            self._failure = error
+            return last
         status: Status = self._call("status", self._next, max(timeout, PERIOD))
-        fresh = [record for record in status.finished if record.update.step >= self._next]
+        fresh = [update for update in status.finished if update.step >= self._next]
         self.retries, self.workers = status.retries, len(status.members)
         self._count_copied(status)
         self._watch_step(status, fresh)
         self._staffing.tend(status, self._next)
         self._watch.look(status, self._next)
-        self._next = fresh[-1].update.step + 1 if fresh else self._next
+        for update in fresh:
+            self._standstill.moved(update.seconds)
+            self._next = update.step + 1
         return fresh
+
+    def _last_steps(self) -> list[Update]:
+        """What was finished before a failure; nothing where the server does not say so at once."""
+        with suppress(RayError, TimeoutError):
+            status: Status = ray.get(self._actors.server.status.remote(self._next, 0.0), timeout=HELLO)
+            return [update for update in status.finished if update.step >= self._next]
+        return []
 
     def _count_copied(self, status: Status) -> None:
         """A restarted server counts from zero."""
@@ -82,20 +104,17 @@ class RayRuntime:
         self._counted = status.incarnation, status.copied
 
     def snapshot(self) -> ServerState:
-        until = time.monotonic() + RESTART * 2
-        while time.monotonic() < until:
-            state = self._call("snapshot", self._next)
-            if state is not None:
-                return state  # type: ignore[no-any-return]
-            # The server replays steps that the trainer has seen before.
+        version = -1
+        while (state := self._call("snapshot", self._next)) is None:
+            # A restarted server replays steps that the trainer has seen before.
             self._staffing.watch(self._next)
-            time.sleep(0.05)
-        raise DeadlineError(
-            "the parameter server did not reach the step again where it was lost",
-            expected=f"step {self._next} within {RESTART * 2:g} s",
-            got="an older version",
-            do="`millrace resume` the run on more or faster workers",
-        )
+            began = time.monotonic()
+            status: Status = self._call("status", self._next, PERIOD)
+            self._standstill.waited(time.monotonic() - began)
+            if status.version > version:
+                version = status.version
+                self._standstill.moved(0.0)
+        return state  # type: ignore[no-any-return]
 
     def close(self) -> None:
         self._actors.close(LEAVE)
@@ -148,9 +167,9 @@ class RayRuntime:
                     self._staffing.give_way(self._next, waited)
                 time.sleep(0.1)
 
-    def _watch_step(self, status: Status, fresh: list[Finished]) -> None:
+    def _watch_step(self, status: Status, fresh: list[Update]) -> None:
         """Hand the missing slots of a step out again where it takes far longer than usual."""
-        self._usual = (self._usual + [record.seconds for record in fresh])[-50:]
+        self._usual = (self._usual + [update.seconds for update in fresh])[-50:]
         usual = sorted(self._usual)[len(self._usual) // 2] if self._usual else 1.0
         patience = max(STRAGGLER, 10 * usual)
         version, when = self._loosened

@@ -22,7 +22,6 @@ from millrace.workers.ray_runtime.gauges import ServerGauges
 from millrace.workers.ray_runtime.line import Request, listen
 from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Contribution, Order, Report, Status
 from millrace.workers.ray_runtime.shared import Arena, Handle
-from millrace.workers.runtime import Finished
 from millrace.workers.setup import Setup
 from millrace.workers.tree import Partial
 
@@ -48,7 +47,7 @@ class ServerActor:
         self._nodes: dict[str, str] = {}
         self._foreign: dict[str, str] = {}
         self._reports: dict[str, float] = {}
-        self._records: deque[Finished] = deque()
+        self._records: deque[Update] = deque()
         self._line: tuple[str, object] = "", None  # where workers of this node speak to it
         self._failure: Exception | None = None  # what went wrong on a line, for the next call to raise
         self._changed = asyncio.Event()
@@ -185,7 +184,7 @@ class ServerActor:
                 break
             with suppress(TimeoutError):
                 await asyncio.wait_for((self._changed if halted else self._halted).wait(), left)
-        while self._records and self._records[0].update.step < seen:
+        while self._records and self._records[0].step < seen:
             self._records.popleft()
         dispatcher = self._dispatcher
         if dispatcher is None:
@@ -224,10 +223,11 @@ class ServerActor:
         members = max(1, len(self._reports))
         waiting = min(sum(self._reports.values()) / (members * seconds), 1.0)
         self._reports.clear()
-        self._records.append(Finished(update, seconds, waiting))
+        update = update._replace(seconds=seconds, waiting=waiting)
+        self._records.append(update)
         self._publish()
         if self._dispatcher is not None:
-            self._gauges.step(update, seconds, waiting, self._dispatcher.retries, self._copied)
+            self._gauges.step(update, self._dispatcher.retries, self._copied)
         self._wake()
 
     def _publish(self) -> None:

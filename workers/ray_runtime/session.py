@@ -9,10 +9,11 @@ from pathlib import Path
 
 from millrace.datasets import Dataset
 from millrace.errors import TrainingError
-from millrace.model import Checkpoint, differences, fingerprint
+from millrace.model import Checkpoint
 from millrace.runs.folder import RunFolder
 from millrace.workers.blas import one_blas_thread
-from millrace.workers.events import Notice, Observer, RunDone
+from millrace.workers.checkpoints import server_state, take_up
+from millrace.workers.events import Notice, Observer, Reporter, RunDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_runtime import cores
 from millrace.workers.parameter_server import ServerState
@@ -25,7 +26,7 @@ from millrace.workers.ray_runtime.runtime import RayRuntime
 from millrace.workers.ray_runtime.staffing import Incident, Staff
 from millrace.workers.ray_runtime.watch import Watch
 from millrace.workers.setup import Setup
-from millrace.workers.trainer import Trainer, server_state
+from millrace.workers.trainer import Trainer
 
 CHECKPOINT_EVERY = 10.0  # seconds at most: what is lost with a server is computed again
 OWN_STORE = 1024 * MIB  # shared memory of an own Ray; it is taken only as it is used
@@ -43,27 +44,23 @@ class Session:
         self, folder: RunFolder, observer: Observer, stop: threading.Event, checkpoint: Checkpoint | None = None
     ) -> RunDone:
         """As `workers.local_training.train`, with actors; ends in the same bytes."""
-        setup = Setup(self._job, self.dataset)
-        _warn_of_a_local_folder(folder, observer)
-        if checkpoint is not None:
-            folder.drop_after(checkpoint.step)
-            for difference in differences(fingerprint(), checkpoint.fingerprint):
-                observer(Notice(f"another environment than the checkpoint's: {difference}; bits may differ"))
+        setup, report = Setup(self._job, self.dataset), Reporter(observer)
+        _warn_of_a_local_folder(folder, report)
+        state = take_up(checkpoint, folder, report)
 
         def latest() -> ServerState | None:
             newest = folder.latest(dataset_digest=self.dataset.digest, model=setup.network.text)
             return server_state(newest) if newest is not None else None
 
-        state = server_state(checkpoint) if checkpoint else None
-        incident = _incidents(folder, observer)
-        watch = Watch(lambda text: observer(Notice(text)), incident)
-        runtime = RayRuntime(self._actors, self._staff, latest, incident, state, watch)
-        observer(Notice(f"metrics for Prometheus: {' '.join(metrics_addresses()[:3])}"))
+        incident = _incidents(folder, report)
+        watch = Watch(lambda text: report(Notice(text)), incident)
+        runtime = RayRuntime(setup, self._actors, self._staff, latest, incident, state, watch)
+        report(Notice(f"metrics for Prometheus: {' '.join(metrics_addresses()[:3])}"))
         every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
         place = replace(self._place, checkpoint_every=every)
         try:
             with last_words(_if_ended(folder)):
-                return Trainer(setup, place, runtime, folder, observer, stop, checkpoint, cores()).run()
+                return Trainer(setup, place, runtime, folder, report, stop, checkpoint, cores()).run()
         finally:
             runtime.close()
 

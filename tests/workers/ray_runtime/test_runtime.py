@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from ray.exceptions import ActorUnavailableError
 
-from millrace.workers.ray_runtime import runtime as runtime_module
 from millrace.workers.ray_runtime.runtime import RayRuntime
 from millrace.workers.ray_runtime.staffing import Staff
+from millrace.workers.setup import Setup
+from tests.workers.runs import JOB, digits
 
 
 class Call:
@@ -48,10 +49,18 @@ def test_a_call_reaches_the_server_that_took_the_place_of_a_lost_one(monkeypatch
             raise answer
         return answer
 
-    monkeypatch.setattr(runtime_module.ray, "get", get)
+    monkeypatch.setattr("ray.get", get)
     incidents: list[str] = []
     actors: Any = Actors()
     watch: Any = None
-    runtime = RayRuntime(actors, Staff(1, 1, 0), lambda: None, lambda kind, *rest: incidents.append(kind), None, watch)
+    runtime = RayRuntime(
+        Setup(JOB, digits()),
+        actors,
+        Staff(1, 1, 0),
+        lambda: None,
+        lambda kind, *rest: incidents.append(kind),
+        None,
+        watch,
+    )
     runtime.allow(5)
     assert incidents == ["parameter server refused", "parameter server lost"]
