@@ -34,6 +34,8 @@ class LocalRuntime:
 
     def __init__(self, setup: Setup, place: Place, state: ServerState | None = None) -> None:
         self._setup = setup
+        # What the workers share is made before their threads start, which would all make it at the same time.
+        _ = setup.inputs
         self.server = ParameterServer(setup, state)
         self._slots = setup.order.most_slots
         self.workers = min(place.most_workers or cores(), self._slots)
