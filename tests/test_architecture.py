@@ -18,7 +18,7 @@ import millrace
 from millrace import compiled
 
 ROOT = Path(millrace.__file__).parent  # rooms that the repository shows at its top are links in this folder
-PACKAGES = ("commands", "datasets", "model", "pipeline", "reports", "runs", "storage", "workers")
+PACKAGES = ("commands", "datasets", "library", "model", "pipeline", "reports", "runs", "settings", "storage", "workers")
 
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {"errors", "extras", "user_cache", "values", "version", "compiled", "elementary", "counters"}
@@ -40,9 +40,11 @@ BELOW: dict[str, set[str]] = {
     "reports": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},
     "workers": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},
     "config": FOUNDATION | ROOMS,
-    "commands": FOUNDATION | ROOMS | {"config"},
-    "__init__": set(),
-    "__main__": FOUNDATION | ROOMS | {"config", "commands"},
+    "settings": FOUNDATION | ROOMS | {"config"},
+    "library": FOUNDATION | ROOMS | {"config", "settings"},
+    "__init__": FOUNDATION | ROOMS | {"config", "settings", "library"},
+    "commands": FOUNDATION | ROOMS | {"config", "settings", "library"},
+    "__main__": FOUNDATION | ROOMS | {"config", "settings", "library", "commands"},
 }
 
 # Modules that the command line needs to answer `--help`: the standard library (and YAML) alone.

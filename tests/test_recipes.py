@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from millrace import datasets
-from millrace.commands import layers
+from millrace.settings import layers
 
 FOLDER = Path(__file__).parents[1] / "recipes"
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace import datasets
-from millrace.commands import flags, layers, runs
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.errors import IntegrityError
+from millrace.library import finding, resolving
 from millrace.reports.words import counted, short
 from millrace.runs.folder import RunFolder
 from millrace.runs.incidents import reproducible
 from millrace.runs.owner import Claim
+from millrace.settings import layers
 from millrace.workers.ledger import expected
 from millrace.workers.setup import Setup
 
@@ -36,8 +38,8 @@ def run(arguments: Sequence[str]) -> int:
     """Compare every finished epoch. Errors: IntegrityError (exit code 1) where one is not what it must be."""
     options, given = flags.parse("audit", AuditOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    folder = runs.open_run(options.run)
-    settings = layers.merge(layers.from_file(str(folder.path / "config.yaml")), layers.from_flags(given)).config
+    folder = finding.open_folder(options.run)
+    settings = resolving.for_run(folder.path, layers.from_flags(given))
     with Downloads(screen) as progress:
         spec = datasets.find(settings.dataset)
         dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)

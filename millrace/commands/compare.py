@@ -7,19 +7,21 @@ from datetime import datetime
 from pathlib import Path
 
 from millrace import config, datasets
-from millrace.commands import flags, runs, yaml_text
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
-from millrace.commands.outcomes import Outcome, outcome
 from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
-from millrace.commands.training import kept
 from millrace.commands.variants import Variant, variants
 from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.errors import UsageError
+from millrace.library import finding
+from millrace.library.outcomes import Outcome, outcome
+from millrace.library.training import kept
 from millrace.reports.overlay import Curve, overlay
 from millrace.reports.words import counted, duration, percent, short
 from millrace.runs.folder import RunFolder, write_whole
+from millrace.settings import yaml_text
 from millrace.workers.series import Trial, one_by_one
 from millrace.workers.setup import Setup
 
@@ -51,8 +53,8 @@ def run(arguments: Sequence[str]) -> int:
     options, given = flags.parse("compare", CompareOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
     sides = variants(options.files, options.sweep, given)
-    new = runs.runs_folder() / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = runs.here(options.out) if options.out else new
+    new = finding.runs_folder() / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = finding.here(options.out) if options.out else new
     trials = {side.name: [_trial(side, folder, k) for k in range(options.seeds)] for side in sides}
     everything = [trial for own in trials.values() for trial in own]
     screen.say(f"{counted(len(sides), 'variant')}, {counted(options.seeds, 'seed')} each, in {short(folder)}")
@@ -89,7 +91,7 @@ def _trial(side: Variant, folder: Path, number: int) -> Trial:
 
 
 def _same(path: Path, settings: Config) -> None:
-    different = runs.changes(runs.config_of(RunFolder.open(path)), settings)
+    different = finding.changes(finding.config_of(RunFolder.open(path)), settings)
     if different:
         raise UsageError(
             f"{short(path)} holds a run of another recipe", got="; ".join(different[:5]), do="choose another --out"

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace import config
-from millrace.commands import flags, layers, yaml_text
+from millrace.commands import flags
 from millrace.commands.screen import Screen
+from millrace.settings import layers, yaml_text
 
 
 @dataclass(frozen=True)

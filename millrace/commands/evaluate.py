@@ -1,32 +1,28 @@
 """`millrace evaluate`: how good a network, or several together, is on the test images."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from millrace import config, datasets
-from millrace.commands import flags, layers
+from millrace import datasets
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
-from millrace.commands.networks import Found, find_network
 from millrace.commands.screen import Screen, table
-from millrace.config import Config
 from millrace.datasets import Dataset
-from millrace.errors import CheckpointError, UsageError
-from millrace.model import differences, fingerprint
-from millrace.pipeline.stream import augmented
+from millrace.errors import UsageError
+from millrace.library import resolving
+from millrace.library.evaluating import MOST_VIEWS, evaluate
+from millrace.library.networks import TrainedNetwork, find_network
 from millrace.reports import confusion as reports
 from millrace.reports.words import accuracy_line, counted, percent, short
-from millrace.runs.folder import RunFolder
-from millrace.workers.evaluation import Evaluation, evaluate, judged, probabilities
-from millrace.workers.local_runtime import cores
+from millrace.settings import layers
+from millrace.workers.evaluation import Evaluation
 
 KEYS = ("dataset", "mirror", "offline")
 WIDEST = 15  # classes up to which the matrix fits on a screen
-TEST_SPLIT, MOST_VIEWS = 2, 255
 
 
 @dataclass(frozen=True)
@@ -53,68 +49,18 @@ def run(arguments: Sequence[str]) -> int:
     """Print accuracy, error per class and confusion matrix; the last line is the accuracy."""
     options, given = flags.parse("evaluate", EvaluateOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    networks = [find_network(text) for text in options.runs]
-    settings = _settings(networks[0], given)
+    flagged = layers.from_flags(given)
+    networks = [find_network(text, flagged) for text in options.runs]
+    settings = resolving.for_network(networks[0].about.get("config", {}), networks[0].path, flagged)
     with Downloads(screen) as progress:
         spec = datasets.find(settings.dataset)
         dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
-    for found in networks:
-        _check(screen, found, dataset)
-    if len(networks) == 1 and not options.tta:
-        one, test = networks[0].network, dataset.test
-        images, labels = datasets.images(test), datasets.labels(test)
-        measured = evaluate(one.network, one.inputs, one.weights, images, labels, threads=cores())
-    else:
-        measured = _together(networks, dataset, options.tta)
+    measured = evaluate(networks, dataset, views=options.tta, notice=screen.note)
     _report(screen, networks, options.tta, dataset, measured)
     return 0
 
 
-def _check(screen: Screen, found: Found, dataset: Dataset) -> None:
-    """Refuse a network of another dataset; tell of one that was trained elsewhere."""
-    about = found.network.about
-    if about.get("dataset_digest") != dataset.digest:
-        raise CheckpointError(
-            f"the checkpoint belongs to another dataset: {short(found.location)}",
-            expected=f"{about.get('dataset')}, digest {str(about.get('dataset_digest'))[:16]}…",
-            got=f"{dataset.spec.name}, digest {dataset.digest[:16]}…",
-            do="leave out --dataset, or name the one that the run was trained on",
-        )
-    for line in differences(about.get("fingerprint", {}), fingerprint()):
-        screen.note(f"the run was trained elsewhere, last digits may differ: {line}")
-
-
-def _together(networks: Sequence[Found], dataset: Dataset, views: int) -> Evaluation:
-    """The average of the networks' probabilities, each over the image and its augmented views.
-
-    Views are drawn as the network's own training drew them, from its policy and seed, with the test split and a replica
-    for each view in the counters: the same at every call."""
-    images, labels = datasets.images(dataset.test), datasets.labels(dataset.test)
-    ids = np.arange(len(images), dtype=np.int64)
-    total = np.zeros((len(images), len(dataset.spec.classes)))
-    for found in networks:
-        one, recipe = found.network, config.build(config.recipe_values(found.network.about.get("config", {})))
-        policy = recipe.augmentation()
-        if views and policy.is_identity:
-            raise UsageError(f"{short(found.location)} was trained without augmentation", do="leave out --tta")
-        for view in range(views + 1):
-            pixels = images
-            if view:
-                pixels, _ = augmented(images, ids, policy, seed=recipe.seed, epoch=0, split=TEST_SPLIT, replica=view)
-            total += probabilities(one.network, one.inputs, one.weights, pixels, threads=cores())
-    return judged(total / (len(networks) * (views + 1)), labels)
-
-
-def _settings(found: Found, given: Mapping[str, object]) -> Config:
-    """The run's recipe; where to get the data from as flags, environment or the run's folder say."""
-    recipe = layers.from_values(config.recipe_values(found.network.about.get("config", {})), "the checkpoint")
-    kept = layers.from_file(str(found.path / "config.yaml")) if RunFolder.is_run(found.path) else {}
-    place = {key: setting for layer in (kept, layers.from_environment()) for key, setting in layer.items()}
-    where = {key: setting for key, setting in place.items() if key in ("mirror", "offline")}
-    return layers.merge(recipe, where, layers.from_flags(given)).config
-
-
-def _report(screen: Screen, networks: Sequence[Found], tta: int, dataset: Dataset, found: Evaluation) -> None:
+def _report(screen: Screen, networks: Sequence[TrainedNetwork], tta: int, dataset: Dataset, found: Evaluation) -> None:
     classes, name = dataset.spec.classes, dataset.spec.name
     rows = reports.per_class(found.confusion, classes)
     first = networks[0]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace import datasets
-from millrace.commands import flags, layers
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.exports import open_manifest
 from millrace.commands.screen import Screen
@@ -15,6 +15,7 @@ from millrace.pipeline.export import Explanation, explain_row
 from millrace.pipeline.export.formats.png import encode_many
 from millrace.reports.words import short
 from millrace.runs.folder import write_whole
+from millrace.settings import layers
 
 KEYS = ("mirror", "offline")
 UNITS = {"dx": "pixels to the right", "dy": "pixels down", "angle": "degrees counter-clockwise"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from millrace import config, datasets
-from millrace.commands import flags, layers
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.screen import Screen, table
@@ -24,6 +24,7 @@ from millrace.pipeline.export.estimate import estimate
 from millrace.pipeline.statistics import pixel_statistics
 from millrace.reports.dataset_card import CARD, SHEET, card, sheet
 from millrace.reports.words import argument, counted, duration, in_words, short, size
+from millrace.settings import layers
 from millrace.storage.folder import Folder
 from millrace.version import __version__
 

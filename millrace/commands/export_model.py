@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace.commands import flags
-from millrace.commands.networks import find_network
 from millrace.commands.screen import Screen
 from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_name
+from millrace.library.networks import find_network
 from millrace.model.portable import PRECISIONS, rounded, to_npz, to_safetensors
 from millrace.reports.words import argument, short, size
 from millrace.runs.folder import write_whole
@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     target = Path(options.out or f"network{FORMATS[options.format]}").expanduser().absolute()
     if target.is_dir() or not target.parent.is_dir():
         raise UsageError(f"cannot write {short(target)}", expected="a file in a folder that exists")
-    network = rounded(found.network, options.precision)
+    network = rounded(found.portable, options.precision)
     difference = None
     if options.format == "onnx":
         from millrace.model.onnx_graph import largest_difference, to_onnx

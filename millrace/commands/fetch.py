@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millrace import datasets
-from millrace.commands import flags, layers
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.config import Config
@@ -14,6 +14,7 @@ from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
 from millrace.errors import DataError
 from millrace.reports.words import duration, short
+from millrace.settings import layers
 
 KEYS = ("mirror", "offline")
 

@@ -17,8 +17,8 @@ import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
 from millrace import config, values
-from millrace.commands.layers import flag
 from millrace.errors import UsageError, unknown_name
+from millrace.settings.layers import flag
 
 Options = TypeVar("Options")
 

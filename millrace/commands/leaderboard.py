@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from millrace import datasets
-from millrace.commands import flags, runs
-from millrace.commands.outcomes import last, lines
+from millrace.commands import flags
 from millrace.commands.screen import Screen, table
 from millrace.config import Config
 from millrace.errors import MillraceError, UsageError
+from millrace.library import finding
+from millrace.library.outcomes import last, lines
 from millrace.model import Network
 from millrace.reports.words import duration, percent, short
 from millrace.runs.folder import RunFolder
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     """Print the table, or a JSON line for each run."""
     options, _ = flags.parse("leaderboard", LeaderboardOptions, arguments)
     screen = Screen(as_json=options.json)
-    base = runs.here(options.folder) if options.folder else runs.runs_folder()
+    base = finding.here(options.folder) if options.folder else finding.runs_folder()
     if options.folder and not base.is_dir():
         raise UsageError(f"there is no folder {short(base)}", do="name a folder with runs in it")
     ranked = sorted((_ranked(folder, base) for folder in _found(base, DEEPEST)), key=_order)
@@ -87,7 +88,7 @@ def _ranked(folder: RunFolder, base: Path) -> Ranked:
     result = folder.result() if folder.finished else {}
     end = last(folder, epochs) if epochs else {}
     try:
-        settings = runs.config_of(folder)
+        settings = finding.config_of(folder)
         dataset, model, parameters = settings.dataset, *_model(settings)
     except MillraceError:
         dataset, model, parameters = "unknown", "unknown", None

@@ -124,15 +124,30 @@ def _unexpected(error: BaseException, *, as_json: bool) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name; default sys.argv) and give its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    as_json = "--json" in arguments
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # a program may be started without (`>&-`)
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that knows no × gets a ?, not a traceback
     try:
-        with extras_named():
-            code = _dispatch(arguments)
+        code = _exit_code(arguments)
         sys.stdout.flush()
         return code
+    except BrokenPipeError:  # the reader left, of stdout (`| head`) or of both
+        from millrace.commands.screen import discard
+
+        for stream in (sys.stdout, sys.stderr):
+            discard(stream)
+        return BROKEN_PIPE
+
+
+def _exit_code(arguments: Sequence[str]) -> int:
+    """Run the command; an error becomes its message and its exit code. Errors: BrokenPipeError."""
+    as_json = "--json" in arguments
+    try:
+        with extras_named():
+            return _dispatch(arguments)
     except MillraceError as error:
         _report(error, as_json=as_json)
         if os.environ.get("MILLRACE_TRACEBACK"):
@@ -142,9 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader left (`| head`). Python would complain once more while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
+        raise
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
     except Exception as error:

@@ -4,16 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from millrace.commands import flags
-from millrace.commands.networks import Found, find_network
 from millrace.commands.screen import Screen, table
-from millrace.datasets.pictures import prepared, read_picture
-from millrace.errors import UsageError
+from millrace.library.networks import Predictions, TrainedNetwork, find_network
 from millrace.reports.words import percent, short
-from millrace.workers.evaluation import probabilities
 
 TOP = 3
 
@@ -37,29 +31,21 @@ def run(arguments: Sequence[str]) -> int:
     options, _ = flags.parse("predict", PredictOptions, arguments)
     screen = Screen(as_json=options.json)
     found = find_network(options.network)
-    if found.network.about.get("prepare") == "points":
-        raise UsageError("this network was trained on points in the plane", expected="a network for pictures")
     paths = [Path(text).expanduser() for text in options.images]
-    way = str(found.network.about.get("prepare", "photos"))
-    pixels = np.stack([prepared(read_picture(path), found.network.shape, way) for path in paths])
-    _report(
-        screen, found, paths, probabilities(found.network.network, found.network.inputs, found.network.weights, pixels)
-    )
+    _report(screen, found, paths, found.predict(paths))
     return 0
 
 
-def _report(screen: Screen, found: Found, paths: Sequence[Path], chances: npt.NDArray[np.float64]) -> None:
-    classes = found.network.classes
-    made = table("picture", "class", "", "next", "", "then", "", right=())
-    for path, row in zip(paths, chances, strict=True):
-        order = np.argsort(-row, kind="stable")[:TOP]
+def _report(screen: Screen, found: TrainedNetwork, paths: Sequence[Path], predictions: Predictions) -> None:
+    shown = table("picture", "class", "", "next", "", "then", "", right=())
+    for path, top in zip(paths, predictions.top(TOP), strict=True):
         screen.record(
             image=str(path),
-            prediction=classes[order[0]],
-            top=[{"class": classes[k], "probability": float(row[k])} for k in order],
+            prediction=top[0][0],
+            top=[{"class": name, "probability": probability} for name, probability in top],
         )
-        cells = [cell for k in order for cell in (classes[k], percent(row[k]))]
-        made.add_row(short(path), *cells, *[""] * (2 * TOP - len(cells)))
-    screen.facts(("network", f"{short(found.location)}, {found.network.network.text}"))
+        cells = [cell for name, probability in top for cell in (name, percent(probability))]
+        shown.add_row(short(path), *cells, *[""] * (2 * TOP - len(cells)))
+    screen.facts(("network", f"{short(found.location)}, {found.portable.network.text}"))
     screen.say()
-    screen.show(made)
+    screen.show(shown)

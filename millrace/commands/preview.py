@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from millrace import config, datasets
-from millrace.commands import flags, layers
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.config import Config
@@ -19,6 +19,7 @@ from millrace.pipeline import Policy, Stream, images_of, samples_of
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines, save
 from millrace.reports.plane import plane
 from millrace.reports.words import in_words, short
+from millrace.settings import layers
 
 KEYS = ("dataset", "seed", "mirror", "offline", *(key for key in config.known_keys() if key.startswith("policy")))
 MOST = 100  # rows and columns; a larger sheet is nothing to look at

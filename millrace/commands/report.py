@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from millrace import datasets
-from millrace.commands import flags, runs
+from millrace.commands import flags
 from millrace.commands.downloads import Downloads
-from millrace.commands.reporting import write_report
 from millrace.commands.screen import Screen
+from millrace.library import resolving
+from millrace.library.run import open_run
 from millrace.reports.words import short
+from millrace.settings import layers
 
 KEYS = ("mirror", "offline")
 
@@ -27,13 +28,9 @@ def run(arguments: Sequence[str]) -> int:
     """Write the page and say where it lies."""
     options, given = flags.parse("report", ReportOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    folder = runs.open_run(options.run)
-    settings = runs.config_of(folder)
+    opened = open_run(options.run)
     with Downloads(screen) as progress:
-        mirror, offline = given.get("mirror", settings.mirror), given.get("offline", settings.offline)
-        where = str(mirror) if mirror else None
-        dataset = datasets.load(datasets.find(settings.dataset), mirror=where, offline=bool(offline), progress=progress)
-    path = write_report(folder, settings, dataset)
+        path = opened.write_report(resolving.for_run(opened.path, layers.from_flags(given)), progress)
     screen.record(file=path)
     screen.say(short(path))
     return 0

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import time
+from contextlib import ExitStack
 from types import TracebackType
 
 from rich.console import Group
@@ -11,6 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from millrace import datasets
+from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
 from millrace.config import Config
@@ -23,11 +26,18 @@ SMOOTHING = 0.9  # of loss and accuracy in the redrawn lines
 
 
 class RunDisplay:
-    """An observer of a run, as a context. With `--json` every event is a line."""
+    """An observer of a run, as a context. With `--json` every event is a line.
 
-    def __init__(self, screen: Screen, config: Config, dataset: str, stopping: Stopping) -> None:
-        self._screen, self._config, self._dataset, self._stopping = screen, config, dataset, stopping
+    done: the last event; None where there was nothing to train. closed: whether the reader of the output left, as
+    `head` does; the run is stopped then. Before the run starts Ctrl-C ends the program, from then on it asks for a
+    checkpoint (`stopping`); by then the display of downloads has gone."""
+
+    def __init__(self, screen: Screen, config: Config, stopping: Stopping, downloads: Downloads) -> None:
+        self._screen, self._config, self._stopping, self._downloads = screen, config, stopping, downloads
         self._started: RunStarted | None = None
+        self.done: RunDone | None = None
+        self.closed = False
+        self._while_it_runs = ExitStack()
         self._live: Live | None = None
         self._last: StepDone | None = None
         self._loss = self._accuracy = 0.0
@@ -41,11 +51,26 @@ class RunDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._while_it_runs.close()
 
     def __call__(self, event: Event) -> None:
-        """Take one event of the run."""
+        """Take one event of the run. Nothing that becomes of the output ends the run without a checkpoint."""
+        match event:
+            case RunStarted():
+                self._downloads.stop()
+                self._while_it_runs.enter_context(self._stopping)
+            case RunDone():
+                self.done = event
+        try:
+            self._show(event)
+        except BrokenPipeError:
+            self.closed = True
+            self._screen.mute()
+            self._stopping.event.set()
+        except OSError:
+            self._screen.mute()  # the terminal has gone, or the log's disk is full: the run goes on without a word
+
+    def _show(self, event: Event) -> None:
         self._screen.record(event=_name(event), **dataclasses.asdict(event))
         match event:
             case RunStarted():
@@ -56,7 +81,9 @@ class RunDisplay:
                 self._epoch(event)
             case Notice():
                 self._screen.note(event.text)
-            case CheckpointWritten() | RunDone():
+            case RunDone():
+                self._while_it_runs.close()
+            case CheckpointWritten():
                 pass
         if self._stopping.event.is_set() and not self._stop_said:
             self._stop_said = True
@@ -68,9 +95,10 @@ class RunDisplay:
         slots, workers = counted(run.slots, "slot"), counted(run.workers, "worker")
         augmenters = f", {counted(run.augmenters, 'augmenter')}" if run.augmenters else ""
         epochs = f"{counted(run.epochs, 'epoch')} of {run.steps_per_epoch:,}"
+        dataset = datasets.find(self._config.dataset).name
         hidden = "-".join(map(str, self._config.network.hidden)) or "no"
         self._screen.facts(
-            ("data", f"{self._dataset}: {run.samples:,} samples to train on{validating}"),
+            ("data", f"{dataset}: {run.samples:,} samples to train on{validating}"),
             ("augment", in_words(self._config.augmentation())),
             ("network", f"{hidden} hidden units, {run.parameters:,} parameters"),
             ("steps", f"{run.total_steps:,}: {epochs}, batch {run.batch}"),
@@ -86,7 +114,7 @@ class RunDisplay:
         self._screen.say(heads, style="dim")
         if self._screen.live:
             self._live = Live(self, console=self._screen.console, refresh_per_second=8, transient=True)
-            self._live.start()
+            self._while_it_runs.enter_context(self._live)
 
     def _step(self, step: StepDone) -> None:
         first = self._last is None

@@ -1,8 +1,11 @@
 """Screen: where commands write. Text for people (colours on a terminal alone), JSON lines for machines."""
 
+import contextlib
 import dataclasses
 import json
+import os
 import sys
+from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -11,14 +14,37 @@ from rich.text import Text
 PLAIN_WIDTH = 160  # a pipe or a file has no edge to wrap at
 
 
+class _Output(Console):
+    """A console whose reader may leave: that is an error like any other, where rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+class _Notes(Console):
+    """A console for what need not be read: where its reader leaves, nobody is told."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        discard(sys.stderr)
+
+
 class Screen:
-    """One command's output. With `as_json` only `record` writes to stdout, without it everything else does."""
+    """One command's output. With `as_json` only `record` writes to stdout, without it everything else does.
+
+    Errors, of every method that writes to stdout: BrokenPipeError where the reader of a pipe left (`| head`), OSError
+    where the terminal has gone or the disk is full."""
 
     def __init__(self, *, as_json: bool = False) -> None:
-        self.as_json = as_json
+        self.as_json, self._muted = as_json, False
         width = None if sys.stdout.isatty() else PLAIN_WIDTH
-        self.console = Console(highlight=False, width=width, quiet=as_json, emoji=False, markup=False)
-        self.errors = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+        self.console: Console = _Output(highlight=False, width=width, quiet=as_json, emoji=False, markup=False)
+        self.errors: Console = _Notes(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+    def mute(self) -> None:
+        """Write nothing more to stdout: what is written there cannot be read."""
+        self.console.quiet = self._muted = True
+        discard(sys.stdout)
 
     @property
     def live(self) -> bool:
@@ -40,7 +66,7 @@ class Screen:
 
     def record(self, **fields: object) -> None:
         """One line for machines."""
-        if self.as_json:
+        if self.as_json and not self._muted:
             print(json.dumps(fields, default=_plain), flush=True)
 
     def note(self, text: str) -> None:
@@ -49,6 +75,15 @@ class Screen:
             print(json.dumps({"notice": text}), file=sys.stderr, flush=True)
         else:
             self.errors.print(Text.assemble(("note: ", "yellow"), text))
+
+
+def discard(stream: TextIO) -> None:
+    """Let what this stream holds, and all that is written to it from now on, go nowhere: else Python would complain of
+    it once more while it flushes at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def table(*headers: str, right: tuple[str, ...] = ()) -> Table:

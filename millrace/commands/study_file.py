@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from millrace import config, values
-from millrace.commands import layers, yaml_text
 from millrace.errors import UsageError
+from millrace.settings import layers, yaml_text
 
 KEYS = ("base", "variants")
 

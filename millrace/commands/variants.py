@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace import config, values
-from millrace.commands import layers
 from millrace.commands.study_file import read_study
 from millrace.config import Config
 from millrace.errors import UsageError, unknown_name
+from millrace.settings import layers
 
 
 @dataclass(frozen=True)

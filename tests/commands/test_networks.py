@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from millrace.commands.networks import find_network
+from millrace.library.networks import find_network
 
 TRAIN = "train --subset 400 --network.hidden 32 --epochs 20 --batch 32"
 
@@ -95,7 +95,7 @@ def test_a_network_knows_its_inputs_without_its_dataset(door: Any, home: Path) -
     ImageDraw.Draw(picture).line((10, 10, 20, 80), fill=0, width=9)
     picture.save("stroke.png")
     for run in ("a", "b"):
-        found = find_network(run).network
+        found = find_network(run).portable
         assert (found.about["prepare"], found.shape, found.classes) == ("digits", (1, 8, 8), ("0", "1"))
         assert found.about["dataset"] == "strokes"
         assert door(f"predict {run} stroke.png") == 0

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from millrace.commands import run_display
+from millrace.commands.downloads import Downloads
 from millrace.commands.run_display import RunDisplay
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
@@ -31,7 +32,7 @@ EVENTS: list[Event] = [
 
 
 def feed(screen: Screen, events: list[Event], stopping: Stopping | None = None) -> None:
-    with RunDisplay(screen, Config(), "digits", stopping or Stopping()) as display:
+    with RunDisplay(screen, Config(), stopping or Stopping(), Downloads(screen)) as display:
         for event in events:
             display(event)
 
@@ -81,7 +82,7 @@ def test_a_long_epoch_is_not_silent(capsys: pytest.CaptureFixture[str], monkeypa
 def test_on_a_terminal_two_lines_redraw_within_80_columns() -> None:
     screen = Screen()
     screen.console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    display = RunDisplay(screen, Config(), "digits", Stopping())
+    display = RunDisplay(screen, Config(), Stopping(), Downloads(screen))
     with display:
         for event in (STARTED, STEP):
             display(event)

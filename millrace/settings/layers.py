@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from millrace import config, values
-from millrace.commands import yaml_text
 from millrace.config import Config
 from millrace.errors import UsageError
+from millrace.settings import yaml_text
 
 PREFIX = "MILLRACE_"
 # Variables that are no keys of the configuration: each is read where it is used.

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace import config
-from millrace.commands import yaml_text
 from millrace.config import Config
 from millrace.errors import UsageError
 from millrace.model.options import INITIALIZERS, OPTIMIZERS, NetworkOptions, OptimizerOptions
 from millrace.pipeline.policy import Policy
+from millrace.settings import yaml_text
 
 texts = st.text(
     st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\ufeff\u2028\u2029"), max_size=20

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from millrace import config, datasets
-from millrace.commands.networks import checkpoint_at, portable
-from millrace.commands.outcomes import lines
 from millrace.config import Config
 from millrace.datasets import Dataset
+from millrace.library.networks import checkpoint_at, portable
+from millrace.library.outcomes import lines
 from millrace.model import Checkpoint
 from millrace.model.portable import Portable
 from millrace.pipeline.policy import PRESETS, Policy
@@ -31,7 +31,7 @@ def write_report(folder: RunFolder, settings: Config, dataset: Dataset) -> Path:
     """Write report.html into the run's folder. The test set is shown where the run has looked at it, else the
     validation split, if there is one."""
     checkpoint = checkpoint_at(folder.path)
-    network, setup = portable(checkpoint), Setup(settings.job(), dataset)
+    network, setup = portable(checkpoint, dataset.spec.described(dataset.shape)), Setup(settings.job(), dataset)
     report = RunReport(
         title=f"{dataset.spec.name}: {network.network.text}",
         facts=_facts(folder, settings, setup, checkpoint),

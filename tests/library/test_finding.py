@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from millrace.commands import runs, yaml_text
 from millrace.config import Config
 from millrace.errors import UsageError
+from millrace.library import finding
 from millrace.model.options import OptimizerOptions
 from millrace.runs.folder import RunFolder
+from millrace.settings import yaml_text
 
 NOW = datetime(2025, 3, 4, 5, 6, 7)
 
@@ -28,55 +29,55 @@ def make(path: Path, config: Config) -> RunFolder:
 
 
 def test_folders_are_named_by_dataset_and_time_and_never_twice(data: Path) -> None:
-    assert runs.new_folder("digits", NOW) == data / "digits-20250304-050607"
+    assert finding.new_folder("digits", NOW) == data / "digits-20250304-050607"
     make(data / "digits-20250304-050607", Config())
-    assert runs.new_folder("digits", NOW) == data / "digits-20250304-050607-2"
-    assert runs.new_folder("/a/my own.yaml", NOW).name == "my own-20250304-050607"
+    assert finding.new_folder("digits", NOW) == data / "digits-20250304-050607-2"
+    assert finding.new_folder("/a/my own.yaml", NOW).name == "my own-20250304-050607"
 
 
 def test_a_relative_data_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("sys.platform", "linux")
-    assert runs.runs_folder() == tmp_path / ".local" / "share" / "millrace" / "runs"
+    assert finding.runs_folder() == tmp_path / ".local" / "share" / "millrace" / "runs"
     monkeypatch.setattr("sys.platform", "darwin")
-    assert runs.runs_folder() == tmp_path / "Library" / "Application Support" / "millrace" / "runs"
+    assert finding.runs_folder() == tmp_path / "Library" / "Application Support" / "millrace" / "runs"
 
 
 def test_runs_are_found_by_path_name_and_latest(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no runs in"):
-        runs.locate("latest")
+        finding.locate("latest")
     for age, name in enumerate(("new", "old")):
         make(data / name, Config())
         os.utime(data / name, (1e9 - age, 1e9 - age))
     make(tmp_path / "elsewhere", Config())
-    assert runs.locate("elsewhere") == tmp_path / "elsewhere"
-    assert runs.locate("old") == data / "old"
-    assert runs.locate("latest") == data / "new"
+    assert finding.locate("elsewhere") == tmp_path / "elsewhere"
+    assert finding.locate("old") == data / "old"
+    assert finding.locate("latest") == data / "new"
     with pytest.raises(UsageError, match="did you mean old"):
-        runs.locate("odl")
+        finding.locate("odl")
 
 
 def test_an_address_is_a_run_where_that_makes_sense(data: Path, tmp_path: Path) -> None:
     made = make(tmp_path / "my run", Config(seed=5))
-    assert runs.open_run((tmp_path / "my run").as_uri()).path == made.path
-    assert runs.open_run("my run").path == made.path
-    assert runs.here("my run") == made.path
+    assert finding.open_folder((tmp_path / "my run").as_uri()).path == made.path
+    assert finding.open_folder("my run").path == made.path
+    assert finding.here("my run") == made.path
     with pytest.raises(UsageError, match="holds no run"):
-        runs.open_run((tmp_path / "absent").as_uri())
+        finding.open_folder((tmp_path / "absent").as_uri())
     with pytest.raises(UsageError, match="folders of this machine"):
-        runs.here("s3://bucket/runs")
+        finding.here("s3://bucket/runs")
 
 
 def test_a_run_keeps_its_configuration(data: Path) -> None:
     made = Config(seed=5, optimizer=OptimizerOptions(rate=1e-5), mirror="file:///m")
-    assert runs.config_of(make(data / "a", made)) == made.resolved()
+    assert finding.config_of(make(data / "a", made)) == made.resolved()
 
 
 def test_changes_name_keys_of_the_recipe_alone() -> None:
     one = Config(workers=1, policy="digits")
-    assert runs.changes(one, dataclasses.replace(one, workers=2, out="x", policy="auto")) == []
+    assert finding.changes(one, dataclasses.replace(one, workers=2, out="x", policy="auto")) == []
     two = dataclasses.replace(one, epochs=2, optimizer=OptimizerOptions(rate=0.5), policy="none")
-    assert runs.changes(one, two)[0] == "epochs: 30 there, 2 here"
-    assert "optimizer.rate: 0.001 there, 0.5 here" in runs.changes(one, two)
-    assert "policy.rotate: 12.0 there, 0.0 here" in runs.changes(one, two)
+    assert finding.changes(one, two)[0] == "epochs: 30 there, 2 here"
+    assert "optimizer.rate: 0.001 there, 0.5 here" in finding.changes(one, two)
+    assert "policy.rotate: 12.0 there, 0.0 here" in finding.changes(one, two)

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace import config
-from millrace.commands import layers
-from millrace.commands.layers import Setting
 from millrace.config import Config
 from millrace.errors import UsageError
+from millrace.settings import layers
+from millrace.settings.layers import Setting
 
 VALUES = {
     "epochs": st.integers(1, 50),

@@ -7,11 +7,11 @@ from datetime import datetime
 from pathlib import Path
 
 from millrace import config
-from millrace.commands import yaml_text
 from millrace.config import Config
 from millrace.errors import UsageError
 from millrace.runs.folder import RunFolder
 from millrace.runs.working_copy import is_address
+from millrace.settings import yaml_text
 
 NAMED = 3  # runs named in a message
 
@@ -64,7 +64,7 @@ def here(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
-def open_run(text: str) -> RunFolder:
+def open_folder(text: str) -> RunFolder:
     """The run that people mean: its address, or what `locate` finds. Errors: UsageError where none lies there."""
     return RunFolder.open(text if is_address(text) else locate(text))
 

@@ -1,0 +1,211 @@
+"""Trained networks, by what people type: a run, a checkpoint or a file of `export-model`; and what they answer."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from millrace import config, datasets
+from millrace.errors import CheckpointError, UsageError
+from millrace.library import finding, resolving
+from millrace.model import Checkpoint, Network, load
+from millrace.model.portable import Portable, from_safetensors
+from millrace.reports.words import argument, short
+from millrace.runs.folder import RunFolder
+from millrace.runs.working_copy import is_address
+from millrace.settings import layers
+from millrace.workers.evaluation import probabilities
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Pictures = npt.NDArray[np.uint8] | Sequence["str | os.PathLike[str] | Image.Image"]
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a network takes n images for. probabilities: float64 (n, classes), each row sums to 1; classes: names."""
+
+    probabilities: npt.NDArray[np.float64]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.probabilities)
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """The likeliest class of each image, int64 (n,); of equals the first."""
+        labels: npt.NDArray[np.int64] = np.argmax(self.probabilities, axis=1)
+        return labels
+
+    @property
+    def names(self) -> list[str]:
+        """The names of these classes."""
+        return [self.classes[label] for label in self.labels.tolist()]
+
+    def top(self, count: int) -> list[list[tuple[str, float]]]:
+        """For each image the `count` likeliest classes (fewer where there are not so many) with their probabilities."""
+        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
+        return [
+            [(self.classes[k], float(row[k])) for k in best]
+            for row, best in zip(self.probabilities, order.tolist(), strict=True)
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedNetwork:
+    """A network and where it was found: `location` as people type it, `path` where its files lie on this machine.
+
+    portable: weights, classes, normalisation and where they come from (`model.portable`)."""
+
+    path: Path
+    location: str
+    portable: Portable
+
+    def __repr__(self) -> str:
+        return f"TrainedNetwork({self.portable.network.text}, {self.location!r})"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.portable.classes
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the images that it takes."""
+        return self.portable.shape
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """Where it comes from: dataset, dataset_digest, step, config (its recipe), fingerprint, prepare."""
+        return self.portable.about
+
+    @property
+    def step(self) -> int:
+        """The updates that the network has had."""
+        return int(self.about.get("step", 0))
+
+    def predict(self, images: Pictures, *, threads: int = 1) -> Predictions:
+        """What these images show, as `millrace predict` says it.
+
+        images: uint8 (n, C, H, W) of the network's shape, or (n, H, W) where C is 1, as the dataset holds them; or a
+        sequence of pictures (paths of PNG or JPEG files, or Pillow images) of any size, which are prepared as the
+        training images were. threads: of this process; their number changes no bit.
+
+        Errors: UsageError where the arrays do not fit, or pictures are given to a network of points; DataError where a
+        file is no picture.
+        """
+        own, pixels = self.portable, self._pixels(images)
+        found = probabilities(own.network, own.inputs, own.weights, pixels, threads=threads)
+        return Predictions(found, self.classes)
+
+    def _pixels(self, images: Pictures) -> npt.NDArray[np.uint8]:
+        """The images as uint8 (n, C, H, W)."""
+        if not isinstance(images, np.ndarray):
+            return self._prepared(images)
+        pixels = images[:, None] if images.ndim == 3 and self.shape[0] == 1 else images
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != self.shape:
+            raise UsageError(
+                "these images are not as the network takes them",
+                expected=f"uint8 (n, {', '.join(map(str, self.shape))})",
+                got=f"{images.dtype} {images.shape}",
+            )
+        return np.ascontiguousarray(pixels)
+
+    def _prepared(self, pictures: Sequence["str | os.PathLike[str] | Image.Image"]) -> npt.NDArray[np.uint8]:
+        from millrace.datasets.pictures import prepared, read_picture
+
+        way = str(self.about.get("prepare", "photos"))
+        if way == "points":
+            raise UsageError("this network was trained on points in the plane", expected="a network for pictures")
+        if isinstance(pictures, str | os.PathLike):
+            pictures = [pictures]
+        if not len(pictures):
+            return np.empty((0, *self.shape), np.uint8)
+        read = [
+            read_picture(Path(one).expanduser()) if isinstance(one, str | os.PathLike) else one.convert("RGB")
+            for one in pictures
+        ]
+        return np.stack([prepared(picture, self.shape, way) for picture in read])
+
+
+def network(file: str | os.PathLike[str], **place: Any) -> TrainedNetwork:
+    """A trained network, to predict with: a file of `export-model`, the folder of a run or a checkpoint, a run's
+    address or its name in the data folder, or `latest`. Of a run it is the best that early stopping keeps, else the
+    newest. place: `mirror` and `offline`, for the rare dataset that must be fetched to know the images' shape.
+
+    Errors: UsageError where nothing lies there, CheckpointError where it is damaged or no network of Millrace."""
+    return find_network(os.fspath(file), layers.from_values(resolving.keys_of(place), resolving.CALL))
+
+
+def find_network(text: str, given: layers.Layer | None = None) -> TrainedNetwork:
+    """The network that people mean, as `network`; `given`: the layer of what they said of the place."""
+    path = Path(text).expanduser()
+    if path.is_file():
+        try:
+            portable = from_safetensors(path.read_bytes(), short(path))
+        except OSError as error:
+            raise CheckpointError(f"{short(path)} cannot be read", got=error.strerror) from error
+        return TrainedNetwork(path.absolute(), str(path.absolute()), portable)
+    if is_address(text):
+        folder = RunFolder.open(text)
+        return of_checkpoint(newest(folder), folder.path, folder.location, given)
+    path = finding.locate(text)
+    return of_checkpoint(checkpoint_at(path), path, str(path), given)
+
+
+def of_checkpoint(
+    checkpoint: Checkpoint, path: Path, location: str, given: layers.Layer | None = None
+) -> TrainedNetwork:
+    """The network of a checkpoint that lies in `path`."""
+    data = checkpoint.data
+    if not data:  # an earlier version did not write what its dataset is: the dataset itself is asked
+        settings = resolving.for_network(checkpoint.config, path, given or {})
+        spec = datasets.find(settings.dataset)
+        data = spec.described(spec.shape or datasets.load(spec, mirror=settings.mirror, offline=settings.offline).shape)
+    return TrainedNetwork(path, location, portable(checkpoint, data))
+
+
+def checkpoint_at(path: Path) -> Checkpoint:
+    """The checkpoint in this folder, or of the run in it the best that early stopping keeps, else the newest."""
+    return newest(RunFolder.open(path)) if RunFolder.is_run(path) else load(path)
+
+
+def newest(folder: RunFolder) -> Checkpoint:
+    """The best checkpoint of a run that early stopping keeps, else the newest; CheckpointError where there is none."""
+    latest = folder.best() or folder.latest()
+    if latest is None:
+        raise CheckpointError(
+            f"the run in {short(folder.location)} has no checkpoint yet",
+            do=f"millrace resume {argument(folder.location)} trains it",
+        )
+    return latest
+
+
+def portable(checkpoint: Checkpoint, data: Mapping[str, Any]) -> Portable:
+    """The network of a checkpoint; data: what its dataset is, as `DatasetSpec.described` says it."""
+    recipe = config.build(config.recipe_values(checkpoint.config))
+    channels, height, width = data["shape"]
+    made = Portable(
+        options=recipe.network,
+        shape=(channels, height, width),
+        classes=tuple(data["classes"]),
+        inputs=checkpoint.inputs,
+        weights=checkpoint.served,
+        about={
+            "dataset": data["name"],
+            "dataset_digest": checkpoint.dataset_digest,
+            "step": checkpoint.step,
+            "config": checkpoint.config,
+            "fingerprint": checkpoint.fingerprint,
+            "prepare": data["prepare"],
+        },
+    )
+    text = Network(recipe.network, channels * height * width, len(made.classes)).text
+    if text != checkpoint.model:
+        raise CheckpointError("the checkpoint belongs to another model", expected=text, got=checkpoint.model)
+    return made

@@ -1,0 +1,130 @@
+"""A run, opened: what it measured, its checkpoints, its network."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from millrace import datasets
+from millrace.config import Config
+from millrace.datasets import Progress
+from millrace.errors import CheckpointError
+from millrace.library import finding, networks, resolving
+from millrace.library.networks import TrainedNetwork
+from millrace.library.outcomes import lines
+from millrace.model import Checkpoint, load
+from millrace.runs.folder import RunFolder
+from millrace.settings import layers
+
+
+def open_run(run: str | os.PathLike[str]) -> "Run":
+    """The run in this folder or at this address, with this name in the data folder, or the `latest`; it need not be
+    finished, and may be in training elsewhere. Errors: UsageError where none lies there."""
+    return Run(finding.open_folder(os.fspath(run)))
+
+
+class Run:
+    """A run's folder, read. Its files are read when they are asked for, so a run in training shows its newest lines.
+
+    At an address `path` is a working copy, as new as the call that opened it."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def __repr__(self) -> str:
+        return f"Run({self.location!r})"
+
+    @property
+    def location(self) -> str:
+        """The run's folder, absolute, or its address."""
+        return self._folder.location
+
+    @property
+    def path(self) -> Path:
+        """The folder on this machine that holds the run's files."""
+        return self._folder.path
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last step was made and the result written."""
+        return self._folder.finished
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """What came out: step, seconds, test_accuracy (a fraction) and test_loss (nats; both None where the test set
+        was not looked at), reproducible, and so on. None before the end."""
+        return self._folder.result() if self.finished else None
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration that the run was begun with, resolved."""
+        return finding.config_of(self._folder)
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """A line per step, as metrics.jsonl holds them: step, epoch (both from 0), loss (mean over the batch before the
+        update, nats), accuracy (a fraction), rate, samples_per_second, waiting (a fraction of the workers' time)."""
+        return lines(self._folder.metrics)
+
+    @property
+    def epochs(self) -> list[dict[str, Any]]:
+        """A line per epoch, as epochs.jsonl holds them: the means of its steps, validation_loss and
+        validation_accuracy (None without such a split), seconds, samples, ledger (sha256 of what was trained on)."""
+        return lines(self._folder.epochs)
+
+    @property
+    def incidents(self) -> list[dict[str, Any]]:
+        """What went wrong and was survived: time (seconds since 1970), step, kind, who, node, cause."""
+        return lines(self._folder.incidents)
+
+    def note_incident(self, kind: str, cause: str) -> None:
+        """Write down in incidents.jsonl what happened to the run at its newest checkpoint."""
+        self._folder.note_incident(kind, "", "", cause, max(self.checkpoints, default=0))
+        self._folder.publish(self._folder.incidents.name)
+
+    def curves(self) -> dict[str, npt.NDArray[np.float64]]:
+        """The numbers of `epochs` by name, each float64 (epochs,); NaN where an epoch has none."""
+        epochs = self.epochs
+        names = [name for name in (epochs[0] if epochs else {}) if name != "ledger"]
+        return {name: np.array([_number(line.get(name)) for line in epochs], np.float64) for name in names}
+
+    @property
+    def checkpoints(self) -> tuple[int, ...]:
+        """The steps whose checkpoints are there, ascending; a checkpoint of step s has s updates in it."""
+        return tuple(int(path.name.removeprefix("step-")) for path in self._folder.checkpoints())
+
+    def checkpoint(self, step: int | None = None) -> Checkpoint:
+        """The checkpoint of this step; by default the best one, where early stopping keeps one, else the newest that is
+        whole. Errors: CheckpointError where there is none, or it is damaged."""
+        if step is None:
+            return networks.newest(self._folder)
+        for path in self._folder.checkpoints():
+            if path.name == f"step-{step:010d}":
+                return load(path)
+        steps = ", ".join(map(str, self.checkpoints)) or "none"
+        raise CheckpointError("no checkpoint of this step", expected=steps, got=step)
+
+    def network(self, step: int | None = None) -> TrainedNetwork:
+        """The network of `checkpoint(step)`, to predict with. Errors: as there."""
+        return networks.of_checkpoint(self.checkpoint(step), self.path, self.location)
+
+    def report(self, *, progress: Progress | None = None, **place: Any) -> Path:
+        """Write report.html into the run's folder, finished or not, and give its path: as `millrace report`. The
+        dataset is loaded; place: `mirror`, `offline`. Errors: CheckpointError before the first checkpoint."""
+        given = layers.from_values(resolving.keys_of(place), resolving.CALL)
+        return self.write_report(resolving.for_run(self.path, given), progress)
+
+    def write_report(self, settings: Config, progress: Progress | None = None) -> Path:
+        """`report`, with the data from where the settings say."""
+        from millrace.library.reporting import write_report  # pictures take their time to import
+
+        spec = datasets.find(settings.dataset)
+        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+        return write_report(self._folder, settings, dataset)
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

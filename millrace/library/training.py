@@ -1,0 +1,194 @@
+"""Train and resume: from the dataset to the report in the run's folder, without a word on a screen."""
+
+import contextlib
+import dataclasses
+import functools
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from millrace import datasets
+from millrace.config import Config
+from millrace.datasets import Dataset, Progress
+from millrace.errors import UsageError
+from millrace.library import finding, resolving
+from millrace.library.run import Run
+from millrace.model import Checkpoint
+from millrace.reports.words import short
+from millrace.runs.folder import RunFolder
+from millrace.runs.working_copy import is_address
+from millrace.settings import layers, yaml_text
+from millrace.workers.events import Event, Notice, Observer, RunDone
+from millrace.workers.local_training import train as train_here
+from millrace.workers.setup import Setup
+
+LOG = logging.getLogger("millrace")
+LOG.addHandler(logging.NullHandler())
+
+Train = Callable[[RunFolder, Observer, threading.Event, Checkpoint | None], RunDone]
+
+
+@dataclasses.dataclass(frozen=True)
+class Watched:
+    """Who watches a run: `observer` is called with each event, `progress` while a dataset is fetched; `stop` ends it
+    with a checkpoint."""
+
+    observer: Observer
+    stop: threading.Event
+    progress: Progress | None = None
+
+
+def log(event: Event) -> None:
+    """The observer of a call that names none: notices go to the logger `millrace`."""
+    if isinstance(event, Notice):
+        LOG.warning(event.text)
+
+
+def train(
+    dataset: str | os.PathLike[str] | None = None,
+    *,
+    config: Config | str | os.PathLike[str] | None = None,
+    observer: Observer = log,
+    stop: threading.Event | None = None,
+    progress: Progress | None = None,
+    **settings: Any,
+) -> Run:
+    """Train a network, to the end or until `stop` is set, and give its run: as `millrace train`, in the same bytes.
+
+    dataset: a name, the YAML file of one's own, or the folder of an export (default: digits). config: a YAML file to
+    start from. settings: any key of the configuration over that: `epochs=20`, `batch=256`, `seed=1`, `out="runs/a"`,
+    `policy=Policy(rotate=15)`, `network={"hidden": [64]}`, `optimizer={"name": "adam", "rate": 1e-3}`. Without `out`
+    the run lies in a new folder of the data folder. Where `out` holds a run of the same recipe, that goes on from its
+    newest checkpoint; a finished one is not trained again.
+
+    observer: called with each event of `workers.events`, in order, by the calling thread; `stop`: set it from
+    anywhere, and a checkpoint is written before the call returns (`run.finished` is False then, `resume` goes on).
+    progress: called with (file, bytes so far, bytes in all or None) while a dataset is fetched.
+
+    Errors: UsageError for what cannot be trained, before there is a folder; TrainingError where the loss is no number
+    any more; DataError where the data cannot be had.
+    """
+    given = settings if dataset is None else {"dataset": dataset, **settings}
+    return start(resolving.for_call(config, given), Watched(observer, stop or threading.Event(), progress))
+
+
+def resume(
+    run: str | os.PathLike[str],
+    *,
+    observer: Observer = log,
+    stop: threading.Event | None = None,
+    progress: Progress | None = None,
+    **place: Any,
+) -> Run:
+    """Go on with a run from its newest checkpoint, to the end or until `stop` is set: as `millrace resume`. It ends in
+    the same weights, bit for bit, as if it had never stopped. A finished run is given as it is.
+
+    run: folder or address, the name of a run in the data folder, or `latest`. place: keys that decide no bit
+    (`workers=2`, `runtime="ray"`, `mirror=…`); the others as for `train`.
+
+    Errors: UsageError where no run lies there, another process trains it, or a key of the recipe is given.
+    """
+    folder = finding.open_folder(os.fspath(run))
+    settings = resolving.for_run(folder.path, layers.from_values(resolving.keys_of(place), resolving.CALL))
+    return go_on(folder, settings, Watched(observer, stop or threading.Event(), progress))
+
+
+def start(settings: Config, watched: Watched) -> Run:
+    """`train` of a configuration: a new run, or the one of the same recipe that lies in its `out`."""
+    settings.job()  # what the workers refuse is refused before a folder is made
+    location = _location(settings)
+    if not RunFolder.is_run(location):
+        text = yaml_text.write(kept(settings))
+        return _carry_out(settings, lambda: RunFolder.create(location, text), watched)
+    folder = RunFolder.open(location)
+    same_recipe(folder, settings)
+    if folder.finished:
+        return Run(folder)
+    watched.observer(Notice(f"going on with the run in {short(folder.location)}"))
+    return _carry_out(settings, lambda: folder, watched)
+
+
+def go_on(folder: RunFolder, settings: Config, watched: Watched) -> Run:
+    """`resume` of the run in this folder, in the place that the settings say."""
+    for source in resolving.unheeded():
+        watched.observer(Notice(f"{source} is not heeded: a run keeps its recipe"))
+    return Run(folder) if folder.finished else _carry_out(settings, lambda: folder, watched)
+
+
+def same_recipe(folder: RunFolder, settings: Config) -> None:
+    """Refuse to mix two recipes in one folder: UsageError says in which keys they differ."""
+    different = finding.changes(finding.config_of(folder), settings)
+    if different:
+        raise UsageError(
+            f"{short(folder.location)} holds a run of another recipe",
+            expected="the same recipe",
+            got="; ".join(different[:5]) + (" …" if len(different) > 5 else ""),
+            do="choose another --out, or `millrace resume` to go on with that run",
+        )
+
+
+def kept(settings: Config) -> Config:
+    """The configuration as the run's folder keeps it: `train` takes the file again and makes a new run of it."""
+    return dataclasses.replace(settings.resolved(), out=None)
+
+
+def _location(settings: Config) -> Path | str:
+    """The address or the path of the run."""
+    if settings.out is None:
+        return finding.new_folder(settings.dataset, datetime.now())
+    return settings.out if is_address(settings.out) else Path(settings.out).expanduser()
+
+
+def _carry_out(settings: Config, take: Callable[[], RunFolder], watched: Watched) -> Run:
+    """Train from the newest checkpoint of the folder that `take` gives, or from the start.
+
+    The folder is taken last: what cannot be trained leaves none behind."""
+    with _runtime(settings, watched) as (dataset, begin):
+        setup = Setup(settings.job(), dataset)
+        setup.check()
+        folder = take()
+        folder.own()
+        try:
+            checkpoint = folder.latest(dataset_digest=dataset.digest, model=setup.network.text)
+            with warnings.catch_warnings():
+                # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
+                warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
+                done = begin(folder, watched.observer, watched.stop, checkpoint)
+            if not done.stopped:
+                _picture(settings, setup, dataset, folder)
+        finally:
+            folder.release()
+    return Run(folder)
+
+
+def _picture(settings: Config, setup: Setup, dataset: Dataset, folder: RunFolder) -> None:
+    """The report; before it the decision regions, where the data lies in the plane."""
+    from millrace.library.reporting import write_report  # pictures take their time to import
+
+    checkpoint = folder.best() or folder.latest()
+    if checkpoint is not None and dataset.spec.format == "points":
+        from millrace.library.regions import draw_regions
+
+        folder.publish(draw_regions(setup, dataset, checkpoint, folder.path).name)
+    write_report(folder, settings, dataset)
+
+
+@contextlib.contextmanager
+def _runtime(settings: Config, watched: Watched) -> Iterator[tuple[Dataset, Train]]:
+    """The data and the way to train on it: threads of this process, or actors on a Ray that is connected meanwhile."""
+    if settings.runtime == "ray":
+        from millrace.workers.ray_runtime.session import (
+            session,  # Ray takes half a second to import: only where it is asked for
+        )
+
+        with session(settings.job(), settings.place(), lambda text: watched.observer(Notice(text))) as ray:
+            yield ray.dataset, ray.train
+        return
+    spec = datasets.find(settings.dataset)
+    dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=watched.progress)
+    yield dataset, functools.partial(train_here, settings.job(), settings.place(), dataset)

@@ -1,0 +1,128 @@
+"""train, resume, open_run and network from code: they end in the bytes of the commands, and print nothing."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import millrace
+from millrace.commands.main import main
+from millrace.errors import CheckpointError, UsageError
+from millrace.library.run import Run
+from millrace.workers.events import EpochDone, Event, Notice, RunDone, RunStarted
+
+SMALL: dict[str, Any] = {"network": {"hidden": [16]}, "epochs": 2, "batch": 64}
+COMMAND = "train --network.hidden 16 --epochs 2 --batch 64"
+
+
+def weights(run: Run) -> bytes:
+    step = run.checkpoints[-1]
+    return (run.path / "checkpoints" / f"step-{step:010d}" / "weights.safetensors").read_bytes()
+
+
+def test_a_run_from_code_is_that_of_the_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events: list[Event] = []
+    policy = millrace.Policy(rotate=5)
+    run = millrace.train("digits", out=home / "a", seed=3, policy=policy, observer=events.append, **SMALL)
+    assert capsys.readouterr() == ("", "")
+    assert run.finished
+    assert [type(event) for event in events if isinstance(event, RunStarted | EpochDone | RunDone)] == [
+        *(RunStarted, EpochDone, EpochDone, RunDone),
+    ]
+    assert main([*COMMAND.split(), *["--seed", "3", "--policy", "none", "--policy.rotate", "5", "--out", "b"]]) == 0
+    assert weights(run) == weights(millrace.open_run("b"))
+    assert (run.path / "report.html").is_file()
+    assert run.result is not None
+    assert run.result["test_accuracy"] == events[-1].test_accuracy  # type: ignore[union-attr]
+
+
+def test_settings_come_from_a_file_and_the_call_but_no_recipe_from_the_environment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MILLRACE_EPOCHS", "9")
+    monkeypatch.setenv("MILLRACE_WORKERS", "1")
+    Path("a.yaml").write_text("epochs: 1\nbatch: 32\nnetwork:\n  hidden: [8]\n")
+    dotted: dict[str, Any] = {"optimizer.rate": 0.01}
+    run = millrace.train(config="a.yaml", batch=64, **dotted)
+    chosen = run.config
+    assert (chosen.epochs, chosen.batch, chosen.network.hidden, chosen.optimizer.rate) == (1, 64, (8,), 0.01)
+    assert run.path.parent == home / "data" / "millrace" / "runs"
+    with pytest.raises(UsageError, match="unknown key 'epoch'") as refused:
+        millrace.train(epoch=3)
+    assert refused.value.do == "did you mean 'epochs'?"
+
+
+def test_a_stopped_run_resumes_to_the_same_bits(home: Path) -> None:
+    stop = threading.Event()
+
+    def observer(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            stop.set()
+
+    run = millrace.train(out="a", observer=observer, stop=stop, **SMALL)
+    assert not run.finished
+    assert run.result is None
+    assert 0 < run.checkpoints[-1] < 46
+    notices: list[Event] = []
+    with pytest.raises(UsageError, match="a run keeps its recipe"):
+        millrace.resume("a", epochs=3)
+    resumed = millrace.resume("a", workers=1, observer=notices.append)
+    assert resumed.finished
+    assert weights(resumed) == weights(millrace.train(out="b", **SMALL))
+    assert [line["step"] for line in resumed.metrics] == list(range(46))
+    again = millrace.train(out="a", observer=notices.append, **SMALL)
+    assert again.finished
+    assert not any(isinstance(event, Notice) for event in notices)
+    with pytest.raises(UsageError, match="another recipe"):
+        millrace.train(out="a", seed=1, **SMALL)
+
+
+def test_an_open_run_shows_what_its_files_hold(home: Path) -> None:
+    millrace.train(out="a", validation=100, **SMALL)
+    run = millrace.open_run("a")
+    assert run.metrics == [json.loads(line) for line in Path("a/metrics.jsonl").read_text().splitlines()]
+    assert run.epochs == [json.loads(line) for line in Path("a/epochs.jsonl").read_text().splitlines()]
+    assert run.incidents == []
+    curves = run.curves()
+    assert curves["validation_loss"].tolist() == [line["validation_loss"] for line in run.epochs]
+    assert curves["epoch"].tolist() == [0.0, 1.0]
+    assert "ledger" not in curves
+    last = run.checkpoint()
+    assert last.step == run.checkpoints[-1]
+    assert np.array_equal(run.checkpoint(last.step).weights, last.weights)
+    with pytest.raises(CheckpointError, match="no checkpoint of this step"):
+        run.checkpoint(1)
+    with pytest.raises(UsageError):
+        millrace.open_run("nowhere")
+
+
+def test_a_network_predicts_what_the_command_says(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = millrace.train(out="a", **SMALL)
+    assert main(["export-model", "a"]) == 0
+    rows = np.zeros((60, 90), np.uint8)
+    rows[10:80, 40:50] = 255
+    Image.fromarray(rows).save("stroke.png")
+    capsys.readouterr()
+    assert main(["predict", "a", "stroke.png", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    for network in (run.network(), millrace.network("a"), millrace.network("network.safetensors")):
+        found = network.predict(["stroke.png"])
+        assert [{"class": name, "probability": chance} for name, chance in found.top(3)[0]] == said["top"]
+        assert found.names == [said["prediction"]]
+        with Image.open("stroke.png") as picture:
+            assert np.array_equal(network.predict([picture]).probabilities, found.probabilities)
+    pixels = np.arange(3 * 64, dtype=np.uint8).reshape(3, 1, 8, 8)
+    answers = network.predict(pixels)
+    assert answers.probabilities.shape == (3, 10)
+    assert np.allclose(answers.probabilities.sum(axis=1), 1)
+    assert np.array_equal(answers.probabilities, network.predict(pixels[:, 0]).probabilities)
+    assert answers.labels.tolist() == [int(name) for name in answers.names]
+    assert len(network.predict(pixels[:0])) == 0
+    wrong: Any
+    for wrong in (pixels.astype(np.float32), pixels[:, :, :7]):
+        with pytest.raises(UsageError, match="not as the network takes them"):
+            network.predict(wrong)
