@@ -11,17 +11,19 @@ if TYPE_CHECKING:
     from millrace.library.networks import network
     from millrace.library.run import open_run
     from millrace.library.training import resume, train
+    from millrace.loading.datastream import stream
     from millrace.pipeline.policy import Policy
 
 _HOMES = {
     "Policy": "millrace.pipeline.policy",
     "network": "millrace.library.networks",
     "open_run": "millrace.library.run",
+    "stream": "millrace.loading.datastream",
     "resume": "millrace.library.training",
     "train": "millrace.library.training",
 }
 
-__all__ = ["Policy", "network", "open_run", "resume", "train"]
+__all__ = ["Policy", "network", "open_run", "resume", "stream", "train"]
 
 
 def __getattr__(name: str) -> object:

@@ -91,12 +91,16 @@ class ReadAhead(Generic[Made]):
         self._finish(*begun)
         return True
 
-    def close(self) -> None:
-        """End the threads; what is made and untaken is dropped. Raises a DeadlineError if a thread does not end."""
+    def stop(self) -> None:
+        """Have the threads end, without waiting for them; what is made and untaken is dropped."""
         with self._changed:
             self._closed = True
             self._claims = {key: claim for key, claim in self._claims.items() if not claim.done}
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the threads; what is made and untaken is dropped. Raises a DeadlineError if a thread does not end."""
+        self.stop()
         until = time.monotonic() + self._deadline
         for thread in self._threads:
             thread.join(max(until - time.monotonic(), 0.0))

@@ -34,7 +34,8 @@ class Stream:
     """Augmented samples in a run's order, any slot of any step at any time, by any thread.
 
     images: uint8 (N, C, H, W), the table's images, only read. labels: uint8 (N,). ids: int64 (n,), the rows that are
-    trained on (all rows where None). digest: the dataset's, written into each batch.
+    trained on (all rows where None). digest: the dataset's, written into each batch. split: 0 train, 1 validation,
+    2 test, see `counters.lane`. shuffle, drop_last: see `Order`.
     Raises a UsageError where these do not fit together.
     """
 
@@ -49,14 +50,17 @@ class Stream:
         batch: int,
         slot_size: int | None = None,
         digest: str = "",
+        split: int = 0,
+        shuffle: bool = True,
+        drop_last: bool = False,
     ) -> None:
         check_images(images)
         if labels.shape != (len(images),):
             raise UsageError("labels do not fit the images", expected=(len(images),), got=labels.shape)
         self.images, self.labels, self.policy, self.seed = images, labels, policy, check_seed(seed)
         self.ids = np.arange(len(images), dtype=np.int64) if ids is None else check_rows(ids, len(images))
-        self.order = Order(len(self.ids), batch=batch, slot=slot_size, seed=seed)
-        self.digest = digest
+        self.order = Order(len(self.ids), batch=batch, slot=slot_size, seed=seed, shuffle=shuffle, drop_last=drop_last)
+        self.digest, self.split = digest, split
 
     @cached_property
     def slot_bytes(self) -> int:
@@ -72,26 +76,30 @@ class Stream:
         """The sample ids of a slot, in order: int64 (rows,)."""
         return self.ids[self.order.places(step, slot)]
 
-    def rows(self, epoch: int, first: int, last: int, out: U8Array | None = None) -> "Visited":
+    def rows(self, epoch: int, first: int, last: int, out: U8Array | None = None) -> Visited:
         """Positions [first, last) of an epoch: no batch size enters them. out: memory for the pixels, if they need any
         of their own."""
         samples = self.ids[self.order.visited(epoch, first, last)]
-        pixels, parameters = augmented(self.images, samples, self.policy, seed=self.seed, epoch=epoch, out=out)
+        pixels, parameters = augmented(
+            self.images, samples, self.policy, seed=self.seed, epoch=epoch, split=self.split, out=out
+        )
         return Visited(samples, self.labels[samples], pixels, parameters)
 
     def batch(self, step: int, slot: int) -> pa.RecordBatch:
         """The slot's samples, augmented: see `pipeline.batch.schema` for the columns."""
-        epoch = self.order.epoch(step)
-        samples, labels, pixels, parameters = self.rows(epoch, *self.order.span(step, slot))
+        return self.record(step, self.rows(self.order.epoch(step), *self.order.span(step, slot)), slot=slot)
+
+    def record(self, step: int, rows: Visited, **also: object) -> pa.RecordBatch:
+        """Rows of a step as a record batch; its schema says what they are of, and what is given `also`."""
         metadata = {
             "dataset": self.digest,
             "policy": self._policy,
             "seed": self.seed,
-            "epoch": epoch,
+            "epoch": self.order.epoch(step),
             "step": step,
-            "slot": slot,
+            **also,
         }
-        return batches.assemble(pixels, labels, samples, parameters, metadata)
+        return batches.assemble(rows.pixels, rows.labels, rows.samples, rows.parameters, metadata)
 
 
 def augmented(

@@ -18,11 +18,23 @@ import millrace
 from millrace import compiled
 
 ROOT = Path(millrace.__file__).parent  # rooms that the repository shows at its top are links in this folder
-PACKAGES = ("commands", "datasets", "library", "model", "pipeline", "reports", "runs", "settings", "storage", "workers")
+PACKAGES = (
+    "commands",
+    "datasets",
+    "library",
+    "loading",
+    "model",
+    "pipeline",
+    "reports",
+    "runs",
+    "settings",
+    "storage",
+    "workers",
+)
 
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {"errors", "extras", "user_cache", "values", "version", "compiled", "elementary", "counters"}
-ROOMS = {"storage", "datasets", "pipeline", "model", "runs", "workers", "reports"}
+ROOMS = {"storage", "datasets", "pipeline", "loading", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "extras": {"errors"},
@@ -36,6 +48,7 @@ BELOW: dict[str, set[str]] = {
     "datasets": FOUNDATION | {"storage"},
     "model": FOUNDATION | {"storage"},
     "pipeline": FOUNDATION | {"storage", "datasets"},
+    "loading": FOUNDATION | {"storage", "datasets", "pipeline"},
     "runs": FOUNDATION | {"storage", "model"},
     "reports": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},
     "workers": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},

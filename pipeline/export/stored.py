@@ -14,7 +14,9 @@ class StoredStream(Stream):
     """The stream that an export was written from, read back: the same ids, pixels and parameters at every position of
     every epoch that it holds. Nothing is drawn and nothing permuted."""
 
-    def __init__(self, dataset: ExportedDataset, *, batch: int, slot_size: int | None = None) -> None:
+    def __init__(
+        self, dataset: ExportedDataset, *, batch: int, slot_size: int | None = None, drop_last: bool = False
+    ) -> None:
         told, size = dataset.manifest.configuration, dataset.manifest.splits["train"]
         super().__init__(
             images(dataset.train),
@@ -25,6 +27,7 @@ class StoredStream(Stream):
             batch=batch,
             slot_size=slot_size,
             digest=dataset.digest,
+            drop_last=drop_last,
         )
         self.epochs, self._reader = size.epochs, dataset.reader
 

@@ -1,0 +1,164 @@
+"""Iterating over a stream: passes, reading ahead on threads, and where the iteration stands.
+
+A pass is one `for` loop. It begins exactly where `at` or `load_state_dict` put the stream; any other is whole, even
+after one that was left early. What has been handed out, not what has been made, is where a loader stands, so a state
+that is taken in the loop's body goes on with the next batch.
+"""
+
+import os
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Protocol, TypeVar
+
+from millrace.errors import UsageError
+from millrace.pipeline import ReadAhead
+
+Batch = TypeVar("Batch")
+DEADLINE = 600.0  # seconds in which a batch that a thread has begun must be there
+PER_THREAD = 4  # batches that are made ahead for each thread, where the bound in bytes allows it
+
+
+class Steps(Protocol):
+    """What a loader needs to know of its stream."""
+
+    step: int
+    placed: bool  # whether nothing has been handed out since the step was set
+    threads: int
+    read_ahead: int
+
+    def __len__(self) -> int: ...
+    def state(self) -> dict[str, Any]: ...
+    def step_of(self, state: Any) -> int: ...
+    def check_open(self) -> None: ...
+
+
+class Loader(Generic[Batch]):
+    """Batches of a stream, read ahead; made by the stream's `numpy`, `arrow` and `torch`.
+
+    len: the steps of a pass: of one epoch, or of all where `epochs` is given. With `epochs` a pass runs to the end of
+    that many epochs, counted from step 0; without it each pass is one epoch, and the next pass the next epoch.
+    A batch stays valid for ever: its memory is its own. May be closed, also by `with`; then it cannot be used.
+    """
+
+    def __init__(self, stream: Steps, make: Callable[[int], Batch], *, epochs: int | None, batch_bytes: int) -> None:
+        self._stream, self._make, self._epochs, self._bytes = stream, make, epochs, batch_bytes
+        self._step, self._placed, self._closed = stream.step, stream.placed, False
+        self._passes: weakref.WeakSet[Pass[Any]] = weakref.WeakSet()
+
+    def __len__(self) -> int:
+        return len(self._stream) * (self._epochs or 1)
+
+    def __iter__(self) -> Iterator[Batch]:
+        first, end = self._next_pass()
+        return self._pass(first, end)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the iteration stands, as plain values: the step after the batch handed out last."""
+        return {**self._stream.state(), "step": self._step}
+
+    def load_state_dict(self, state: Any) -> None:
+        """Go on where the state was taken: the next pass begins there. UsageError for a state of another stream."""
+        self._step, self._placed = self._stream.step_of(state), True
+        self._stream.step, self._stream.placed = self._step, True
+
+    def close(self) -> None:
+        """End all threads and passes."""
+        self._closed = True
+        for running in list(self._passes):
+            running.close()
+
+    def __enter__(self) -> "Loader[Batch]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_passes": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _passes=weakref.WeakSet())
+
+    def _check_open(self) -> None:
+        self._stream.check_open()
+        if self._closed:
+            raise UsageError("the loader is closed", do="make a new one from the stream")
+
+    def _next_pass(self) -> tuple[int, int]:
+        """The first step of the next pass and the one after its last."""
+        self._check_open()
+        steps = len(self._stream)
+        if not self._placed:
+            # A pass that was left early is not gone on with, or the next one would count too few samples.
+            self._step = 0 if self._epochs else -(-self._step // steps) * steps
+        end = self._epochs * steps if self._epochs else (self._step // steps + 1) * steps
+        return self._step, end
+
+    def _pass(self, first: int, end: int, stride: int = 1) -> "Pass[Batch]":
+        running = Pass(self, range(first, end, stride))
+        self._passes.add(running)
+        return running
+
+    def _handed_out(self, step: int) -> None:
+        self._step, self._placed = step + 1, False
+        self._stream.step, self._stream.placed = self._step, False
+
+    def _reader(self, steps: range) -> ReadAhead[Batch] | None:
+        """What reads these steps ahead; None where batches are made as they are asked for."""
+        threads, bound = self._stream.threads, self._stream.read_ahead
+        if not (threads and bound and steps):
+            return None
+        make = self._make
+        return ReadAhead(
+            lambda step, _: make(step),
+            ((step, 0) for step in steps),
+            item_bytes=self._bytes,
+            bound=min(bound, PER_THREAD * threads * self._bytes),
+            threads=threads,
+            deadline=DEADLINE,
+        )
+
+
+class Pass(Generic[Batch]):
+    """One run through steps. Its threads end with its last batch, with `close`, and when nobody holds it any more: a
+    loop that an exception leaves drops it."""
+
+    def __init__(self, loader: Loader[Batch], steps: range) -> None:
+        self._loader, self._steps, self._next = loader, steps, 0
+        self._process, self._closed = os.getpid(), False
+        self._reader = loader._reader(steps)
+
+    def __iter__(self) -> "Pass[Batch]":
+        return self
+
+    def __next__(self) -> Batch:
+        if self._closed:
+            raise UsageError("the iteration was closed", do="iterate over the loader again")
+        self._loader._check_open()
+        if self._next >= len(self._steps):
+            self._end()
+            raise StopIteration
+        step = self._steps[self._next]
+        if self._reader is None or os.getpid() != self._process:
+            # A forked child has no threads, and their lock in any state: it makes its batches itself.
+            batch = self._loader._make(step)
+        else:
+            batch, _ = self._reader.take(step, 0)
+        self._next += 1
+        self._loader._handed_out(step)
+        return batch
+
+    def close(self) -> None:
+        """End the threads and wait for them. Another `next` is a UsageError."""
+        self._closed = True
+        self._end()
+
+    def _end(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and os.getpid() == self._process:
+            reader.close()
+
+    def __del__(self) -> None:
+        reader = getattr(self, "_reader", None)
+        if reader is not None and os.getpid() == self._process:
+            reader.stop()

@@ -1,0 +1,122 @@
+"""From a dataset and a configuration to the stream that is delivered: which rows, in which order, known by what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from millrace.datasets import Dataset, images, labels, split
+from millrace.datasets.exported import ExportedDataset
+from millrace.errors import UsageError
+from millrace.loading.data import AUTO, SPLITS, policy_of
+from millrace.pipeline import Stream
+from millrace.pipeline.export import StoredStream
+from millrace.pipeline.statistics import pixel_statistics
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows of a dataset are streamed, and how: see `millrace.stream`."""
+
+    batch: int
+    seed: int
+    policy: Any
+    split: str
+    subset: int | None
+    validation: int
+    drop_last: bool
+
+
+class Source:
+    """The addressable stream of a choice, its identity and its pixel statistics. Raises a UsageError where the choice
+    does not fit the dataset."""
+
+    def __init__(self, dataset: Dataset, choice: Choice) -> None:
+        self.dataset, self.choice = dataset, choice
+        self.stream = self._stored() if isinstance(dataset, ExportedDataset) else self._computed()
+
+    @cached_property
+    def identity(self) -> Mapping[str, object]:
+        """What decides every bit of the stream, as plain values: states of streams that differ here are foreign."""
+        chosen = self.choice
+        return {
+            "dataset": self.dataset.spec.name,
+            "digest": self.dataset.digest,
+            "split": chosen.split,
+            "seed": self.stream.seed,
+            "batch": chosen.batch,
+            "policy": self.stream.policy.as_dict(),
+            "subset": chosen.subset,
+            "validation": chosen.validation,
+            "drop_last": chosen.drop_last,
+        }
+
+    @cached_property
+    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each channel over the rows that are trained on, whatever split is streamed, in units of
+        full brightness. UsageError where these rows are not known."""
+        if isinstance(self.dataset, ExportedDataset):
+            return self.dataset.statistics
+        if not self.dataset.train.num_rows:
+            raise UsageError(
+                "the pixel statistics of the training images are not known here",
+                expected="the mean and deviation that the network is trained with",
+                do="pass mean= and std= (those of the training stream), or normalize='unit'",
+            )
+        return pixel_statistics(images(self.dataset.train), self._train)
+
+    @cached_property
+    def _parts(self) -> Any:
+        chosen = self.choice
+        return split(labels(self.dataset.train), subset=chosen.subset, validation=chosen.validation, seed=chosen.seed)
+
+    @property
+    def _train(self) -> npt.NDArray[np.int64]:
+        rows: npt.NDArray[np.int64] = self._parts.train
+        return rows
+
+    def _computed(self) -> Stream:
+        chosen = self.choice
+        table = self.dataset.test if chosen.split == "test" else self.dataset.train
+        ids = None if chosen.split == "test" else getattr(self._parts, chosen.split)
+        return self._plain(table, ids, policy_of(chosen.policy, self.dataset, chosen.split))
+
+    def _stored(self) -> Stream:
+        """The rows of an export as they stand; augmentation, seed and subset are those that it was written with."""
+        dataset, chosen = self.dataset, self.choice
+        if chosen.policy not in (AUTO, "none") or chosen.subset is not None or chosen.validation:
+            raise UsageError(
+                "the rows of an export are augmented and chosen already",
+                expected="neither policy nor subset nor validation",
+                got=f"policy {chosen.policy}, subset {chosen.subset}, validation {chosen.validation}",
+                do="give them to millrace.export",
+            )
+        if not isinstance(dataset, ExportedDataset):
+            raise UsageError("not an export", got=dataset.spec.name)
+        if chosen.split == "train":
+            return StoredStream(dataset, batch=chosen.batch, slot_size=chosen.batch, drop_last=chosen.drop_last)
+        held_from = dataset.manifest.splits["train"].per_epoch
+        ids = np.arange(held_from, dataset.train.num_rows) if chosen.split == "validation" else None
+        table = dataset.train if chosen.split == "validation" else dataset.test
+        return self._plain(table, ids, policy_of("none", dataset, chosen.split))
+
+    def _plain(self, table: Any, ids: npt.NDArray[np.int64] | None, policy: Any) -> Stream:
+        chosen = self.choice
+        if not (table.num_rows if ids is None else len(ids)):
+            raise UsageError(f"the {chosen.split} split of {self.dataset.spec.name} is empty", expected="some rows")
+        return Stream(
+            images(table),
+            labels(table),
+            ids,
+            policy=policy,
+            seed=chosen.seed,
+            batch=chosen.batch,
+            slot_size=chosen.batch,
+            digest=self.dataset.digest,
+            split=SPLITS.index(chosen.split),
+            shuffle=chosen.split == "train",
+            drop_last=chosen.drop_last,
+        )
