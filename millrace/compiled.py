@@ -13,39 +13,58 @@ import glob
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast, get_args, get_origin
 
 import numba
+import numpy as np
+import numpy.typing as npt
 from numba.core import caching, types
 
 from millrace.user_cache import user_cache
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Number = TypeVar("Number", bound=np.generic)
 
 # Not resolved: in a checkout some rooms are links, and every module is known by its path in this folder.
 ROOT = Path(os.path.abspath(__file__)).parent
 FOLDERS = (".", "pipeline", "model", "workers")
 
-U8 = types.uint8
-U32 = types.uint32
-I64 = types.int64
-F32 = types.float32
-F64 = types.float64
-VOID = types.void
-BOOL = types.boolean
+# The types of a kernel, written in its signature. Numbers: these, and bool, int (64 bits), float (64 bits).
+U8 = np.uint8
+U32 = np.uint32
+U64 = np.uint64
+I64 = np.int64
+F32 = np.float32
+F64 = np.float64
+# Arrays: C-contiguous, of one to four dimensions; `In` is only read, so memory that is read-only fits as well.
+In = Annotated[npt.NDArray[Number], 1, "read"]
+In2 = Annotated[npt.NDArray[Number], 2, "read"]
+In3 = Annotated[npt.NDArray[Number], 3, "read"]
+Out = Annotated[npt.NDArray[Number], 1, "write"]
+Out2 = Annotated[npt.NDArray[Number], 2, "write"]
+Out3 = Annotated[npt.NDArray[Number], 3, "write"]
+Out4 = Annotated[npt.NDArray[Number], 4, "write"]
 
 
-def array(kind: Any, dimensions: int = 1) -> Any:
-    """The type of a C-contiguous, writable array argument."""
-    return types.Array(kind, dimensions, "C")
+def _machine_type(annotation: Any) -> Any:
+    """What numba calls a type that stands in a kernel's signature."""
+    if annotation is None:
+        return types.void
+    if get_origin(annotation) is Annotated:
+        array, dimensions, use = get_args(annotation)
+        (number,) = get_args(get_args(array)[1])
+        return types.Array(numba.from_dtype(np.dtype(number)), dimensions, "C", readonly=use == "read")
+    return numba.from_dtype(np.dtype(annotation))
 
 
-def readonly(kind: Any, dimensions: int = 1) -> Any:
-    """The type of a C-contiguous array argument that is only read (writable ones fit as well)."""
-    return types.Array(kind, dimensions, "C", readonly=True)
+def signature(function: Callable[..., Any]) -> Any:
+    """The one signature of a kernel, from its annotations."""
+    *arguments, returns = map(_machine_type, function.__annotations__.values())
+    return returns(*arguments)
 
 
 @cache
@@ -70,7 +89,7 @@ def digest() -> str:
 
 @cache
 def kernel_folder() -> Path | None:
-    """Where machine code is kept, or None where nothing can be written (kernels then compile anew)."""
+    """Where machine code is kept, or None where nothing can be written (kernels then compile in every process)."""
     folder = user_cache() / "kernels" / digest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -80,31 +99,43 @@ def kernel_folder() -> Path | None:
     return folder
 
 
-class _Locator(caching._CacheLocator):
-    """Numba's question "where does this function's machine code lie", answered for this project's files."""
+def _path(function: Callable[..., Any]) -> Path:
+    return Path(os.path.abspath(function.__code__.co_filename))
 
-    def __init__(self, name: str, folder: Path) -> None:
-        self._name, self._folder = name, folder
+
+class _Locator(caching._CacheLocator):
+    """Numba's question "where does this function's machine code lie", answered for this project's kernels."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
     def get_cache_path(self) -> str:
-        return str(self._folder)
+        return str(kernel_folder())
 
     def get_source_stamp(self) -> str:
         return digest()
 
     def get_disambiguator(self) -> str:
-        return self._name
+        return str(self._path.relative_to(ROOT)).replace(os.sep, ".")
 
     @classmethod
-    def from_function(cls, function: Any, file: str) -> "_Locator | None":
-        path, folder = Path(os.path.abspath(file)), kernel_folder()
-        if folder is None or not path.is_relative_to(ROOT) or path not in sources():
-            return None
-        return cls(str(path.relative_to(ROOT)).replace(os.sep, "."), folder)
+    def from_function(cls, function: Callable[..., Any], file: str) -> "_Locator":
+        return cls(_path(function))
 
 
-if not any(locator.__name__ == "_Locator" for locator in caching.CacheImpl._locator_classes):
-    caching.CacheImpl._locator_classes.insert(0, _Locator)
+_hook = threading.Lock()
+
+
+@contextlib.contextmanager
+def _located_here() -> Iterator[None]:
+    """Numba asks `_Locator` alone while a kernel is compiled; others who use numba in this process keep their own."""
+    with _hook:
+        settings: Any = numba.config
+        others, settings.CACHE_LOCATOR_CLASSES = settings.CACHE_LOCATOR_CLASSES, f"{__name__}._Locator"
+        try:
+            yield
+        finally:
+            settings.CACHE_LOCATOR_CLASSES = others
 
 
 def _discard(function: Callable[..., Any]) -> None:
@@ -116,27 +147,28 @@ def _discard(function: Callable[..., Any]) -> None:
                 path.unlink()
 
 
-def kernel(*signature: Any, returns: Any = VOID) -> Callable[[Function], Function]:
-    """Compile a function for one signature; it runs without the GIL and is cached between processes."""
+def kernel(function: Function) -> Function:
+    """Compile a function for the signature that its annotations give; it runs without the GIL.
 
-    def compiler(kept: bool) -> Callable[[Function], Function]:
-        compile_for = numba.njit(returns(*signature), cache=kept, nogil=True, error_model="numpy")
-        return cast(Callable[[Function], Function], compile_for)
+    The machine code of this project's own kernels is kept between processes.
+    """
 
-    def compile_kernel(function: Function) -> Function:
-        if kernel_folder() is None:
-            return compiler(kept=False)(function)
-        try:
-            return compiler(kept=True)(function)
-        except Exception:
-            # Files cut short by a power cut, or a full disk. A fault of the kernel itself comes again below.
-            _discard(function)
-        try:
-            return compiler(kept=True)(function)
-        except OSError:
-            return compiler(kept=False)(function)
+    def compiled(*, kept: bool) -> Function:
+        compile_for = numba.njit(signature(function), cache=kept, nogil=True, error_model="numpy")
+        with _located_here():
+            return cast(Function, compile_for(function))
 
-    return compile_kernel
+    if kernel_folder() is None or _path(function) not in sources():
+        return compiled(kept=False)
+    try:
+        return compiled(kept=True)
+    except Exception:
+        # Files cut short by a power cut, or a full disk. A fault of the kernel itself comes again below.
+        _discard(function)
+    try:
+        return compiled(kept=True)
+    except OSError:
+        return compiled(kept=False)
 
 
 def device(function: Function) -> Function:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import I64, U32, array, device, kernel, readonly
+from millrace.compiled import I64, U32, In, In2, Out, Out2, device, kernel
 from millrace.errors import UsageError
 
 SEED_LIMIT = 1 << 32
@@ -60,7 +60,7 @@ def lane(layer: int = 0, split: int = 0, replica: int = 0) -> int:
 
 
 @device
-def philox(k0: Any, k1: Any, c0: Any, c1: Any, c2: Any, c3: Any) -> Any:
+def philox(k0: U32, k1: U32, c0: U32, c1: U32, c2: U32, c3: U32) -> tuple[U32, U32, U32, U32]:
     """One Philox4x32-10 block for kernels: all arguments and the four results are uint32 scalars."""
     for _ in range(10):
         p0 = np.uint64(0xD2511F53) * np.uint64(c0)
@@ -74,8 +74,8 @@ def philox(k0: Any, k1: Any, c0: Any, c1: Any, c2: Any, c3: Any) -> Any:
     return c0, c1, c2, c3
 
 
-@kernel(U32, U32, readonly(U32, 2), array(U32, 2))
-def _philox_rows(k0: Any, k1: Any, counters: Any, out: Any) -> None:
+@kernel
+def _philox_rows(k0: U32, k1: U32, counters: In2[U32], out: Out2[U32]) -> None:
     for row in range(counters.shape[0]):
         words = philox(k0, k1, counters[row, 0], counters[row, 1], counters[row, 2], counters[row, 3])
         out[row, 0], out[row, 1], out[row, 2], out[row, 3] = words
@@ -100,7 +100,7 @@ def uniform(drawn: U32Array) -> npt.NDArray[np.float64]:
 
 
 @device
-def _scramble(value: Any, key: Any) -> Any:
+def _scramble(value: U32, key: U32) -> U32:
     # The round function: an integer hash of 32 bits (shift, multiply), enough for a Feistel round.
     value = np.uint32(value ^ key)
     value = np.uint32((value ^ (value >> np.uint32(16))) * np.uint32(0x21F0AAAD))
@@ -108,8 +108,8 @@ def _scramble(value: Any, key: Any) -> Any:
     return np.uint32(value ^ (value >> np.uint32(15)))
 
 
-@kernel(readonly(I64), I64, I64, readonly(U32), array(I64))
-def _permute(positions: Any, size: Any, bits: Any, keys: Any, out: Any) -> None:
+@kernel
+def _permute(positions: In[I64], size: int, bits: int, keys: In[U32], out: Out[I64]) -> None:
     high_bits = bits // 2
     low_bits = bits - high_bits
     for index in range(positions.shape[0]):

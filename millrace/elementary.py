@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import extending
 
-from millrace.compiled import F64, U32, array, device, kernel, readonly
+from millrace.compiled import F64, U32, In, In2, Out, Out2, device, kernel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -193,7 +193,7 @@ def normal_pair(first: Any, second: Any) -> Any:
 
 
 @device
-def fill_normals(first: Any, second: Any, one: Any, two: Any) -> None:
+def fill_normals(first: In[U32], second: In[U32], one: Out[F64], two: Out[F64]) -> None:
     """`normal_pair` of whole rows, the same bits: uint32 (n,) twice into float64 (n,) twice.
 
     Radius and angle have a loop each: all in one loop would be too long for vector code."""
@@ -205,8 +205,8 @@ def fill_normals(first: Any, second: Any, one: Any, two: Any) -> None:
         one[k], two[k] = radius * cosine, radius * sine
 
 
-@kernel(readonly(U32, 2), array(F64, 2))
-def _normals(words: Any, out: Any) -> None:
+@kernel
+def _normals(words: In2[U32], out: Out2[F64]) -> None:
     for row in range(words.shape[0]):
         out[row, 0], out[row, 1] = normal_pair(words[row, 0], words[row, 1])
         out[row, 2], out[row, 3] = normal_pair(words[row, 2], words[row, 3])

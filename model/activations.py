@@ -5,11 +5,10 @@ To add one: write its two kernels, put it into ACTIVATIONS and its name into `mo
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from millrace.compiled import F32, array, kernel, readonly
+from millrace.compiled import F32, In, In2, Out, Out2, kernel
 from millrace.model.curves import erf, exp_below, tanh
 from millrace.model.settling import FLOOR, SLOPE_FLOOR, settled
 
@@ -19,8 +18,8 @@ SQRT_HALF = np.float32(0.70710678)
 NORMAL = np.float32(0.39894228)  # 1/√(2π)
 
 
-@kernel(array(F32, 2), readonly(F32), array(F32, 2))
-def _relu_forward(sums: Any, bias: Any, outputs: Any) -> None:
+@kernel
+def _relu_forward(sums: Out2[F32], bias: In[F32], outputs: Out2[F32]) -> None:
     zero = np.float32(0.0)
     for row in range(sums.shape[0]):
         for unit in range(sums.shape[1]):
@@ -30,8 +29,8 @@ def _relu_forward(sums: Any, bias: Any, outputs: Any) -> None:
             outputs[row, unit] = zero if value < zero else value
 
 
-@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
-def _relu_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+@kernel
+def _relu_backward(deltas: Out2[F32], sums: In2[F32], outputs: In2[F32], bias: Out[F32]) -> None:
     zero = np.float32(0.0)
     bias[:] = zero
     for row in range(deltas.shape[0]):
@@ -41,16 +40,16 @@ def _relu_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
             bias[unit] += delta
 
 
-@kernel(array(F32, 2), readonly(F32), array(F32, 2))
-def _leaky_forward(sums: Any, bias: Any, outputs: Any) -> None:
+@kernel
+def _leaky_forward(sums: Out2[F32], bias: In[F32], outputs: Out2[F32]) -> None:
     for row in range(sums.shape[0]):
         for unit in range(sums.shape[1]):
             value = outputs[row, unit] + bias[unit]
             outputs[row, unit] = value * LEAK if value < ZERO else value
 
 
-@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
-def _leaky_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+@kernel
+def _leaky_backward(deltas: Out2[F32], sums: In2[F32], outputs: In2[F32], bias: Out[F32]) -> None:
     bias[:] = ZERO
     for row in range(deltas.shape[0]):
         for unit in range(deltas.shape[1]):
@@ -60,15 +59,15 @@ def _leaky_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
             bias[unit] += delta
 
 
-@kernel(array(F32, 2), readonly(F32), array(F32, 2))
-def _tanh_forward(sums: Any, bias: Any, outputs: Any) -> None:
+@kernel
+def _tanh_forward(sums: Out2[F32], bias: In[F32], outputs: Out2[F32]) -> None:
     for row in range(sums.shape[0]):
         for unit in range(sums.shape[1]):
             outputs[row, unit] = tanh(outputs[row, unit] + bias[unit])
 
 
-@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
-def _tanh_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+@kernel
+def _tanh_backward(deltas: Out2[F32], sums: In2[F32], outputs: In2[F32], bias: Out[F32]) -> None:
     bias[:] = ZERO
     for row in range(deltas.shape[0]):
         for unit in range(deltas.shape[1]):
@@ -78,8 +77,8 @@ def _tanh_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
             bias[unit] += delta
 
 
-@kernel(array(F32, 2), readonly(F32), array(F32, 2))
-def _gelu_forward(sums: Any, bias: Any, outputs: Any) -> None:
+@kernel
+def _gelu_forward(sums: Out2[F32], bias: In[F32], outputs: Out2[F32]) -> None:
     """x Φ(x) with the true Φ (Hendrycks and Gimpel 2016), not its tanh likeness; `sums` is left with the slopes."""
     for row in range(sums.shape[0]):
         for unit in range(sums.shape[1]):
@@ -90,8 +89,8 @@ def _gelu_forward(sums: Any, bias: Any, outputs: Any) -> None:
             sums[row, unit] = settled(below + value * (NORMAL * power), SLOPE_FLOOR)
 
 
-@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
-def _times_slope(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+@kernel
+def _times_slope(deltas: Out2[F32], sums: In2[F32], outputs: In2[F32], bias: Out[F32]) -> None:
     bias[:] = ZERO
     for row in range(deltas.shape[0]):
         for unit in range(deltas.shape[1]):
@@ -100,15 +99,15 @@ def _times_slope(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
             bias[unit] += delta
 
 
-@kernel(array(F32, 2), readonly(F32), array(F32, 2))
-def _linear_forward(sums: Any, bias: Any, outputs: Any) -> None:
+@kernel
+def _linear_forward(sums: Out2[F32], bias: In[F32], outputs: Out2[F32]) -> None:
     for row in range(sums.shape[0]):
         for unit in range(sums.shape[1]):
             outputs[row, unit] += bias[unit]
 
 
-@kernel(array(F32, 2), readonly(F32, 2), readonly(F32, 2), array(F32))
-def _linear_backward(deltas: Any, sums: Any, outputs: Any, bias: Any) -> None:
+@kernel
+def _linear_backward(deltas: Out2[F32], sums: In2[F32], outputs: In2[F32], bias: Out[F32]) -> None:
     bias[:] = ZERO
     for row in range(deltas.shape[0]):
         for unit in range(deltas.shape[1]):

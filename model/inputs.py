@@ -2,18 +2,17 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, U8, array, kernel, readonly
+from millrace.compiled import F32, U8, In, In2, Out2, kernel
 from millrace.errors import UsageError
 from millrace.model.layout import Floats
 
 
-@kernel(readonly(U8, 2), readonly(F32), readonly(F32), array(F32, 2))
-def _normalise(planes: Any, shift: Any, factor: Any, out: Any) -> None:
+@kernel
+def _normalise(planes: In2[U8], shift: In[F32], factor: In[F32], out: Out2[F32]) -> None:
     channels = shift.shape[0]
     for plane in range(planes.shape[0]):
         low, by = shift[plane % channels], factor[plane % channels]

@@ -4,17 +4,15 @@ The largest logit is taken off before exp, so nothing overflows. Inside, numbers
 project's own, so only the matrix products depend on the machine.
 """
 
-from typing import Any
-
 import numpy as np
 
-from millrace.compiled import BOOL, F32, F64, U8, array, device, kernel, readonly
+from millrace.compiled import F32, F64, U8, In, Out, Out2, device, kernel
 from millrace.elementary import exp, log
 from millrace.model.settling import FLOOR, settled
 
 
 @device
-def _powers(z: Any, bias: Any, powers: Any) -> Any:
+def _powers(z: Out[F32], bias: In[F32], powers: Out[F64]) -> tuple[int, float]:
     """z ← z + bias, powers ← exp(z − max z): the first unit that has the largest z, and the sum of the powers."""
     best = 0
     for unit in range(z.shape[0]):
@@ -28,29 +26,18 @@ def _powers(z: Any, bias: Any, powers: Any) -> Any:
     return best, total
 
 
-@kernel(
-    array(F32, 2),
-    readonly(F32),
-    readonly(U8),
-    BOOL,
-    array(F32),
-    array(F64),
-    array(F64),
-    F64,
-    readonly(U8),
-    readonly(F32),
-)
+@kernel
 def softmax_cross_entropy(
-    logits: Any,
-    bias: Any,
-    labels: Any,
-    backward: Any,
-    bias_gradient: Any,
-    scratch: Any,
-    measures: Any,
-    smoothing: Any,
-    others: Any,
-    shares: Any,
+    logits: Out2[F32],
+    bias: In[F32],
+    labels: In[U8],
+    backward: bool,
+    bias_gradient: Out[F32],
+    scratch: Out[F64],
+    measures: Out[F64],
+    smoothing: float,
+    others: In[U8],
+    shares: In[F32],
 ) -> None:
     """The loss −log softmax(logits + bias)[label], summed over the rows (Deep Learning, 6.2.2.3).
 

@@ -4,12 +4,12 @@ Zhang, Cissé, Dauphin, Lopez-Paz 2018: mixup, Beyond Empirical Risk Minimizatio
 as undecided between two classes as its input is.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, I64, U8, U32, array, kernel, readonly
+from millrace.compiled import F32, I64, U8, U32, In, In2, Out, Out2, kernel
 from millrace.counters import Purpose, philox
 from millrace.model.layout import Floats
 from millrace.model.noise import Draws
@@ -35,9 +35,18 @@ class Mixed(NamedTuple):
 NONE = Mixed.room(0)
 
 
-@kernel(U32, U32, readonly(I64), U32, I64, readonly(F32, 2), readonly(U8), array(U8), array(F32), array(F32, 2))
+@kernel
 def _mix(
-    seed: Any, purpose: Any, samples: Any, epoch: Any, cut: Any, x: Any, y: Any, others: Any, shares: Any, out: Any
+    seed: U32,
+    purpose: U32,
+    samples: In[I64],
+    epoch: U32,
+    cut: int,
+    x: In2[F32],
+    y: In[U8],
+    others: Out[U8],
+    shares: Out[F32],
+    out: Out2[F32],
 ) -> None:
     rows, one, zero = x.shape[0], np.float32(1.0), np.uint32(0)
     for row in range(rows):

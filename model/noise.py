@@ -1,12 +1,11 @@
 """Random layers: dropout and noise, drawn by counter from (sample, epoch): no slot, no worker changes them."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, I64, U8, U32, array, device, kernel, readonly
+from millrace.compiled import F32, F64, I64, U8, U32, In, In2, Out, Out2, device, kernel
 from millrace.counters import Purpose, lane, philox
 from millrace.elementary import fill_normals
 from millrace.model.layout import Floats, Layout
@@ -24,9 +23,18 @@ class Draws:
     samples: npt.NDArray[np.int64]
 
 
-@kernel(U32, U32, readonly(I64), U32, U32, U32, F32, readonly(F32, 2), array(U8, 2), array(F32, 2))
+@kernel
 def _drop(
-    seed: Any, purpose: Any, samples: Any, epoch: Any, where: Any, cut: Any, by: Any, x: Any, kept: Any, out: Any
+    seed: U32,
+    purpose: U32,
+    samples: In[I64],
+    epoch: U32,
+    where: U32,
+    cut: U32,
+    by: F32,
+    x: In2[F32],
+    kept: Out2[U8],
+    out: Out2[F32],
 ) -> None:
     n = x.shape[1]
     for row in range(x.shape[0]):
@@ -48,8 +56,8 @@ def _drop(
             out[row, at] = x[row, at] * by if kept[row, at] else np.float32(0.0)
 
 
-@kernel(array(F32, 2), readonly(U8, 2), F32)
-def drop_back(deltas: Any, kept: Any, by: Any) -> None:
+@kernel
+def drop_back(deltas: Out2[F32], kept: In2[U8], by: F32) -> None:
     """deltas ← 0 where a unit was left out, else times `by`; in place."""
     for row in range(deltas.shape[0]):
         for at in range(deltas.shape[1]):
@@ -72,7 +80,7 @@ def drop(
 
 
 @device
-def _weave(firsts: Any, seconds: Any, one: Any, two: Any, drawn: Any) -> None:
+def _weave(firsts: In[U32], seconds: In[U32], one: Out[F64], two: Out[F64], drawn: Out[F32]) -> None:
     """Normal numbers, float32 (4n,), in the order of n blocks of four words: `firsts` holds word 0 of all blocks, then
     word 2 of all, `seconds` words 1 and 3. So laid out, every loop but the last is vector code."""
     fill_normals(firsts, seconds, one, two)
@@ -82,8 +90,10 @@ def _weave(firsts: Any, seconds: Any, one: Any, two: Any, drawn: Any) -> None:
         drawn[4 * k + 2], drawn[4 * k + 3] = np.float32(one[blocks + k]), np.float32(two[blocks + k])
 
 
-@kernel(U32, U32, readonly(I64), U32, F32, readonly(F32, 2), array(F32, 2))
-def _add_noise(seed: Any, purpose: Any, samples: Any, epoch: Any, deviation: Any, x: Any, out: Any) -> None:
+@kernel
+def _add_noise(
+    seed: U32, purpose: U32, samples: In[I64], epoch: U32, deviation: F32, x: In2[F32], out: Out2[F32]
+) -> None:
     n = x.shape[1]
     blocks = (n + 3) // 4
     firsts, seconds = np.empty(2 * blocks, np.uint32), np.empty(2 * blocks, np.uint32)
@@ -107,8 +117,8 @@ def add_noise(x: Floats, deviation: float, draws: Draws, out: Floats) -> None:
 STRETCH = 512  # blocks of four draws that are made at a time: their arrays stay in the nearest cache
 
 
-@kernel(U32, U32, U32, F32, I64, readonly(F32), array(F32))
-def _shake(seed: Any, purpose: Any, step: Any, deviation: Any, first: Any, view: Any, out: Any) -> None:
+@kernel
+def _shake(seed: U32, purpose: U32, step: U32, deviation: F32, first: int, view: In[F32], out: Out[F32]) -> None:
     firsts, seconds = np.empty(2 * STRETCH, np.uint32), np.empty(2 * STRETCH, np.uint32)
     one, two, drawn = np.empty(2 * STRETCH), np.empty(2 * STRETCH), np.empty(4 * STRETCH, np.float32)
     zero, end = np.uint32(0), first + view.shape[0]

@@ -4,20 +4,22 @@ from typing import Any
 
 import numpy as np
 
-from millrace.compiled import F32, F64, array, device, kernel, readonly
+from millrace.compiled import F32, F64, In, In2, Out, Out2, device, kernel
 
 EPSILON = 1e-5  # added to the variance, as PyTorch does
 LANES = 8
 
 
 @device
-def _sum(lanes: Any) -> Any:
+def _sum(lanes: In[F64]) -> Any:
     """Eight partial sums to one, in a fixed order."""
     return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 
 
-@kernel(readonly(F32, 2), readonly(F32), readonly(F32), array(F64), array(F32, 2), array(F32), array(F32, 2))
-def forward(x: Any, gain: Any, shift: Any, lanes: Any, unit: Any, inverse: Any, out: Any) -> None:
+@kernel
+def forward(
+    x: In2[F32], gain: In[F32], shift: In[F32], lanes: Out[F64], unit: Out2[F32], inverse: Out[F32], out: Out2[F32]
+) -> None:
     """out = gain · u + shift, u = (x − mean) / √(variance + 1e-5) over each row; u and the quotient are kept.
 
     x, unit, out: float32 (rows, n). gain, shift: (n,). inverse: (rows,). lanes: float64 (8,), scratch: means are
@@ -42,9 +44,15 @@ def forward(x: Any, gain: Any, shift: Any, lanes: Any, unit: Any, inverse: Any, 
             out[row, at] = value * gain[at] + shift[at]
 
 
-@kernel(array(F32, 2), readonly(F32, 2), readonly(F32), readonly(F32), array(F64), array(F32), array(F32))
+@kernel
 def backward(
-    deltas: Any, unit: Any, inverse: Any, gain: Any, lanes: Any, gain_gradient: Any, shift_gradient: Any
+    deltas: Out2[F32],
+    unit: In2[F32],
+    inverse: In[F32],
+    gain: In[F32],
+    lanes: Out[F64],
+    gain_gradient: Out[F32],
+    shift_gradient: Out[F32],
 ) -> None:
     """deltas ← the gradient by x, in place; the sums over the rows of the gradients by gain and shift, in row order.
 

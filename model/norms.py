@@ -1,19 +1,18 @@
 """Norms for clipping and max-norm: float64 sums in a fixed order, whoever computes them."""
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import BOOL, F32, F64, array, kernel, readonly
+from millrace.compiled import F32, F64, In, Out, Out2, kernel
 from millrace.model.layout import Floats, Layout
 
 CHUNK = 65_536  # elements of one partial sum; part of the contract
 
 
-@kernel(readonly(F32), readonly(F32), BOOL, F32, array(F64))
-def _squares(left: Any, right: Any, paired: Any, divisor: Any, sums: Any) -> None:
+@kernel
+def _squares(left: In[F32], right: In[F32], paired: bool, divisor: F32, sums: Out[F64]) -> None:
     """The sum of the squares of (left + right) / divisor over each chunk, in four strands joined in order."""
     n = left.shape[0]
     for chunk in range(sums.shape[0]):
@@ -45,8 +44,8 @@ def gradient_norm(left: Floats, right: Floats | None, divisor: float) -> float:
     return math.sqrt(total)
 
 
-@kernel(array(F32, 2), F64, array(F64), array(F32))
-def _limit(weight: Any, most: Any, squares: Any, factors: Any) -> None:
+@kernel
+def _limit(weight: Out2[F32], most: float, squares: Out[F64], factors: Out[F32]) -> None:
     inputs, units = weight.shape
     squares[:] = 0.0
     for row in range(inputs):
@@ -72,8 +71,8 @@ def limit_units(weights: Floats, layout: Layout, most: float) -> None:
         _limit(layer.weight.view(weights), most, squares, np.empty(layer.units, np.float32))
 
 
-@kernel(array(F32), readonly(F32), F32, F32)
-def _blend(average: Any, weights: Any, keep: Any, new: Any) -> None:
+@kernel
+def _blend(average: Out[F32], weights: In[F32], keep: F32, new: F32) -> None:
     for at in range(average.shape[0]):
         average[at] = keep * average[at] + new * weights[at]
 

@@ -1,10 +1,8 @@
 """Numbers far too small to change a weight become 0, before they get so small that they slow the processor down."""
 
-from typing import Any
-
 import numpy as np
 
-from millrace.compiled import device
+from millrace.compiled import F32, device
 
 FLOOR = np.float32(1e-30)  # of deltas and moments: beside the sums that they enter, nothing
 SQUARE_FLOOR = np.float32(1e-36)  # of moments of squares
@@ -12,7 +10,7 @@ SLOPE_FLOOR = np.float32(1e-20)  # of slopes, so that the product of slope and d
 
 
 @device
-def settled(value: Any, floor: Any) -> Any:
+def settled(value: F32, floor: F32) -> F32:
     """The value, or 0 where its size is below the floor; float32.
 
     Below 1e-38 numbers are subnormal, which slows processors down, many by a factor of a hundred: one in fifty among

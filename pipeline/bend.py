@@ -3,19 +3,17 @@
 As `pipeline.warp`, and equal to `pipeline.reference.bend` in every bit.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, I64, U8, array, device, kernel, readonly
+from millrace.compiled import F32, I64, U8, U32, In, In2, Out, device, kernel
 from millrace.errors import UsageError
 from millrace.pipeline.elastic import F32Array, spline
 from millrace.pipeline.warp import VECTOR, U, U8Array, _blend, _frame, _gather, _pack, check_images, check_rows
 
 
 @device
-def _lines(controls: Any, begin: Any, side: Any, basis: Any, room: Any, lines: Any) -> None:
+def _lines(controls: In[F32], begin: U, side: int, basis: In[F32], room: int, lines: Out[F32]) -> None:
     """Every row of control points, along x: lines[r, x] = Σ basis[k, x] · controls[r, k], k rising."""
     for row in range(side):
         target = U(row * room)
@@ -32,18 +30,18 @@ def _lines(controls: Any, begin: Any, side: Any, basis: Any, room: Any, lines: A
 
 @device
 def _locate(
-    matrix: Any,
-    height: Any,
-    width: Any,
-    ramp: Any,
-    across_lines: Any,
-    down_lines: Any,
-    weights: Any,
-    first: Any,
-    room: Any,
-    index: Any,
-    across: Any,
-    down: Any,
+    matrix: In[F32],
+    height: int,
+    width: int,
+    ramp: In[F32],
+    across_lines: In[F32],
+    down_lines: In[F32],
+    weights: In2[F32],
+    first: In[I64],
+    room: int,
+    index: Out[U32],
+    across: Out[F32],
+    down: Out[F32],
 ) -> None:
     """Word index and weights of each output pixel, as in the warp, with the field added to the source."""
     zero, right, bottom = np.float32(0), np.float32(width + 1), np.float32(height + 1)
@@ -73,33 +71,20 @@ def _locate(
             down[begin + n] = source_y - np.float32(top)
 
 
-@kernel(
-    readonly(U8),
-    I64,
-    I64,
-    I64,
-    readonly(I64),
-    readonly(F32, 2),
-    readonly(F32),
-    readonly(F32),
-    readonly(F32, 2),
-    readonly(I64),
-    I64,
-    array(U8),
-)
+@kernel
 def _bend(
-    pixels: Any,
-    channels: Any,
-    height: Any,
-    width: Any,
-    rows: Any,
-    matrices: Any,
-    controls: Any,
-    basis: Any,
-    weights: Any,
-    first: Any,
-    side: Any,
-    out: Any,
+    pixels: In[U8],
+    channels: int,
+    height: int,
+    width: int,
+    rows: In[I64],
+    matrices: In2[F32],
+    controls: In[F32],
+    basis: In[F32],
+    weights: In2[F32],
+    first: In[I64],
+    side: int,
+    out: Out[U8],
 ) -> None:
     size, pitch, room = height * width, width + 2, -(-width // VECTOR) * VECTOR
     framed = np.zeros((height + 3) * pitch + 1, np.uint8)

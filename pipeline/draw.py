@@ -5,12 +5,12 @@ values and rounded to float32. So the parameters that a batch carries decide its
 fields and erased rectangles, which are drawn apart (`pipeline.elastic`, `pipeline.erase`).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, F64, I64, U32, array, kernel, readonly
+from millrace.compiled import F32, F64, I64, U32, In, In2, Out2, kernel
 from millrace.counters import Purpose, check_seed, lane, philox
 from millrace.elementary import cos, sin
 from millrace.pipeline.policy import Policy
@@ -32,8 +32,8 @@ class Draws(NamedTuple):
     matrices: F32Array
 
 
-@kernel(U32, U32, readonly(I64), U32, U32, readonly(F64), array(F32, 2))
-def _draw(seed: Any, purpose: Any, samples: Any, epoch: Any, where: Any, ranges: Any, out: Any) -> None:
+@kernel
+def _draw(seed: U32, purpose: U32, samples: In[I64], epoch: U32, where: U32, ranges: In[F64], out: Out2[F32]) -> None:
     cell = 2.0**-32
     for row in range(samples.shape[0]):
         sample = np.uint32(samples[row])
@@ -49,8 +49,8 @@ def _draw(seed: Any, purpose: Any, samples: Any, epoch: Any, where: Any, ranges:
         out[row, 6] = 1.0 if (np.float64(g) + 0.5) * cell < ranges[6] else 0.0
 
 
-@kernel(readonly(F32, 2), F64, F64, array(F32, 2))
-def _compose(parameters: Any, center_x: Any, center_y: Any, out: Any) -> None:
+@kernel
+def _compose(parameters: In2[F32], center_x: float, center_y: float, out: Out2[F32]) -> None:
     for row in range(parameters.shape[0]):
         turn = np.float64(parameters[row, 2]) * RADIANS_PER_DEGREE
         cosine, sine = cos(turn), sin(turn)

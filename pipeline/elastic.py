@@ -7,20 +7,28 @@ the field's standard deviation is about 0.28 A. (Simard's best, σ = 4 and α = 
 pixels: four cells and A = 5 pixels, 0.17 of the side.)
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, F64, I64, U32, array, kernel, readonly
+from millrace.compiled import F32, I64, U32, In, Out2, kernel
 from millrace.counters import Purpose, check_seed, lane, philox
 
 F32Array = npt.NDArray[np.float32]
 
 
-@kernel(U32, U32, readonly(I64), U32, U32, F64, F64, I64, array(F32, 2))
+@kernel
 def _draw(
-    seed: Any, purpose: Any, samples: Any, epoch: Any, where: Any, wide: Any, high: Any, half: Any, out: Any
+    seed: U32,
+    purpose: U32,
+    samples: In[I64],
+    epoch: U32,
+    where: U32,
+    wide: float,
+    high: float,
+    half: int,
+    out: Out2[F32],
 ) -> None:
     cell = 2.0**-32
     count = out.shape[1]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F64, I64, U8, U32, array, kernel, readonly
+from millrace.compiled import I64, U8, U32, In, In2, Out2, Out4, kernel
 from millrace.counters import Purpose, check_seed, lane, philox
 from millrace.elementary import exp
 
@@ -13,19 +13,19 @@ U8Array = npt.NDArray[np.uint8]
 ASPECT = 1.2039728043259361  # log(1/0.3): height to width lies between 0.3 and 1/0.3, evenly in its logarithm
 
 
-@kernel(U32, U32, readonly(I64), U32, U32, F64, F64, F64, I64, I64, array(I64, 2))
+@kernel
 def _draw(
-    seed: Any,
-    purpose: Any,
-    samples: Any,
-    epoch: Any,
-    where: Any,
-    probability: Any,
-    low: Any,
-    high: Any,
-    height: Any,
-    width: Any,
-    out: Any,
+    seed: U32,
+    purpose: U32,
+    samples: In[I64],
+    epoch: U32,
+    where: U32,
+    probability: float,
+    low: float,
+    high: float,
+    height: int,
+    width: int,
+    out: Out2[I64],
 ) -> None:
     cell = 2.0**-32
     for row in range(samples.shape[0]):
@@ -36,8 +36,8 @@ def _draw(
         if (np.float64(a) + 0.5) * cell < probability:
             area = (low + (high - low) * ((np.float64(b) + 0.5) * cell)) * height * width
             aspect = exp(ASPECT * (2.0 * ((np.float64(c) + 0.5) * cell) - 1.0))
-            tall = min(max(np.int64(np.rint(np.sqrt(area * aspect))), 1), height)
-            wide = min(max(np.int64(np.rint(np.sqrt(area / aspect))), 1), width)
+            tall: Any = min(max(np.int64(np.rint(np.sqrt(area * aspect))), 1), height)
+            wide: Any = min(max(np.int64(np.rint(np.sqrt(area / aspect))), 1), width)
             out[row, 0] = np.int64((np.float64(e) + 0.5) * cell * (height - tall + 1))
             out[row, 1] = np.int64((np.float64(f) + 0.5) * cell * (width - wide + 1))
             out[row, 2] = out[row, 0] + tall
@@ -65,8 +65,8 @@ def boxes(
     return out
 
 
-@kernel(array(U8, 4), readonly(I64, 2))
-def _blank(images: Any, rectangles: Any) -> None:
+@kernel
+def _blank(images: Out4[U8], rectangles: In2[I64]) -> None:
     for row in range(images.shape[0]):
         for channel in range(images.shape[1]):
             for y in range(rectangles[row, 0], rectangles[row, 2]):

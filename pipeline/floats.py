@@ -1,18 +1,16 @@
 """From uint8 pixels to the float32 numbers that a network takes: each channel shifted and scaled, in either layout."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, U8, array, kernel, readonly
+from millrace.compiled import F32, U8, In, In3, Out3, kernel
 from millrace.pipeline.warp import U8Array
 
 F32Array = npt.NDArray[np.float32]
 
 
-@kernel(readonly(U8, 3), readonly(F32), readonly(F32), array(F32, 3))
-def _planes(images: Any, shift: Any, factor: Any, out: Any) -> None:
+@kernel
+def _planes(images: In3[U8], shift: In[F32], factor: In[F32], out: Out3[F32]) -> None:
     for image in range(images.shape[0]):
         for channel in range(images.shape[1]):
             low, by = shift[channel], factor[channel]
@@ -20,8 +18,8 @@ def _planes(images: Any, shift: Any, factor: Any, out: Any) -> None:
                 out[image, channel, pixel] = (np.float32(images[image, channel, pixel]) - low) * by
 
 
-@kernel(readonly(U8, 3), readonly(F32), readonly(F32), array(F32, 3))
-def _interleaved(images: Any, shift: Any, factor: Any, out: Any) -> None:
+@kernel
+def _interleaved(images: In3[U8], shift: In[F32], factor: In[F32], out: Out3[F32]) -> None:
     for image in range(images.shape[0]):
         for channel in range(images.shape[1]):
             low, by = shift[channel], factor[channel]

@@ -1,18 +1,17 @@
 """Mean and deviation of the training pixels, from whole numbers: exact, whoever counts and in which order."""
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import I64, U8, array, kernel, readonly
+from millrace.compiled import I64, U8, In, Out2, kernel
 
 PIECE = 1 << 15  # pixels whose squares still sum to less than 2³²
 
 
-@kernel(readonly(U8), I64, I64, readonly(I64), array(I64, 2))
-def _sums(pixels: Any, channels: Any, size: Any, rows: Any, sums: Any) -> None:
+@kernel
+def _sums(pixels: In[U8], channels: int, size: int, rows: In[I64], sums: Out2[I64]) -> None:
     for row in range(rows.shape[0]):
         for channel in range(channels):
             begin = (rows[row] * channels + channel) * size

@@ -10,12 +10,10 @@ arithmetic. Indices are unsigned: numba would otherwise test each for a negative
 put together through views of the same memory, lowest first, as on all machines that numba knows.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import F32, I64, U8, array, device, kernel, readonly
+from millrace.compiled import F32, I64, U8, U32, U64, In, In2, Out, device, kernel
 from millrace.errors import UsageError
 
 U8Array = npt.NDArray[np.uint8]
@@ -24,7 +22,9 @@ VECTOR = 16  # float32 numbers in the widest registers
 
 
 @device
-def _locate(matrix: Any, height: Any, width: Any, ramp: Any, index: Any, across: Any, down: Any) -> None:
+def _locate(
+    matrix: In[F32], height: int, width: int, ramp: In[F32], index: Out[U32], across: Out[F32], down: Out[F32]
+) -> None:
     """Word index and weights of each output pixel. Coordinates are shifted by one for the frame of zeros.
 
     Rows are computed in whole vectors: what runs over a row's end is overwritten by the next row.
@@ -50,7 +50,7 @@ def _locate(matrix: Any, height: Any, width: Any, ramp: Any, index: Any, across:
 
 
 @device
-def _frame(pixels: Any, begin: Any, height: Any, width: Any, framed: Any) -> None:
+def _frame(pixels: In[U8], begin: U, height: int, width: int, framed: Out[U8]) -> None:
     """One plane into its frame. A row's right frame is the next row's left one."""
     for y in range(height):
         source, target = begin + U(y * width), U((y + 1) * (width + 2) + 1)
@@ -66,7 +66,7 @@ def _frame(pixels: Any, begin: Any, height: Any, width: Any, framed: Any) -> Non
 
 
 @device
-def _pack(framed: Any, count: Any, pitch: Any, words: Any) -> None:
+def _pack(framed: In[U8], count: int, pitch: int, words: Out[U8]) -> None:
     """Words of four neighbours, as their bytes: upper left, upper right, lower left, lower right."""
     for place in range(count):
         upper, lower, word = U(place), U(place + pitch), U(4 * place)
@@ -75,7 +75,7 @@ def _pack(framed: Any, count: Any, pitch: Any, words: Any) -> None:
 
 
 @device
-def _gather(words: Any, index: Any, pairs: Any, got: Any) -> None:
+def _gather(words: In[U32], index: In[U32], pairs: int, got: Out[U64]) -> None:
     """The words at the indices, two of them in one store."""
     for pair in range(pairs):
         first, second = words[U(index[U(2 * pair)])], words[U(index[U(2 * pair + 1)])]
@@ -83,7 +83,7 @@ def _gather(words: Any, index: Any, pairs: Any, got: Any) -> None:
 
 
 @device
-def _blend(got: Any, across: Any, down: Any, size: Any, out: Any, begin: Any) -> None:
+def _blend(got: In[U32], across: In[F32], down: In[F32], size: int, out: Out[U8], begin: U) -> None:
     byte = np.uint32(255)
     for x in range(size):
         word = got[U(x)]
@@ -96,8 +96,10 @@ def _blend(got: Any, across: Any, down: Any, size: Any, out: Any, begin: Any) ->
         out[begin + U(x)] = np.uint8(np.int32(np.rint(upper + down[U(x)] * (lower - upper))))
 
 
-@kernel(readonly(U8), I64, I64, I64, readonly(I64), readonly(F32, 2), array(U8))
-def _warp(pixels: Any, channels: Any, height: Any, width: Any, rows: Any, matrices: Any, out: Any) -> None:
+@kernel
+def _warp(
+    pixels: In[U8], channels: int, height: int, width: int, rows: In[I64], matrices: In2[F32], out: Out[U8]
+) -> None:
     size, pitch = height * width, width + 2
     # One byte more: the last word reads beyond its row.
     framed = np.zeros((height + 3) * pitch + 1, np.uint8)

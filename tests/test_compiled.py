@@ -7,25 +7,25 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numba
 import numpy as np
 import pytest
-from numba.core import caching
+from numba.core import caching, types
 
 from millrace import compiled, counters, elementary
-from millrace.compiled import F32, F64, I64, ROOT, array, device, kernel, readonly
+from millrace.compiled import F32, F64, ROOT, U8, U32, In, Out, Out2, device, kernel
 from millrace.pipeline import draw, warp
 
 # Two small files in the place of the project's: a kernel, and the function that it calls, in another file.
 KERNEL = """
 import sys
 import numpy as np
-from millrace.compiled import F64, array, kernel, kernel_folder, readonly
+from millrace.compiled import F64, In, Out, kernel, kernel_folder
 from millrace.pipeline.callee import twice
-@kernel(readonly(F64), array(F64))
-def apply(x, out):
+@kernel
+def apply(x: In[F64], out: Out[F64]) -> None:
     for i in range(x.shape[0]):
         out[i] = twice(x[i]) + 1.0
 out = np.empty(2)
@@ -127,6 +127,7 @@ def test_damaged_machine_code_is_made_anew(tmp_path: Path, ending: str, left: by
     assert run(folder, cache)[:2] == ([3.0, 5.0], 1)
 
 
+@pytest.mark.usefixtures("kept_here")
 def test_a_cache_that_cannot_be_read_costs_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
 
@@ -141,6 +142,7 @@ def test_a_cache_that_cannot_be_read_costs_time_only(monkeypatch: pytest.MonkeyP
     assert len(calls) == 2
 
 
+@pytest.mark.usefixtures("kept_here")
 def test_a_disk_that_is_full_costs_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -149,20 +151,42 @@ def test_a_disk_that_is_full_costs_time_only(monkeypatch: pytest.MonkeyPatch) ->
     assert _half_of(3.0) == 1.5
 
 
+@pytest.fixture
+def kept_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This file is one of those whose machine code is kept."""
+    monkeypatch.setattr(compiled, "ROOT", Path(__file__).parent)
+    monkeypatch.setattr(compiled, "sources", lambda: (Path(os.path.abspath(__file__)),))
+
+
 def _half_of(value: float) -> float:
-    @kernel(F64, returns=F64)
-    def half(x: Any) -> Any:
+    @kernel
+    def half(x: float) -> float:
         return x * 0.5
 
-    return cast(float, half(value))
+    return half(value)
 
 
 def test_the_fault_of_a_kernel_is_shown() -> None:
     with pytest.raises(numba.TypingError, match="nowhere"):
 
-        @kernel(F64, returns=F64)
-        def faulty(x: Any) -> Any:
-            return x + nowhere  # type: ignore[name-defined]  # noqa: F821
+        @kernel
+        def faulty(x: float) -> float:
+            return x + nowhere  # type: ignore[name-defined, no-any-return]  # noqa: F821
+
+
+def test_a_signature_stands_in_the_annotations() -> None:
+    def some(a: Out2[F32], b: In[U8], c: int, d: float, e: bool, f: U32) -> float:
+        return d
+
+    read_only = types.Array(types.uint8, 1, "C", readonly=True)
+    numbers = types.int64, types.float64, types.boolean, types.uint32
+    assert compiled.signature(some) == types.float64(types.float32[:, ::1], read_only, *numbers)
+
+
+def test_other_users_of_numba_keep_their_own_cache() -> None:
+    others = getattr(numba.config, "CACHE_LOCATOR_CLASSES")  # noqa: B009
+    assert "millrace" not in others
+    assert not any(locator.__module__.startswith("millrace") for locator in caching.CacheImpl._locator_classes)
 
 
 def test_the_sources_are_those_with_kernels() -> None:
@@ -189,8 +213,8 @@ def test_a_kernel_takes_its_signature_alone() -> None:
         _divide(frozen, frozen, frozen)
 
 
-@kernel(readonly(F64), readonly(F64), array(F64))
-def _divide(x: Any, y: Any, out: Any) -> None:
+@kernel
+def _divide(x: In[F64], y: In[F64], out: Out[F64]) -> None:
     for i in range(x.shape[0]):
         out[i] = x[i] / y[i]
 
@@ -200,14 +224,14 @@ def _product(x: Any, y: Any) -> Any:
     return x * y
 
 
-@kernel(readonly(F32), readonly(F32), readonly(F32), array(F32))
-def _multiply_add(x: Any, y: Any, z: Any, out: Any) -> None:
+@kernel
+def _multiply_add(x: In[F32], y: In[F32], z: In[F32], out: Out[F32]) -> None:
     for i in range(x.shape[0]):
         out[i] = _product(x[i], y[i]) + z[i]
 
 
-@kernel(readonly(F64), I64, returns=F64)
-def _horner(x: Any, turns: Any) -> Any:
+@kernel
+def _horner(x: In[F64], turns: int) -> float:
     total = 0.0
     for i in range(x.shape[0]):
         for _ in range(turns):
@@ -255,8 +279,8 @@ def test_the_search_for_fused_operations_finds_them() -> None:
     def fused(x: Any) -> Any:
         return x * x + x
 
-    fast = numba.njit(F64(F64), fastmath=True)(fused)
-    plain = numba.njit(F64(F64))(fused)
+    fast = numba.njit(types.float64(types.float64), fastmath=True)(fused)
+    plain = numba.njit(types.float64(types.float64))(fused)
     if not FUSED.search("\n".join(fast.inspect_asm().values())):
         pytest.skip("this machine has no fused operations")
     assert not FUSED.search("\n".join(plain.inspect_asm().values()))

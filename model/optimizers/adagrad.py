@@ -1,10 +1,10 @@
 """AdaGrad: a rate for each weight, which falls with the squares of its gradients so far."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.compiled import F32, In, Out, kernel
 from millrace.model.layout import Floats
 from millrace.model.optimizers.base import Optimizer, State
 from millrace.model.optimizers.gradient import averaged
@@ -12,9 +12,18 @@ from millrace.model.optimizers.gradient import averaged
 DELTA = 1e-7
 
 
-@kernel(array(F32), array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32, F32)
+@kernel
 def _step(
-    w: Any, r: Any, left: Any, right: Any, paired: Any, divisor: Any, scale: Any, decay: Any, rate: Any, delta: Any
+    w: Out[F32],
+    r: Out[F32],
+    left: In[F32],
+    right: In[F32],
+    paired: bool,
+    divisor: F32,
+    scale: F32,
+    decay: F32,
+    rate: F32,
+    delta: F32,
 ) -> None:
     for i in range(w.shape[0]):
         g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
@@ -43,4 +52,5 @@ class AdaGrad(Optimizer):
         t: int,
     ) -> None:
         delta = DELTA if self.options.delta is None else self.options.delta
-        _step(weights, state["r"], *sums, *average, decay, np.float32(rate), np.float32(delta))
+        paired, divisor, scale = average
+        _step(weights, state["r"], *sums, paired, divisor, scale, decay, np.float32(rate), np.float32(delta))

@@ -1,11 +1,11 @@
 """Adam: adaptive moments."""
 
 import math
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.compiled import F32, In, Out, kernel
 from millrace.model.layout import Floats
 from millrace.model.optimizers.base import Optimizer, State, power
 from millrace.model.optimizers.gradient import averaged
@@ -14,43 +14,25 @@ from millrace.model.settling import FLOOR, SQUARE_FLOOR, settled
 DELTA = 1e-8
 
 
-@kernel(
-    array(F32),
-    array(F32),
-    array(F32),
-    readonly(F32),
-    readonly(F32),
-    BOOL,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-    F32,
-)
+@kernel
 def _step(
-    w: Any,
-    s: Any,
-    r: Any,
-    left: Any,
-    right: Any,
-    paired: Any,
-    divisor: Any,
-    scale: Any,
-    decay: Any,
-    keep: Any,
-    rho1: Any,
-    new1: Any,
-    rho2: Any,
-    new2: Any,
-    rate: Any,
-    correct: Any,
-    delta: Any,
+    w: Out[F32],
+    s: Out[F32],
+    r: Out[F32],
+    left: In[F32],
+    right: In[F32],
+    paired: bool,
+    divisor: F32,
+    scale: F32,
+    decay: F32,
+    keep: F32,
+    rho1: F32,
+    new1: F32,
+    rho2: F32,
+    new2: F32,
+    rate: F32,
+    correct: F32,
+    delta: F32,
 ) -> None:
     for i in range(w.shape[0]):
         g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
@@ -95,7 +77,8 @@ class Adam(Optimizer):
         t: int,
     ) -> None:
         """The step with both kinds of decay: what is added to the gradient, and what the weights keep (1 is exact)."""
-        _step(weights, state["s"], state["r"], *sums, *average, *decays, *self._numbers(rate, t))
+        paired, divisor, scale = average
+        _step(weights, state["s"], state["r"], *sums, paired, divisor, scale, *decays, *self._numbers(rate, t))
 
     def _numbers(self, rate: float, t: int) -> list[np.float32]:
         """What the kernel is told of a step: decays and their complements, corrected rate, correction, δ."""

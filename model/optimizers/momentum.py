@@ -1,28 +1,28 @@
 """Stochastic gradient descent with momentum."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.compiled import F32, In, Out, kernel
 from millrace.model.layout import Floats
 from millrace.model.optimizers.base import Optimizer, State
 from millrace.model.optimizers.gradient import averaged
 from millrace.model.settling import FLOOR, settled
 
 
-@kernel(array(F32), array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32, F32)
+@kernel
 def _step(
-    w: Any,
-    v: Any,
-    left: Any,
-    right: Any,
-    paired: Any,
-    divisor: Any,
-    scale: Any,
-    decay: Any,
-    rate: Any,
-    momentum: Any,
+    w: Out[F32],
+    v: Out[F32],
+    left: In[F32],
+    right: In[F32],
+    paired: bool,
+    divisor: F32,
+    scale: F32,
+    decay: F32,
+    rate: F32,
+    momentum: F32,
 ) -> None:
     for i in range(w.shape[0]):
         g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
@@ -51,4 +51,5 @@ class Momentum(Optimizer):
         t: int,
     ) -> None:
         numbers = np.float32(rate), np.float32(self.options.momentum)
-        _step(weights, state["v"], *sums, *average, decay, *numbers)
+        paired, divisor, scale = average
+        _step(weights, state["v"], *sums, paired, divisor, scale, decay, *numbers)

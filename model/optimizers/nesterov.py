@@ -1,17 +1,15 @@
 """Stochastic gradient descent with Nesterov's momentum."""
 
-from typing import Any
-
 import numpy as np
 
-from millrace.compiled import F32, array, kernel, readonly
+from millrace.compiled import F32, In, Out, kernel
 from millrace.model.layout import Floats
 from millrace.model.optimizers.base import State
 from millrace.model.optimizers.momentum import Momentum
 
 
-@kernel(readonly(F32), readonly(F32), F32, array(F32))
-def _ahead(w: Any, v: Any, momentum: Any, out: Any) -> None:
+@kernel
+def _ahead(w: In[F32], v: In[F32], momentum: F32, out: Out[F32]) -> None:
     for i in range(w.shape[0]):
         out[i] = w[i] + momentum * v[i]
 

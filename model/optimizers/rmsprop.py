@@ -1,10 +1,10 @@
 """RMSProp: a rate for each weight, from a running mean of the squares of its gradients."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.compiled import F32, In, Out, kernel
 from millrace.model.layout import Floats
 from millrace.model.optimizers.base import Optimizer, State
 from millrace.model.optimizers.gradient import averaged
@@ -13,20 +13,20 @@ from millrace.model.settling import SQUARE_FLOOR, settled
 DELTA = 1e-6
 
 
-@kernel(array(F32), array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32, F32, F32, F32)
+@kernel
 def _step(
-    w: Any,
-    r: Any,
-    left: Any,
-    right: Any,
-    paired: Any,
-    divisor: Any,
-    scale: Any,
-    decay: Any,
-    rho: Any,
-    new: Any,
-    rate: Any,
-    delta: Any,
+    w: Out[F32],
+    r: Out[F32],
+    left: In[F32],
+    right: In[F32],
+    paired: bool,
+    divisor: F32,
+    scale: F32,
+    decay: F32,
+    rho: F32,
+    new: F32,
+    rate: F32,
+    delta: F32,
 ) -> None:
     for i in range(w.shape[0]):
         g = averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
@@ -57,4 +57,5 @@ class RMSProp(Optimizer):
         rho = self.options.rho
         delta = DELTA if self.options.delta is None else self.options.delta
         numbers = [np.float32(x) for x in (rho, 1.0 - rho, rate, delta)]
-        _step(weights, state["r"], *sums, *average, decay, *numbers)
+        paired, divisor, scale = average
+        _step(weights, state["r"], *sums, paired, divisor, scale, decay, *numbers)

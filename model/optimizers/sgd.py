@@ -1,17 +1,17 @@
 """Stochastic gradient descent."""
 
-from typing import Any
-
 import numpy as np
 
-from millrace.compiled import BOOL, F32, array, kernel, readonly
+from millrace.compiled import F32, In, Out, kernel
 from millrace.model.layout import Floats
 from millrace.model.optimizers.base import Optimizer, State
 from millrace.model.optimizers.gradient import averaged
 
 
-@kernel(array(F32), readonly(F32), readonly(F32), BOOL, F32, F32, F32, F32)
-def _step(w: Any, left: Any, right: Any, paired: Any, divisor: Any, scale: Any, decay: Any, rate: Any) -> None:
+@kernel
+def _step(
+    w: Out[F32], left: In[F32], right: In[F32], paired: bool, divisor: F32, scale: F32, decay: F32, rate: F32
+) -> None:
     for i in range(w.shape[0]):
         w[i] -= rate * averaged(left[i], right[i], paired, divisor, scale, decay, w[i])
 
@@ -29,4 +29,5 @@ class Sgd(Optimizer):
         rate: float,
         t: int,
     ) -> None:
-        _step(weights, *sums, *average, decay, np.float32(rate))
+        paired, divisor, scale = average
+        _step(weights, *sums, paired, divisor, scale, decay, np.float32(rate))

@@ -6,24 +6,24 @@ import numpy as np
 import pytest
 import scipy.special
 
-from millrace.compiled import F32, array, kernel, readonly
+from millrace.compiled import F32, In, Out, kernel
 from millrace.model import curves
 
 
-@kernel(readonly(F32), array(F32))
-def _exp_below(x: Any, out: Any) -> None:
+@kernel
+def _exp_below(x: In[F32], out: Out[F32]) -> None:
     for at in range(x.shape[0]):
         out[at] = curves.exp_below(x[at])
 
 
-@kernel(readonly(F32), array(F32))
-def _tanh(x: Any, out: Any) -> None:
+@kernel
+def _tanh(x: In[F32], out: Out[F32]) -> None:
     for at in range(x.shape[0]):
         out[at] = curves.tanh(x[at])
 
 
-@kernel(readonly(F32), array(F32))
-def _erf(x: Any, out: Any) -> None:
+@kernel
+def _erf(x: In[F32], out: Out[F32]) -> None:
     for at in range(x.shape[0]):
         out[at] = curves.erf(x[at])
 
