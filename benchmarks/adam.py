@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.rounds import arguments, ratio, table, take_turns, timed
 from millrace.model import Network, NetworkOptions, OptimizerOptions, optimizer
+from millrace.model.optimizers import Step
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
     steps = itertools.count(1)
 
     def update() -> None:
-        adam.update(weights, state, left, right, 512.0, 1e-3, next(steps), 0, network.parameters)
+        adam.update(Step(weights, state, left, right, 512.0, 0.001, next(steps)), 0, network.parameters)
 
     def copy() -> None:
         for target in range(4):

@@ -54,6 +54,9 @@ def _machine_type(annotation: Any) -> Any:
     """What numba calls a type that stands in a kernel's signature."""
     if annotation is None:
         return types.void
+    if isinstance(annotation, type) and issubclass(annotation, tuple):  # a NamedTuple of these
+        named_tuple: Any = types.NamedTuple
+        return named_tuple([_machine_type(field) for field in annotation.__annotations__.values()], annotation)
     if get_origin(annotation) is Annotated:
         array, dimensions, use = get_args(annotation)
         (number,) = get_args(get_args(array)[1])

@@ -145,6 +145,17 @@ def _power_of_two(exponent: Any) -> Any:
     return np.int64((np.int64(exponent) + 1023) << 52).view(np.float64)
 
 
+def power(base: float, exponent: int) -> float:
+    """base to a whole power from 0 by repeated squaring, float64: for Python, not for kernels."""
+    value = 1.0
+    while exponent:
+        if exponent & 1:
+            value *= base
+        base *= base
+        exponent >>= 1
+    return value
+
+
 @shared
 def exp(x: Any) -> Any:
     """The exponential function, float64; 0 below −746, infinite above 710."""

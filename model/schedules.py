@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
-from millrace.elementary import cos, exp, log
+from millrace.elementary import cos, exp, log, power
 from millrace.errors import UsageError
-from millrace.model.optimizers.base import power
 from millrace.model.options import ScheduleOptions
 
 Schedule = Callable[[int], float]
@@ -55,7 +54,6 @@ SHAPES: dict[str, Callable[[float, float, float, ScheduleOptions], float]] = {
     "one-cycle": _one_cycle,
     "plateau": _constant,  # cut where the validation says so: see `cut`
 }
-EVEN = ("constant", "step", "plateau")  # those without a length
 
 
 def schedule(options: ScheduleOptions, base_rate: float, total_steps: int, steps_per_epoch: int) -> Schedule:

@@ -8,7 +8,7 @@ import numpy as np
 from millrace.model.layout import Floats
 from millrace.model.noise import shake
 from millrace.model.norms import blend, gradient_norm, limit_units
-from millrace.model.optimizers.base import Optimizer, State
+from millrace.model.optimizers import Optimizer, State, Step
 from millrace.model.options import RegularizationOptions
 
 Spread = Callable[[Callable[[int, int], None], int], None]  # has work(begin, end) done for pieces that cover [0, size)
@@ -42,32 +42,21 @@ class Updates:
             return math.nan
         return most / norm if norm > most else 1.0
 
-    def step(
-        self,
-        weights: Floats,
-        state: State,
-        left: Floats,
-        right: Floats | None,
-        divisor: float,
-        rate: float,
-        t: int,
-        scale: float,
-        spread: Spread | None = None,
-    ) -> None:
-        """Update t, from 1; see `Optimizer.update`. spread: has the optimizer's part done by whoever helps."""
+    def step(self, step: Step, spread: Spread | None = None) -> None:
+        """The whole update, in place. spread: has the optimizer's part done by whoever helps."""
 
         def update(begin: int, end: int) -> None:
-            self._optimizer.update(weights, state, left, right, divisor, rate, t, begin, end, scale=scale)
+            self._optimizer.update(step, begin, end)
 
         if spread is None:
-            update(0, len(weights))
+            update(0, len(step.weights))
         else:
-            spread(update, len(weights))
+            spread(update, len(step.weights))
         r = self._regularization
         if r.max_norm:
-            limit_units(weights, self._optimizer.layout, r.max_norm)
+            limit_units(step.weights, self._optimizer.layout, r.max_norm)
         if r.average:
-            blend(state[AVERAGE], weights, r.average, t)
+            blend(step.state[AVERAGE], step.weights, r.average, step.t)
 
     def view(self, weights: Floats, state: State, step: int, room: Floats | None) -> Floats:
         """Where the gradients of a step are taken: the optimizer's view plus weight noise; into `room` (float32

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from millrace.errors import Diverged, TrainingError
 from millrace.model import served
 from millrace.model.norms import gradient_norm
+from millrace.model.optimizers import Step
 from millrace.model.schedules import cut
 from millrace.model.updates import Spread
 from millrace.workers.ledger import EMPTY, extend
@@ -141,8 +142,8 @@ class ParameterServer:
                 raise _not_finite(step, "a gradient that is not finite")
             norm = gradient_norm(*sums_of, float(samples)) if self.norm_wanted else None
             rate = self._rate(step)
-            move = state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale
-            self._setup.updates.step(*move, spread)
+            move = Step(state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale)
+            self._setup.updates.step(move, spread)
             ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
             sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
             edge = (step + 1) % self._setup.order.steps_per_epoch == 0

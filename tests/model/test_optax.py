@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from millrace.model.layout import dense
-from millrace.model.optimizers import optimizer
+from millrace.model.optimizers import Step, optimizer
 from millrace.model.options import OptimizerOptions, ScheduleOptions
 from millrace.model.schedules import schedule
 from tests.model.test_optimizers import GRADIENTS, WEIGHTS
@@ -121,7 +121,7 @@ def _run(options: OptimizerOptions) -> Any:
     weights = np.array([*WEIGHTS, 0, 0], np.float32)
     state = rule.initial_state(6)
     for t, gradient in enumerate(GRADIENTS, start=1):
-        rule.update(weights, state, np.array([*gradient, 0, 0], np.float32), None, 1, options.rate, t, 0, 6)
+        rule.update(Step(weights, state, np.array([*gradient, 0, 0], np.float32), None, 1, options.rate, t), 0, 6)
     return rule.view(weights, state)[:4]
 
 

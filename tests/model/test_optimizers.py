@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from millrace.elementary import power
 from millrace.model.layout import Floats, dense
-from millrace.model.optimizers import OPTIMIZERS, optimizer
-from millrace.model.optimizers.base import power
+from millrace.model.optimizers import OPTIMIZERS, Step, optimizer
 from millrace.model.options import OptimizerOptions
 
 FOUR = dense((2, 2))  # six parameters: four weights, two biases
@@ -89,7 +89,7 @@ def _run(options: OptimizerOptions, rates: list[float] | None = None) -> npt.NDA
         left = total - np.float32(1)
         right = np.full(6, 1, np.float32)
         rate = options.rate if rates is None else rates[t - 1]
-        rule.update(weights, state, left, right, 2, rate, t, 0, 6)
+        rule.update(Step(weights, state, left, right, 2, rate, t), 0, 6)
     return rule.view(weights, state)[:4]
 
 
@@ -165,7 +165,7 @@ def test_steps_with_changing_rates_follow_the_book(name: str, decay: float) -> N
 def test_scale_and_decay_enter_the_gradient_and_biases_are_spared() -> None:
     rule = optimizer(OptimizerOptions("sgd", decay=0.5), FOUR)
     w = np.full(6, 4, np.float32)
-    rule.update(w, {}, np.full(6, 8, np.float32), None, 4, 1.0, 1, 0, 6, scale=0.25)
+    rule.update(Step(w, {}, np.full(6, 8, np.float32), None, 4, 1.0, 1, scale=0.25), 0, 6)
     # g = 8/4 · ¼ = ½; weights add ½ · 4
     assert w.tolist() == [1.5] * 4 + [3.5] * 2
 
@@ -174,10 +174,10 @@ def test_scale_and_decay_enter_the_gradient_and_biases_are_spared() -> None:
 def test_moments_of_a_still_weight_end_at_zero_not_in_subnormals(name: str) -> None:
     rule = optimizer(OptimizerOptions(name, rho2=0.9, rho=0.9), FOUR)
     state, w, zero = rule.initial_state(6), np.ones(6, np.float32), np.zeros(6, np.float32)
-    rule.update(w, state, np.full(6, 1e-9, np.float32), None, 1, 0.1, 1, 0, 6)
+    rule.update(Step(w, state, np.full(6, 1e-09, np.float32), None, 1, 0.1, 1), 0, 6)
     smallest = np.finfo(np.float32).smallest_normal
     for t in range(2, 700):
-        rule.update(w, state, zero, None, 1, 0.1, t, 0, 6)
+        rule.update(Step(w, state, zero, None, 1, 0.1, t), 0, 6)
         assert all(((np.abs(a) >= smallest) | (a == 0)).all() for a in state.values())
     assert not any(a.any() for a in state.values())
 
@@ -186,8 +186,8 @@ def test_moments_of_a_still_weight_end_at_zero_not_in_subnormals(name: str) -> N
 def test_not_a_number_is_not_hidden(name: str) -> None:
     rule = optimizer(OptimizerOptions(name), FOUR)
     w, state = np.ones(6, np.float32), rule.initial_state(6)
-    rule.update(w, state, np.array([np.nan, 1, np.inf, 1, 1, 1], np.float32), None, 1, 0.1, 1, 0, 6)
-    rule.update(w, state, np.ones(6, np.float32), None, 1, 0.1, 2, 0, 6)
+    rule.update(Step(w, state, np.array([np.nan, 1, np.inf, 1, 1, 1], np.float32), None, 1, 0.1, 1), 0, 6)
+    rule.update(Step(w, state, np.ones(6, np.float32), None, 1, 0.1, 2), 0, 6)
     assert np.isfinite(w).tolist() == [False, True, False, True, True, True]
 
 
@@ -218,10 +218,10 @@ def test_cuts_and_alignment_change_no_bit(name: str, paired: bool, cuts: list[in
     for array in moved[1:]:
         array.flags.writeable = False  # as it comes out of Ray's object store
     pieces = {k: a.copy() for k, a in state.items()}
-    rule.update(weights, state, left, other, *numbers, 0, weights.size)
+    rule.update(Step(weights, state, left, other, *numbers), 0, weights.size)
     borders = sorted({0, *cuts, weights.size})
     for begin, end in pairwise(borders):
-        rule.update(moved[0], pieces, moved[1], moved[2] if paired else None, *numbers, begin, end)
+        rule.update(Step(moved[0], pieces, moved[1], moved[2] if paired else None, *numbers), begin, end)
     assert np.array_equal(weights, moved[0])
     assert all(np.array_equal(state[k], pieces[k]) for k in state)
 
@@ -241,7 +241,7 @@ def test_the_view_is_theta_and_the_state_starts_at_zero(name: str) -> None:
 def test_elements_outside_of_the_range_stay() -> None:
     rule, weights, state, left, right = _case("adam", 0.01)
     before = weights.copy()
-    rule.update(weights, state, left, right, 2, 0.1, 1, 40, 60)
+    rule.update(Step(weights, state, left, right, 2, 0.1, 1), 40, 60)
     changed = np.flatnonzero(weights != before)
     assert changed.min() == 40
     assert changed.max() == 59

@@ -8,7 +8,7 @@ import pytest
 from millrace.counters import Purpose, words
 from millrace.elementary import normals
 from millrace.model.layout import dense
-from millrace.model.optimizers import optimizer
+from millrace.model.optimizers import Step, optimizer
 from millrace.model.options import OptimizerOptions, RegularizationOptions
 from millrace.model.updates import Updates, served
 
@@ -38,7 +38,7 @@ def test_a_step_scales_limits_and_averages_in_this_order() -> None:
     assert served(weights, state) is state["average"]
     gradient = np.zeros(14, np.float32)
     gradient[0], gradient[6] = -8, -8
-    updates.step(weights, state, gradient, None, 2.0, 1.0, 1, 0.5)
+    updates.step(Step(weights, state, gradient, None, 2.0, 1.0, 1, 0.5))
     # 8/2 · ½ = 2: the weight is cut to its unit's norm of 1, the bias is not.
     assert (weights[0], weights[6]) == (1.0, 2.0)
     assert state["average"][[0, 6]] == pytest.approx([0.9, 1.8], rel=1e-6)

@@ -8,6 +8,7 @@ import pytest
 
 from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, optimizer
 from millrace.model.network import Network
+from millrace.model.optimizers import Step
 from millrace.model.updates import Updates
 from millrace.workers.crew import PIECE, Crew
 
@@ -90,7 +91,7 @@ def test_an_update_in_pieces_has_the_bits_of_a_whole_one(crew: Crew, decay: floa
         weights = network.initial(1)
         state = updates.initial_state(weights)
         for t in (1, 2):
-            updates.step(weights, state, left, right, 7.0, 1e-3, t, 1.0, spread)
+            updates.step(Step(weights, state, left, right, 7.0, 1e-3, t), spread)
         results.append([weights.tobytes(), *(array.tobytes() for array in state.values())])
     assert network.parameters > 2 * PIECE
     assert results[0] == results[1]
