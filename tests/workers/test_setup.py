@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from millrace.pipeline.statistics import pixel_statistics
 from millrace.workers import setup
 from millrace.workers.job import Place
 from tests.workers.runs import JOB, train
@@ -13,11 +14,11 @@ def test_pixel_statistics_are_computed_once_whatever_the_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # From Python 3.12 on a cached property has no lock: threads that meet in it would each pass over all pixels.
-    real, threads = setup.pixel_statistics, list[str]()
+    threads = list[str]()
 
     def counted(*words: Any) -> Any:
         threads.append(threading.current_thread().name)
-        return real(*words)
+        return pixel_statistics(*words)
 
     monkeypatch.setattr(setup, "pixel_statistics", counted)
     train(tmp_path / "run", JOB, Place(workers=4))
