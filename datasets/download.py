@@ -54,7 +54,8 @@ class PartialFile:
             found = Origin(**json.loads(self._origin.read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
-        return found if isinstance(found.url, str) else None
+        known = isinstance(found.url, str) and isinstance(found.validator, str | None)
+        return found if known and isinstance(found.total, int | None) else None
 
     def resumable(self, url: str, *, same_everywhere: bool) -> int:
         """How many bytes can be gone on from at this address.

@@ -75,13 +75,13 @@ def _digit(grey: npt.NDArray[np.float64], height: int, width: int) -> U8Array:
     light = np.clip(light / top, 0, 1)
     ink = light > INK
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    cut = light[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    cut[cut < INK / 2] = 0
+    digit = light[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    digit[digit < INK / 2] = 0
     mnist = min(height, width) >= 16
     box = round(min(height, width) * 20 / 28) if mnist else min(height, width)
-    scale = box / max(cut.shape)
-    size = max(1, round(cut.shape[1] * scale)), max(1, round(cut.shape[0] * scale))
-    small = Image.fromarray((255 * cut).astype(np.uint8)).resize(size, Image.Resampling.LANCZOS)
+    scale = box / max(digit.shape)
+    size = max(1, round(digit.shape[1] * scale)), max(1, round(digit.shape[0] * scale))
+    small = Image.fromarray((255 * digit).astype(np.uint8)).resize(size, Image.Resampling.LANCZOS)
     values = np.asarray(small, np.float64)
     values *= 255 / max(values.max(), 1)
     y, x = np.mgrid[0 : size[1], 0 : size[0]]

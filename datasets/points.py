@@ -26,22 +26,22 @@ GRID = 256
 Draw = npt.NDArray[np.float64]
 
 
-def _spirals(label: Draw, where: Draw, noise: Draw) -> tuple[Draw, Draw]:
+def _spirals(label: Draw, along: Draw, noise: Draw) -> tuple[Draw, Draw]:
     """Two arms of one and a half turns, a half turn apart."""
-    turn = 2 * np.pi * 1.5 * where + np.pi * label
-    radius = 0.06 + 0.84 * where
+    turn = 2 * np.pi * 1.5 * along + np.pi * label
+    radius = 0.06 + 0.84 * along
     return radius * cos(turn) + 0.03 * noise[:, 0], radius * sin(turn) + 0.03 * noise[:, 1]
 
 
-def _circles(label: Draw, where: Draw, noise: Draw) -> tuple[Draw, Draw]:
+def _circles(label: Draw, along: Draw, noise: Draw) -> tuple[Draw, Draw]:
     """A circle of radius 0.3 in one of radius 0.75, both blurred."""
-    turn, radius = 2 * np.pi * where, 0.3 + 0.45 * label + 0.08 * noise[:, 0]
+    turn, radius = 2 * np.pi * along, 0.3 + 0.45 * label + 0.08 * noise[:, 0]
     return radius * cos(turn), radius * sin(turn)
 
 
-def _clusters(label: Draw, where: Draw, noise: Draw) -> tuple[Draw, Draw]:
+def _clusters(label: Draw, along: Draw, noise: Draw) -> tuple[Draw, Draw]:
     """Four clusters at the corners of a square; opposite ones are of one class, so no line parts the classes."""
-    right = np.where(where < 0.5, -1.0, 1.0)
+    right = np.where(along < 0.5, -1.0, 1.0)
     upper = np.where(label == 0, right, -right)
     return 0.45 * right + 0.15 * noise[:, 0], 0.45 * upper + 0.15 * noise[:, 1]
 
@@ -63,9 +63,9 @@ def read_points(name: str) -> Arrays:
 
 
 def _split(kind: Callable[..., Any], seed: int, split: int, rows: int) -> tuple[U8Array, U8Array]:
-    index, where = np.arange(rows), lane(split=split)
-    first = uniform(words(seed, Purpose.POINTS, index, 0, 0, where))
-    noise = normals(words(seed, Purpose.POINTS, index, 0, 1, where))
+    index, own_lane = np.arange(rows), lane(split=split)
+    first = uniform(words(seed, Purpose.POINTS, index, 0, 0, own_lane))
+    noise = normals(words(seed, Purpose.POINTS, index, 0, 1, own_lane))
     labels = (index % CLASSES).astype(np.uint8)
     x, y = kind(labels.astype(np.float64), first[:, 0], noise)
     return np.stack([on_grid(x), on_grid(y)], axis=1).reshape(rows, 2, 1, 1), labels

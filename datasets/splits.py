@@ -28,16 +28,16 @@ def balanced(labels: npt.ArrayLike, count: int, *, seed: int, purpose: int) -> I
     at most one, unless a class has no more rows to give; the same holds for what is left where it
     held before; and a smaller count takes a part of the rows of a larger one.
     """
-    where = np.asarray(labels)
-    if not 0 <= count <= len(where):
-        raise UsageError("cannot take so many rows", expected=f"0 to {len(where)}", got=count)
+    values = np.asarray(labels)
+    if not 0 <= count <= len(values):
+        raise UsageError("cannot take so many rows", expected=f"0 to {len(values)}", got=count)
     if count == 0:
         return np.empty(0, np.int64)
-    order = permutation(len(where), seed=seed, purpose=purpose)
-    rank, size = _ranks_and_sizes(where[order])
+    order = permutation(len(values), seed=seed, purpose=purpose)
+    rank, size = _ranks_and_sizes(values[order])
     # Stable: rows of one rank and of classes of one size keep the order of the permutation.
-    taken = order[np.lexsort((-size, rank))[:count]]
-    return np.sort(taken).astype(np.int64)
+    chosen = order[np.lexsort((-size, rank))[:count]]
+    return np.sort(chosen).astype(np.int64)
 
 
 def _ranks_and_sizes(labels: npt.NDArray[np.generic]) -> tuple[I64Array, I64Array]:
@@ -60,8 +60,8 @@ def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int =
     train on, or more are asked for than there are.
     """
     check_seed(seed)
-    where = np.asarray(labels)
-    total = len(where)
+    values = np.asarray(labels)
+    total = len(values)
     if subset is not None and not 1 <= subset <= total:
         raise UsageError(
             "the subset does not fit the dataset",
@@ -72,7 +72,7 @@ def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int =
     kept = (
         np.arange(total, dtype=np.int64)
         if subset is None
-        else balanced(where, subset, seed=seed, purpose=Purpose.SUBSET)
+        else balanced(values, subset, seed=seed, purpose=Purpose.SUBSET)
     )
     if not 0 <= validation < max(len(kept), 1):
         raise UsageError(
@@ -81,7 +81,7 @@ def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int =
             got=validation,
             do="choose a smaller --validation",
         )
-    chosen = balanced(where[kept], validation, seed=seed, purpose=Purpose.VALIDATION)
+    chosen = balanced(values[kept], validation, seed=seed, purpose=Purpose.VALIDATION)
     left = np.ones(len(kept), bool)
     left[chosen] = False
     return Split(train=kept[left], validation=kept[chosen])

@@ -79,13 +79,13 @@ def schema(shape: tuple[int, ...], name: str, digest: str) -> pa.Schema:
 def in_memory(arrays: Arrays, spec: DatasetSpec) -> Dataset:
     """The tables over the arrays' own memory, without a copy; the arrays must not be written to again."""
     digest = content_digest(arrays, spec.classes)
-    train, test = (_table(pixels, marks, spec.name, digest) for _, pixels, marks in arrays.splits())
+    train, test = (_table(pixels, values, spec.name, digest) for _, pixels, values in arrays.splits())
     return Dataset(spec, train, test, digest)
 
 
-def _table(pixels: U8Array, marks: U8Array, name: str, digest: str) -> pa.Table:
+def _table(pixels: U8Array, values: U8Array, name: str, digest: str) -> pa.Table:
     kind = schema(pixels.shape[1:], name, digest)
     flat = pa.array(np.ascontiguousarray(pixels).reshape(-1))
     storage = pa.FixedSizeListArray.from_arrays(flat, type=kind.field("image").type.storage_type)
     image = pa.ExtensionArray.from_storage(kind.field("image").type, storage)
-    return pa.table([image, pa.array(np.ascontiguousarray(marks))], schema=kind)
+    return pa.table([image, pa.array(np.ascontiguousarray(values))], schema=kind)

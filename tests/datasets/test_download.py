@@ -271,7 +271,14 @@ def test_another_address_starts_from_zero_unless_the_bytes_are_the_same_everywhe
 
 def test_bytes_without_origin_are_of_no_use(tmp_path: Path) -> None:
     partial = begun(tmp_path, b"12345")
-    for origin in (b"{", b'{"url": 3}', b'{"url": 3, "validator": null, "total": 1}', b"[]", b"\xff"):
+    for origin in (
+        b"{",
+        b'{"url": 3}',
+        b'{"url": 3, "validator": null, "total": 1}',
+        b'{"url": "http://a/x", "validator": 3, "total": 1}',
+        b"[]",
+        b"\xff",
+    ):
         (tmp_path / "x.gz.part.json").write_bytes(origin)
         assert partial.origin() is None
         assert partial.resumable("http://a/x", same_everywhere=True) == 0

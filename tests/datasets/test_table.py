@@ -14,15 +14,15 @@ ARRAYS = Arrays(**Sample(shape=(3, 5, 4)).arrays)
 
 def test_views_are_read_only_and_no_copies() -> None:
     dataset = table.in_memory(ARRAYS, SPEC)
-    pixels, marks = table.images(dataset.train), table.labels(dataset.train)
-    assert pixels.dtype == marks.dtype == np.uint8
+    pixels, labels = table.images(dataset.train), table.labels(dataset.train)
+    assert pixels.dtype == labels.dtype == np.uint8
     assert not pixels.flags.writeable
-    assert not marks.flags.writeable
+    assert not labels.flags.writeable
     assert np.shares_memory(pixels, table.images(dataset.train))
     part = table.images(dataset.train.slice(5, 3))
     assert np.shares_memory(part, pixels)
     np.testing.assert_array_equal(part, pixels[5:8])
-    np.testing.assert_array_equal(table.labels(dataset.train.slice(5, 3)), marks[5:8])
+    np.testing.assert_array_equal(table.labels(dataset.train.slice(5, 3)), labels[5:8])
     assert table.images(dataset.train.slice(0, 0)).shape == (0, 3, 5, 4)
 
 
