@@ -1,5 +1,6 @@
 """Runs: where they lie, how one is found by what people type, and whether two are the same."""
 
+import contextlib
 import difflib
 import os
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from millrace import config
 from millrace.config import Config
 from millrace.errors import UsageError
-from millrace.runs.folder import RunFolder
+from millrace.runs.folder import CHECKPOINTS, CONFIG, RESULT, RunFolder
 from millrace.runs.working_copy import is_address
 from millrace.settings import yaml_text
 
@@ -40,7 +41,7 @@ def locate(text: str) -> Path:
         return path.absolute()
     there = sorted(
         (folder for folder in runs_folder().glob("*") if RunFolder.is_run(folder)),
-        key=lambda folder: folder.stat().st_mtime,
+        key=trained_last,
         reverse=True,
     )
     if text == "latest" and there:
@@ -55,6 +56,16 @@ def locate(text: str) -> Path:
         got=f"the newest are {', '.join(names[:NAMED])}" if names else f"no runs in {runs_folder()}",
         do=f"did you mean {near[0]}?" if near else None,
     )
+
+
+def trained_last(run: Path) -> float:
+    """When training last wrote into the run's folder, in seconds since 1970: its newest checkpoint or its result, else
+    its configuration. A report, or a file of the user's, does not make a run the latest."""
+    newest = 0.0
+    for path in (run / CONFIG, run / RESULT, *(run / CHECKPOINTS).glob("step-*")):
+        with contextlib.suppress(OSError):  # a run in training drops its old checkpoints meanwhile
+            newest = max(newest, path.stat().st_mtime)
+    return newest
 
 
 def here(text: str) -> Path:

@@ -38,6 +38,7 @@ def write_report(folder: RunFolder, settings: Config, dataset: Dataset) -> Path:
         classes=dataset.spec.classes,
         shape=network.shape,
         steps=lines(folder.metrics),
+        steps_per_epoch=setup.order.steps_per_epoch,
         epochs=lines(folder.epochs),
         judged=_judged(folder, network, setup),
         samples=_samples(settings, setup),

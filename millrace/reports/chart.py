@@ -29,8 +29,8 @@ def chart(title: str, lines: Sequence[Line], x_name: str, y_name: str) -> str:
         return ""
     across = _Axis.over([x for x, _ in finite], LEFT, WIDTH - RIGHT, zero=False)
     upright = _Axis.over([y for _, y in finite], HEIGHT - BOTTOM, TOP, zero=True)
-    told = escape(f"{title}. " + " ".join(_told(line, x_name) for line in shown))
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{told}">']
+    description = escape(f"{title}. " + " ".join(_described(line, x_name) for line in shown))
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}">']
     for value in upright.ticks:
         y = upright.place(value)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -67,7 +67,7 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def _told(line: Line, x_name: str) -> str:
+def _described(line: Line, x_name: str) -> str:
     begin, end = (f"{number(line.y[k])} at {x_name} {number(line.x[k])}" for k in (0, -1))
     return f"{line.name}: {begin}, {end}." if len(line.x) > 1 else f"{line.name}: {end}."
 

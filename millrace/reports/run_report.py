@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -44,6 +44,7 @@ class RunReport:
     classes: Sequence[str]
     shape: tuple[int, int, int]
     steps: Sequence[Mapping[str, Any]]
+    steps_per_epoch: int
     epochs: Sequence[Mapping[str, Any]]
     judged: Judged | None
     samples: Sequence[Sequence[U8Array]]
@@ -52,12 +53,11 @@ class RunReport:
     config: str
     environment: Mapping[str, str]
     command: str
-    notes: list[str] = field(default_factory=list)
 
 
 def run_report(report: RunReport) -> str:
     """The page, HTML."""
-    head = f"<header><h1>{escape(report.title)}</h1>{_headline(report)}{facts(report.facts)}{_notes(report)}</header>"
+    head = f"<header><h1>{escape(report.title)}</h1>{_headline(report)}{facts(report.facts)}</header>"
     parts = [
         head,
         section("Curves", _curves(report)),
@@ -85,10 +85,6 @@ def _headline(report: RunReport) -> str:
     return f'<p class="big">{100 * report.judged.accuracy:.2f} %</p><p class="faint">{name} accuracy, {detail}</p>'
 
 
-def _notes(report: RunReport) -> str:
-    return "".join(f'<p class="faint">{escape(note)}</p>' for note in report.notes)
-
-
 def _curves(report: RunReport) -> str:
     epochs = report.epochs
     number = [float(line["epoch"] + 1) for line in epochs]
@@ -100,10 +96,8 @@ def _curves(report: RunReport) -> str:
         losses.append(Line("validation", held_number, [line["validation_loss"] for line in held], 2))
         wrong = [100 * (1 - line["validation_accuracy"]) for line in held]
         errors.append(Line("validation", held_number, wrong, 2))
-    per_epoch = max(1.0, (report.steps[-1]["step"] + 1) / max(len(epochs), 1)) if report.steps else 1.0
-    rates = Line(
-        "rate", [line["step"] / per_epoch for line in report.steps], [line["rate"] for line in report.steps], 3
-    )
+    passed = [line["step"] / report.steps_per_epoch for line in report.steps]
+    rates = Line("rate", passed, [line["rate"] for line in report.steps], 3)
     speeds = Line("samples a second", number, [line["samples_per_second"] for line in epochs], 4)
     charts = [
         chart("Loss", losses, "epoch", "nats"),

@@ -49,13 +49,27 @@ def test_runs_are_found_by_path_name_and_latest(data: Path, tmp_path: Path) -> N
         finding.locate("latest")
     for age, name in enumerate(("new", "old")):
         make(data / name, Config())
-        os.utime(data / name, (1e9 - age, 1e9 - age))
+        os.utime(data / name / "config.yaml", (1e9 - age, 1e9 - age))
     make(tmp_path / "elsewhere", Config())
     assert finding.locate("elsewhere") == tmp_path / "elsewhere"
     assert finding.locate("old") == data / "old"
     assert finding.locate("latest") == data / "new"
     with pytest.raises(UsageError, match="did you mean old"):
         finding.locate("odl")
+
+
+def test_the_latest_run_is_the_one_trained_last(data: Path) -> None:
+    for age, name in enumerate(("new", "old")):
+        make(data / name, Config())
+        os.utime(data / name / "config.yaml", (1e9 - age, 1e9 - age))
+    (data / "old" / "report.html").write_text("written later")
+    assert finding.locate("latest") == data / "new"
+    (data / "old" / "result.json").write_text("{}")
+    assert finding.locate("latest") == data / "old"
+    checkpoint = data / "new" / "checkpoints" / "step-0000000003"
+    checkpoint.mkdir()
+    os.utime(data / "old" / "result.json", (1e9 + 5, 1e9 + 5))
+    assert finding.locate("latest") == data / "new"
 
 
 def test_an_address_is_a_run_where_that_makes_sense(data: Path, tmp_path: Path) -> None:
