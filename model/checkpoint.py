@@ -35,7 +35,7 @@ class Checkpoint:
     step: updates made so far. weights: float32 (n,), θ itself, not the published view. optimizer: the optimizer's
     state, arrays like the weights. config, state: JSON-able (lists for tuples when read back). dataset_digest: of the
     training data. model: `Network.text`. inputs: the normalisation. fingerprint: `environment.fingerprint()`.
-    data: name, shape, classes and prepare of the dataset (`DatasetSpec.described`); empty where an earlier version wrote.
+    data: name, shape, classes and prepare of the dataset (`DatasetSpec.described`); empty in earlier versions.
     """
 
     step: int

@@ -78,7 +78,7 @@ class Manifest:
 
     @property
     def prepare(self) -> str:
-        """How pictures are made inputs, see `DatasetSpec`. Where an earlier manifest does not say, classes tell digits."""
+        """How pictures are made inputs, see `DatasetSpec`; earlier manifests do not say, there the classes decide."""
         digits = self.shape[0] == 1 and self.classes == tuple("0123456789")
         default = "points" if self.shape[1:] == (1, 1) else "digits" if digits else "photos"
         return str(self.dataset.get("prepare", default))

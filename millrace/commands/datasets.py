@@ -1,5 +1,6 @@
 """`millrace datasets`: what can be trained on, and what is in the cache already."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from millrace import datasets
 from millrace.commands import flags
 from millrace.commands.screen import Screen, table
 from millrace.datasets import DatasetSpec
+from millrace.datasets.exported import ExportSpec
 from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
 from millrace.reports.words import short, size
@@ -41,7 +43,7 @@ def _list(screen: Screen, specs: Sequence[DatasetSpec]) -> None:
     made = table("name", "what", "training + test", "size", "here", right=("size",))
     for spec in specs:
         here = "built in" if spec.format in BUILT_IN else "cached" if datasets.is_cached(spec) else "–"
-        made.add_row(spec.name, *_title(spec), size(_bytes(spec)), here)
+        made.add_row(spec.name, *_title(spec), _size(spec, "–"), here)
     screen.show(made)
     screen.say()
     screen.say(f"cache: {short(user_cache())}   (MILLRACE_CACHE=DIR sets another)", style="dim")
@@ -63,7 +65,7 @@ def _page(screen: Screen, spec: DatasetSpec) -> None:
         "classes": ", ".join(spec.classes),
         "policy": f"{spec.policy} (augmentation by default)",
         "format": spec.format,
-        "size": f"{size(_bytes(spec))} decompressed",
+        "size": f"{_size(spec, 'not stated')} decompressed",
         "cached": _cached(spec),
         "licence": spec.licence,
         "homepage": spec.homepage,
@@ -76,6 +78,8 @@ def _page(screen: Screen, spec: DatasetSpec) -> None:
 def _cached(spec: DatasetSpec) -> str:
     if spec.format in BUILT_IN:
         return "built in"
+    if isinstance(spec, ExportSpec):
+        return f"an export, {short(spec.location)}"
     return f"yes, {short(dataset_folder(spec))}" if datasets.is_cached(spec) else "no"
 
 
@@ -94,7 +98,16 @@ def _record(spec: DatasetSpec) -> dict[str, object]:
     }
 
 
-def _bytes(spec: DatasetSpec) -> int:
-    """Decompressed bytes of the files, as far as the specification tells; of what is built in, pixels and labels."""
+def _size(spec: DatasetSpec, unknown: str) -> str:
+    known = _bytes(spec)
+    return unknown if known is None else size(known)
+
+
+def _bytes(spec: DatasetSpec) -> int | None:
+    """Decompressed bytes of the files, None where the specification does not say; else pixels and labels."""
+    if isinstance(spec, ExportSpec) and spec.manifest is not None:
+        return sum(count.rows for count in spec.manifest.splits.values()) * (math.prod(spec.manifest.shape) + 1)
+    if spec.format in BUILT_IN:
+        return 2000 * 3 if spec.format == "points" else 1797 * 65
     known = [f.size or sum(member.size for member in f.members) for f in spec.files]
-    return sum(known) if known else 2000 * 3 if spec.format == "points" else 1797 * 65
+    return sum(known) if all(known) else None

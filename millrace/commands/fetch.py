@@ -10,6 +10,7 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.config import Config
 from millrace.datasets import DatasetSpec
+from millrace.datasets.exported import ExportSpec
 from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
 from millrace.errors import DataError
@@ -60,9 +61,13 @@ def _fetch(screen: Screen, spec: DatasetSpec, settings: Config) -> None:
     seconds = time.monotonic() - begun
     train, test = loaded.train.num_rows, loaded.test.num_rows
     shape = datasets.images(loaded.train).shape[1:]
-    built_in = spec.format in BUILT_IN
-    how = "built in" if built_in else "in the cache already" if cached else f"fetched in {duration(seconds)}"
-    folder = None if built_in else dataset_folder(spec, mirror=settings.mirror)
+    how, folder = "in the cache already" if cached else f"fetched in {duration(seconds)}", None
+    if spec.format in BUILT_IN:
+        how = "built in"
+    elif isinstance(spec, ExportSpec):
+        how, folder = "an export: nothing to fetch", spec.location
+    else:
+        folder = str(dataset_folder(spec, mirror=settings.mirror))
     form = "×".join(map(str, shape))
     screen.say(f"{spec.name:<14} {train:,} + {test:,} images, {form}, {len(spec.classes)} classes, {how}")
     if folder is not None:

@@ -58,6 +58,26 @@ def test_fetch_keeps_and_says_so(door: Any, own: Path) -> None:
     assert "built in" in door.out
 
 
+def test_an_export_is_where_it_is_and_as_large_as_it_is(door: Any, own: Path, home: Path) -> None:
+    assert door("export shapes.yaml --epochs 2 --out shards --policy none") == 0
+    pixels = (2 * 20 + 4) * (3 * 6 * 6 + 1)
+    assert door("datasets shards --json") == 0
+    assert json.loads(door.out)["bytes"] == pixels
+    assert door("datasets shards") == 0
+    assert f"an export, {home / 'shards'}" in door.out or "an export, shards" in door.out
+    assert door("fetch shards --json") == 0
+    assert json.loads(door.out)["folder"] == str(home / "shards")
+    assert door("fetch shards") == 0
+    assert "nothing to fetch" in door.out
+
+
+def test_a_size_that_nobody_stated_is_not_made_up(door: Any, own: Path) -> None:
+    assert door("datasets shapes.yaml --json") == 0
+    assert json.loads(door.out)["bytes"] is None
+    assert door("datasets shapes.yaml") == 0
+    assert "not stated" in door.out
+
+
 def test_fetch_goes_on_after_one_that_fails(door: Any, own: Path) -> None:
     assert door("fetch mnist digits --offline") == 1
     assert "digits" in door.out
