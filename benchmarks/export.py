@@ -25,9 +25,9 @@ sys.path.insert(0, str(ROOT))
 
 from millrace import datasets  # noqa: E402
 from millrace.datasets import Dataset, images, labels  # noqa: E402
+from millrace.formats import FORMATS  # noqa: E402
 from millrace.pipeline import Stream, preset  # noqa: E402
 from millrace.pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan  # noqa: E402
-from millrace.pipeline.export.options import FORMATS  # noqa: E402
 from millrace.storage.folder import Folder  # noqa: E402
 from millrace.workers.export_local import executor  # noqa: E402
 from millrace.workers.local_runtime import cores  # noqa: E402

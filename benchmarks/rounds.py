@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from millrace import datasets
 from millrace.datasets import Dataset
-from millrace.pipeline.batch import image_array
+from millrace.formats.tables import image_array
 
 
 def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

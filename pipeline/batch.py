@@ -9,16 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from millrace.formats.tables import image_array, image_type
 from millrace.pipeline.draw import NAMES
 from millrace.pipeline.warp import U8Array
 
 METADATA = b"millrace"  # the schema metadata key that holds JSON
-
-
-@lru_cache(maxsize=16)
-def image_type(shape: tuple[int, int, int]) -> pa.DataType:
-    """The Arrow type of an image column: fixed_shape_tensor of uint8, shape (C, H, W)."""
-    return pa.fixed_shape_tensor(pa.uint8(), shape)
 
 
 @lru_cache(maxsize=16)
@@ -38,13 +33,6 @@ def schema(shape: tuple[int, int, int]) -> pa.Schema:
 def size(rows: int, shape: tuple[int, int, int]) -> int:
     """The bytes of a batch: pixels, label, sample id, six float32 parameters, and one bit for the flip."""
     return rows * (math.prod(shape) + 1 + 8 + 4 * (len(NAMES) - 1)) + -(-rows // 8)
-
-
-def image_array(images: U8Array) -> pa.Array:
-    """Images, uint8 (n, C, H, W) and C-contiguous, as an Arrow array over the same memory."""
-    kind = image_type((images.shape[1], images.shape[2], images.shape[3]))
-    pixels = math.prod(images.shape[1:])
-    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), pixels))
 
 
 def assemble(

@@ -21,6 +21,7 @@ ROOT = Path(millrace.__file__).parent  # rooms that the repository shows at its 
 PACKAGES = (
     "commands",
     "datasets",
+    "formats",
     "library",
     "loading",
     "model",
@@ -34,7 +35,7 @@ PACKAGES = (
 
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {"lazy", "errors", "extras", "user_cache", "values", "version", "compiled", "elementary", "counters"}
-ROOMS = {"storage", "datasets", "pipeline", "loading", "model", "runs", "workers", "reports"}
+ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
     "lazy": set(),
     "errors": set(),
@@ -46,13 +47,14 @@ BELOW: dict[str, set[str]] = {
     "elementary": {"compiled", "errors", "user_cache"},
     "counters": {"compiled", "errors", "user_cache"},
     "storage": FOUNDATION,
-    "datasets": FOUNDATION | {"storage"},
+    "formats": FOUNDATION,
+    "datasets": FOUNDATION | {"storage", "formats"},
     "model": FOUNDATION | {"storage"},
-    "pipeline": FOUNDATION | {"storage", "datasets"},
-    "loading": FOUNDATION | {"storage", "datasets", "pipeline"},
+    "pipeline": FOUNDATION | {"storage", "formats", "datasets"},
+    "loading": FOUNDATION | {"storage", "formats", "datasets", "pipeline"},
     "runs": FOUNDATION | {"storage", "model"},
-    "reports": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},
-    "workers": FOUNDATION | {"storage", "datasets", "pipeline", "model", "runs"},
+    "reports": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},
+    "workers": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},
     "config": FOUNDATION | ROOMS,
     "settings": FOUNDATION | ROOMS | {"config"},
     "library": FOUNDATION | ROOMS | {"config", "settings"},

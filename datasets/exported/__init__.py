@@ -19,6 +19,5 @@ if TYPE_CHECKING:
         SplitSize as SplitSize,
     )
     from millrace.datasets.exported.reader import Reader as Reader
-    from millrace.datasets.exported.rows import PARAMETERS as PARAMETERS, Rows as Rows, pixel_digest as pixel_digest
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

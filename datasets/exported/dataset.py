@@ -8,10 +8,10 @@ import numpy as np
 from millrace.datasets.arrays import Arrays
 from millrace.datasets.exported.manifest import LARGEST, MANIFEST, Manifest
 from millrace.datasets.exported.reader import Reader
-from millrace.datasets.exported.rows import Rows
 from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import Dataset, in_memory
 from millrace.errors import DataError, FormatError, UsageError
+from millrace.formats.rows import Rows
 from millrace.storage.folder import Folder
 
 FORMAT = "export"

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from millrace.errors import FormatError
+from millrace.formats.shards import ShardInfo
 
 MANIFEST = "manifest.json"
 VERSION = 1
@@ -88,6 +89,20 @@ class Manifest:
         """Hexadecimal sha256 over the key and all records: tells one export's content from another's."""
         parts = [self.key, *([r.split, r.first, r.rows, r.sha256, r.pixels] for r in self.shards)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def info(self, split: str, first: int, rows: int) -> ShardInfo:
+        """What an encoder or decoder is told of the shard with rows [first, first + rows) of a split."""
+        about = {
+            "dataset": self.dataset["name"],
+            "digest": self.dataset["digest"],
+            "classes": self.classes,
+            "split": split,
+            "first": first,
+            "key": self.key,
+            "configuration": self.configuration,
+        }
+        originals = bool(self.configuration.get("originals"))
+        return ShardInfo(self.shape, self.classes, split, first, rows, originals, about, self.millrace)
 
     def of(self, split: str) -> list[Record]:
         """The records of one split, in the order of the rows."""

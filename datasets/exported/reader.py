@@ -7,10 +7,10 @@ from collections import OrderedDict
 from concurrent.futures import Future
 from typing import Any
 
-from millrace.datasets.exported.decoders import decode
 from millrace.datasets.exported.manifest import Manifest, Record
-from millrace.datasets.exported.rows import Rows, joined
-from millrace.errors import DataError, FormatError, IntegrityError, UsageError
+from millrace.errors import DataError, IntegrityError, UsageError
+from millrace.formats.rows import Rows, joined
+from millrace.formats.shards import decode
 from millrace.storage.folder import Folder
 
 KEPT = 4  # decoded shards that are kept at least
@@ -77,11 +77,9 @@ class Reader:
 
 def load(folder: Folder, manifest: Manifest, record: Record) -> Rows:
     """The verified, decoded rows of one shard. IntegrityError or FormatError naming it where it is damaged."""
-    what = shard_name(record)
-    rows = decode(verified(folder, record), manifest, lambda name: _other(folder, name), what)
-    if len(rows.labels) != record.rows:
-        raise FormatError(f"{what} holds another number of rows", expected=record.rows, got=len(rows.labels))
-    return rows
+    info = manifest.info(record.split, record.first, record.rows)
+    data = verified(folder, record)
+    return decode(manifest.format, data, info, lambda name: _other(folder, name), shard_name(record))
 
 
 def verified(folder: Folder, record: Record) -> Any:

@@ -11,8 +11,8 @@ from millrace.commands.exports import open_manifest
 from millrace.commands.screen import Screen
 from millrace.datasets.exported import Manifest, Reader
 from millrace.errors import IntegrityError, MillraceError, UsageError
+from millrace.formats.png import encode_many
 from millrace.pipeline.export import Explanation, explain_row
-from millrace.pipeline.export.formats.png import encode_many
 from millrace.reports.words import short
 from millrace.runs.folder import write_whole
 from millrace.settings import layers

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import yaml
 
 from millrace.datasets import Dataset, balanced, images, labels
-from millrace.datasets.exported import PARAMETERS
+from millrace.formats.rows import PARAMETERS
 from millrace.pipeline.export.plan import Plan
 from millrace.pipeline.stream import augmented
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines

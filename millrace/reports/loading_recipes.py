@@ -1,6 +1,6 @@
 """How to load an export in each tool that reads its format, as lines of Markdown."""
 
-from millrace.pipeline.export.options import FORMATS
+from millrace.formats import FORMATS
 from millrace.pipeline.export.plan import Plan
 
 _PARQUET = {

@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets import Dataset, images
-from millrace.datasets.exported import PARAMETERS, Reader
+from millrace.datasets.exported import Reader
 from millrace.errors import IntegrityError
+from millrace.formats.rows import PARAMETERS
 from millrace.pipeline.export.plan import plan_of
 from millrace.pipeline.export.source import Source
 

@@ -3,17 +3,8 @@
 from dataclasses import dataclass
 
 from millrace.errors import UsageError, unknown_name
+from millrace.formats import FORMATS
 from millrace.pipeline.policy import Policy
-
-# Name → how the files of its shards end.
-FORMATS = {
-    "parquet": "parquet",
-    "arrow": "arrow",
-    "huggingface": "parquet",
-    "webdataset": "tar",
-    "npz": "npz",
-    "imagefolder": "csv",
-}
 
 
 @dataclass(frozen=True)

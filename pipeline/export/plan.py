@@ -8,7 +8,7 @@ from (plan, index), and any process may write any shard.
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,13 +16,13 @@ from typing import Any
 import pyarrow as pa
 
 from millrace.datasets import Dataset, labels, split
-from millrace.datasets.exported import Manifest, SplitSize
+from millrace.datasets.exported import Manifest, Record, SplitSize
 from millrace.datasets.exported.manifest import VERSION
 from millrace.errors import FormatError, UsageError
-from millrace.pipeline.export.options import FORMATS, ExportOptions
+from millrace.formats import FORMATS
+from millrace.pipeline.export.options import ExportOptions
 from millrace.pipeline.policy import from_mapping
 
-SPLITS = ("train", "validation", "test")  # the place is the number that draws use: see `counters.lane`
 SHARD_BYTES = 16 << 20  # pixels of a shard, about
 LARGEST_SHARD = 256 << 20
 MOST_ROWS, LEAST_ROWS = 1 << 14, 1 << 6
@@ -116,6 +116,10 @@ class Plan:
         """Hexadecimal sha256 over the configuration and the dataset's content: names this export."""
         what = [VERSION, self.configuration, self.dataset["digest"]]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+    def manifest(self, shards: Iterable[Record] = ()) -> Manifest:
+        """The manifest of this export, once these shards lie there."""
+        return Manifest(self.millrace, self.key, self.configuration, self.dataset, self.splits, tuple(shards))
 
 
 def make_plan(

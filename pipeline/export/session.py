@@ -18,7 +18,7 @@ from typing import Any
 from millrace.datasets.exported import MANIFEST, Manifest, Record
 from millrace.datasets.exported.dataset import read_manifest
 from millrace.errors import DeadlineError, FormatError, UsageError
-from millrace.pipeline.export.formats import assemble
+from millrace.formats.shards import heading
 from millrace.pipeline.export.plan import Plan
 from millrace.storage.folder import ASIDE, Folder
 from millrace.storage.lock import locked
@@ -67,7 +67,7 @@ class Session:
             return self.manifest
         placed = self._assembled(records)
         self.folder.settle(sorted({record.file.rpartition("/")[0] for record in placed}))
-        made = Manifest(plan.millrace, plan.key, plan.configuration, plan.dataset, plan.splits, tuple(placed))
+        made = plan.manifest(placed)
         for name, data in beside:
             if self.folder.size(name) is None:  # what somebody edited stays
                 self.folder.put(name, [data])
@@ -80,23 +80,23 @@ class Session:
         placed: list[Record] = []
         for split in self.plan.splits:
             own = [record for record in records if record.split == split]
-            whole = assemble(self.plan, split)
+            whole = heading(self.plan.options.format, self.plan.manifest().info(split, 0, 0))
             if whole is None:
                 placed += own
                 continue
-            name, heading = whole
-            moved, offset = [], len(heading)
+            name, first = whole
+            moved, offset = [], len(first)
             for record in own:
                 moved.append(replace(record, file=name, offset=offset))
                 offset += record.bytes
             if moved != own or self.folder.size(name) != offset:
-                self.folder.put(name, _joined(self.folder, heading, own))
+                self.folder.put(name, _joined(self.folder, first, own))
             placed += moved
         return placed
 
 
-def _joined(folder: Folder, heading: bytes, records: Sequence[Record]) -> Iterator[Any]:
-    yield heading
+def _joined(folder: Folder, first: bytes, records: Sequence[Record]) -> Iterator[Any]:
+    yield first
     for record in records:
         yield folder.read(record.file, offset=record.offset, count=record.bytes)
 

@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets import Dataset, images, labels, split
-from millrace.datasets.exported import Rows
-from millrace.datasets.exported.rows import joined
 from millrace.errors import UsageError
-from millrace.pipeline.export.plan import SPLITS, Plan, Shard
+from millrace.formats.rows import SPLITS, Rows, joined
+from millrace.pipeline.export.plan import Plan, Shard
 from millrace.pipeline.stream import Stream, augmented
 
 Pixels = npt.NDArray[np.uint8]

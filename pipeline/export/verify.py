@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from millrace.datasets.exported import Manifest, Record, pixel_digest
+from millrace.datasets.exported import Manifest, Record
 from millrace.datasets.exported.reader import load, shard_name
 from millrace.errors import DataError, IntegrityError
-from millrace.pipeline.export.formats import assemble
-from millrace.pipeline.export.plan import plan_of
+from millrace.formats.rows import pixel_digest
+from millrace.formats.shards import heading
 from millrace.storage.folder import Folder
 
 
@@ -27,8 +27,8 @@ def verify_shard(folder: Folder, manifest: Manifest, record: Record) -> Damage |
     try:
         _check(folder, manifest, record)
     except DataError as error:
-        told = ["" if value is None else str(value) for value in (error.expected, error.got)]
-        return Damage(shard_name(record), error.what, *told)
+        said = ["" if value is None else str(value) for value in (error.expected, error.got)]
+        return Damage(shard_name(record), error.what, *said)
     return None
 
 
@@ -51,17 +51,16 @@ def _check(folder: Folder, manifest: Manifest, record: Record) -> None:
 def verify_joined(folder: Folder, manifest: Manifest) -> list[Damage]:
     """Of files that shards were joined to: that they begin and end as they should. Their shards are verified apart."""
     found: list[Damage] = []
-    plan = plan_of(manifest)
     for split in manifest.splits:
-        whole = assemble(plan, split)
+        whole = heading(manifest.format, manifest.info(split, 0, 0))
         if whole is None or not (records := manifest.of(split)):
             continue
-        name, heading = whole
+        name, first = whole
         size = records[-1].offset + records[-1].bytes
         if folder.size(name) != size:
             found.append(Damage(name, f"{name} has the wrong size", f"{size} bytes", f"{folder.size(name)} bytes"))
-        elif (got := folder.read(name, count=len(heading)).to_pybytes()) != heading:
-            found.append(Damage(name, f"{name} has another first line", heading.decode(), repr(got)))
+        elif (got := folder.read(name, count=len(first)).to_pybytes()) != first:
+            found.append(Damage(name, f"{name} has another first line", first.decode(), repr(got)))
     return found
 
 

@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets import Dataset
-from millrace.datasets.exported import Manifest, Record, Rows, pixel_digest
+from millrace.datasets.exported import Record
 from millrace.datasets.exported.reader import load, verified
 from millrace.errors import DataError
-from millrace.pipeline.export.formats import encode
+from millrace.formats.rows import Rows, pixel_digest
+from millrace.formats.shards import encode
 from millrace.pipeline.export.plan import Plan, Shard
 from millrace.pipeline.export.source import Source
 from millrace.storage.folder import ASIDE, Folder
@@ -45,7 +46,7 @@ class ShardWriter:
     def __init__(self, plan: Plan, dataset: Dataset, folder: Folder, known: Mapping[int, Record] | None = None) -> None:
         self.plan, self.folder, self._known = plan, folder, dict(known or {})
         self.source = Source(plan, dataset)
-        self._as_manifest = Manifest(plan.millrace, plan.key, plan.configuration, plan.dataset, plan.splits, ())
+        self._as_manifest = plan.manifest()
 
     def shard(self, index: int) -> Done:
         """Make sure that a shard is whole. Errors: DataError of the filesystem."""
@@ -67,7 +68,8 @@ class ShardWriter:
 
     def encoded(self, shard: Shard, rows: Rows) -> tuple[Record, list[Any], list[tuple[str, bytes]]]:
         """The record of a shard, the parts of its file, and other files that it needs, by name."""
-        parts, files = encode(rows, self.plan, shard)
+        info = self._as_manifest.info(shard.split, shard.first, shard.rows)
+        parts, files = encode(self.plan.options.format, rows, info)
         size = sum(memoryview(part).nbytes for part in parts)
         originals = "" if rows.originals is None else pixel_digest(rows.originals)
         total = hashlib.sha256()

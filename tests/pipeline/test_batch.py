@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from millrace.formats.tables import image_array
 from millrace.pipeline import Policy, images_of, labels_of, metadata_of, parameters_of, samples_of
-from millrace.pipeline.batch import METADATA, assemble, image_array, schema, size
+from millrace.pipeline.batch import METADATA, assemble, schema, size
 from millrace.pipeline.draw import NAMES, Draws, compose, draw
 from millrace.pipeline.warp import U8Array, warp
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from millrace.datasets import Dataset, images
-from millrace.datasets.exported import PARAMETERS, Reader
+from millrace.datasets.exported import Reader
 from millrace.errors import IntegrityError, UsageError
+from millrace.formats.rows import PARAMETERS
 from millrace.pipeline.draw import NAMES, compose
 from millrace.pipeline.export import explain_row
 from millrace.pipeline.reference import warp_one

@@ -1,55 +1,21 @@
-"""Formats: the same rows come back, the same bytes come out, and the standard library's readers agree."""
+"""Exports in every format, as the standard library, NumPy and Arrow read them."""
 
 import csv
 import io
 import json
 import tarfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import pytest
 from PIL import Image
 
-from millrace.datasets.exported import PARAMETERS, Reader
-from millrace.datasets.exported.decoders import FORMATS
-from millrace.pipeline.export import Source
-from millrace.pipeline.export.formats.imagefolder import class_folders
-from millrace.pipeline.export.formats.png import encode_many
-from millrace.pipeline.export.formats.webdataset import member
-from millrace.pipeline.export.options import FORMATS as WRITTEN
+from millrace.datasets.exported import Reader
+from millrace.formats import FORMATS
+from millrace.formats.imagefolder import class_folders
+from millrace.formats.rows import PARAMETERS
 from millrace.storage.folder import Folder
-from tests.pipeline.export.small import contents, planned, shapes, written
-
-
-def test_what_is_written_can_be_read() -> None:
-    assert set(WRITTEN) == set(FORMATS)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("originals", [False, True])
-@pytest.mark.parametrize("name", FORMATS)
-def test_rows_come_back(name: str, originals: bool, channels: int, tmp_path: Path) -> None:
-    dataset = shapes(channels)
-    plan = planned(dataset, format=name, originals=originals)
-    manifest = written(plan, dataset, tmp_path)
-    assert manifest is not None
-    reader, source = Reader(Folder(str(tmp_path)), manifest), Source(plan, dataset)
-    for split, size in plan.splits.items():
-        found, expected = reader.rows(split, 0, size.rows), source.range(split, 0, size.rows)
-        for column, values in zip(found._fields, expected, strict=True):
-            np.testing.assert_array_equal(getattr(found, column), values, err_msg=column)
-            assert values is None or getattr(found, column).dtype == values.dtype
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_the_same_export_twice_has_the_same_bytes(name: str, tmp_path: Path) -> None:
-    dataset = shapes()
-    for folder in ("a", "b"):
-        written(planned(dataset, format=name, originals=True), dataset, tmp_path / folder, threads=3)
-    assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
 def test_pixel_digests_do_not_depend_on_the_format(export: Any) -> None:
@@ -98,12 +64,6 @@ def test_webdataset_is_a_tar_file_for_tarfile(export: Any, dataset: Any) -> None
     assert (folder / manifest.shards[1].file).stat().st_size % 10240 == 0
 
 
-def test_a_tar_header_is_the_one_that_tarfile_writes() -> None:
-    info = tarfile.TarInfo("0001.png")
-    info.size = 700
-    assert member("0001.png", b"x" * 700)[0] == info.tobuf(tarfile.USTAR_FORMAT)
-
-
 def test_npz_is_read_by_numpy_without_pickle(export: Any, dataset: Any) -> None:
     folder, manifest = export("npz")
     with np.load(folder / manifest.shards[0].file, allow_pickle=False) as shard:
@@ -130,37 +90,6 @@ def test_imagefolder_lists_its_pictures_in_stream_order(export: Any, dataset: An
         original = np.asarray(Image.open(folder / line["original_file"]))
         np.testing.assert_array_equal(original, rows.originals[row, 0])  # type: ignore[index]
         assert line["file_name"].startswith(class_folders(dataset.classes)[int(line["label"])] + "/")
-
-
-@pytest.mark.parametrize(
-    ("classes", "folders"),
-    [
-        (("cat", "dog"), ["cat", "dog"]),
-        (tuple("0123456789"), list("0123456789")),
-        (("dog", "cat"), ["0-dog", "1-cat"]),
-        (("a/b", "c\nd"), ["0-a_b", "1-c_d"]),
-        (("A", "a"), ["0-A", "1-a"]),
-        (("..", "x"), ["0", "1-x"]),
-        (("été", "鳥"), ["0-_t_", "1-_"]),
-    ],
-)
-def test_class_folders_stand_in_the_order_of_the_labels(classes: tuple[str, ...], folders: list[str]) -> None:
-    assert class_folders(classes) == folders == sorted(folders)
-    many = class_folders([f"x{9 - n % 10}/{n}" for n in range(256)])
-    assert many == sorted(many)
-    assert len(set(many)) == 256
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 8, 8), (3, 1, 7), (3, 32, 32), (1, 300, 2)])
-def test_png_is_read_by_pillow(shape: tuple[int, int, int]) -> None:
-    images = (np.arange(2 * np.prod(shape)) * 37 % 256).astype(np.uint8).reshape(2, *shape)
-    for image, data in zip(images, encode_many(images), strict=True):
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.verify()
-        with Image.open(io.BytesIO(data)) as picture:
-            assert picture.mode == ("L" if shape[0] == 1 else "RGB")
-            back = np.asarray(picture).reshape(*shape[1:], shape[0]).transpose(2, 0, 1)
-        np.testing.assert_array_equal(back, image)
 
 
 def test_the_pixels_of_an_arrow_file_begin_with_a_page(export: Any) -> None:

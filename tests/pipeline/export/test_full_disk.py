@@ -9,7 +9,7 @@ import pytest
 from millrace.datasets import Dataset
 from millrace.datasets.exported import MANIFEST
 from millrace.errors import DataError
-from millrace.pipeline.export.options import FORMATS
+from millrace.formats import FORMATS
 from tests.pipeline.export.small import contents, planned, written
 
 

@@ -9,8 +9,8 @@ import pytest
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.datasets.exported import MANIFEST, Reader, open_export
-from millrace.datasets.exported.decoders import FORMATS
 from millrace.errors import DataError, UsageError
+from millrace.formats import FORMATS
 from millrace.pipeline.export import StoredStream, verify_shard
 from millrace.storage.folder import Folder
 from tests.pipeline.export.environment import needed, s3_server

@@ -11,8 +11,8 @@ import pytest
 
 from millrace.datasets import Dataset
 from millrace.datasets.exported import MANIFEST
-from millrace.datasets.exported.decoders import FORMATS
 from millrace.errors import DataError, DeadlineError, FormatError, UsageError
+from millrace.formats import FORMATS
 from millrace.pipeline.export import Session, ShardWriter
 from millrace.pipeline.export.session import LOCK, PLAN, check_claimed
 from millrace.pipeline.export.writer import record_name

@@ -9,8 +9,8 @@ import pytest
 from millrace import datasets
 from millrace.datasets import Dataset, images, labels, split
 from millrace.datasets.exported import open_export
-from millrace.datasets.exported.decoders import FORMATS
 from millrace.errors import DataError, UsageError
+from millrace.formats import FORMATS
 from millrace.pipeline import Stream, metadata_of
 from millrace.pipeline.export import StoredStream
 from tests.pipeline.export.small import POLICY

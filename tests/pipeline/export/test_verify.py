@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from millrace.datasets.exported import Manifest
-from millrace.datasets.exported.decoders import FORMATS
+from millrace.formats import FORMATS
 from millrace.pipeline.export import verify_shard
 from millrace.pipeline.export.verify import strangers, verify_joined
 from millrace.storage.folder import Folder

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from millrace.datasets.exported import PARAMETERS, Rows
-from millrace.pipeline.export.formats import Files
-from millrace.pipeline.export.formats.columns import BITS, tensor_schema
-from millrace.pipeline.export.formats.parquet_file import ParquetFile
-from millrace.pipeline.export.plan import Plan, Shard
+from millrace.formats.parquet_file import ParquetFile
+from millrace.formats.rows import BITS, PARAMETERS, Rows
+from millrace.formats.shards import Fetch, Files, ShardInfo
+from millrace.formats.tables import tensor_rows, tensor_schema
 
 GROUP = 4096  # rows of a row group: what readers take at once, and divide among their threads
 LEVEL = 1
@@ -17,9 +18,9 @@ LEVEL = 1
 BOUNDED = ("label", "sample", "epoch")
 
 
-def encode(rows: Rows, plan: Plan, shard: Shard) -> tuple[Sequence[Any], Files]:
+def encode(rows: Rows, info: ShardInfo) -> tuple[Sequence[Any], Files]:
     """The shard as the parts of one Parquet file."""
-    file = ParquetFile(tensor_schema(rows, plan, shard), LEVEL, f"millrace version {plan.millrace}", BOUNDED)
+    file = ParquetFile(tensor_schema(rows, info), LEVEL, f"millrace version {info.millrace}", BOUNDED)
     for first in range(0, len(rows.labels), GROUP):
         part = rows.part(first, first + GROUP)
         drawn = np.ascontiguousarray(part.parameters.T)
@@ -27,3 +28,8 @@ def encode(rows: Rows, plan: Plan, shard: Shard) -> tuple[Sequence[Any], Files]:
         originals = [] if part.originals is None else [part.originals]
         file.add([part.images, part.labels, part.samples, part.epochs, *parameters, *originals])
     return file.finish(), []
+
+
+def decode(data: pa.Buffer, info: ShardInfo, fetch: Fetch) -> Rows:
+    """The rows of a shard."""
+    return tensor_rows(pq.read_table(pa.BufferReader(data), use_threads=False), info.shape)

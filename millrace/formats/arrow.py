@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from millrace.datasets.exported import Rows
-from millrace.pipeline.export.formats import Files
-from millrace.pipeline.export.formats.columns import tensor_batch
-from millrace.pipeline.export.plan import Plan, Shard
-from millrace.storage.direct import ALIGNED
+from millrace.formats.rows import Rows
+from millrace.formats.shards import Fetch, Files, ShardInfo
+from millrace.formats.tables import tensor_batch, tensor_rows
+
+PAGE = 4096  # bytes: pixels that begin with a page are written past the cache, and mapped, as they lie
 
 
 class _Parts:
@@ -47,14 +47,19 @@ class _Parts:
         return False
 
 
-def encode(rows: Rows, plan: Plan, shard: Shard) -> tuple[Sequence[Any], Files]:
-    """The shard as the parts of one IPC file of one record batch. The pixels begin at a multiple of ALIGNED bytes: so
+def encode(rows: Rows, info: ShardInfo) -> tuple[Sequence[Any], Files]:
+    """The shard as the parts of one IPC file of one record batch. The pixels begin at a multiple of PAGE bytes: so
     they are written and hashed as they lie in memory, and lie aligned in a reader's map of the file."""
     pixels = np.ascontiguousarray(rows.images)
-    batch = tensor_batch(rows._replace(images=pixels), plan, shard)
+    batch = tensor_batch(rows._replace(images=pixels), info)
     parts = _file(batch, 0)
     before = itertools.takewhile(lambda part: getattr(part, "address", 0) != pixels.ctypes.data, parts)
-    return _file(batch, -sum(map(len, before)) % ALIGNED), []
+    return _file(batch, -sum(map(len, before)) % PAGE), []
+
+
+def decode(data: pa.Buffer, info: ShardInfo, fetch: Fetch) -> Rows:
+    """The rows of a shard; the images are views of its bytes."""
+    return tensor_rows(pa.ipc.open_file(pa.BufferReader(data)).read_all(), info.shape)
 
 
 def _file(batch: pa.RecordBatch, blanks: int) -> list[Any]:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millrace.pipeline.batch import image_array, image_type
-from millrace.pipeline.export.formats.parquet_file import PAGE, ParquetFile
-from millrace.pipeline.export.formats.thrift import BINARY, I32, LIST, STRUCT, Field, boolean, struct, varint
+from millrace.formats.parquet_file import PAGE, ParquetFile
+from millrace.formats.tables import image_array, image_type
+from millrace.formats.thrift import BINARY, I32, LIST, STRUCT, Field, boolean, struct, varint
 
 NAMES = ("image", "small", "whole", "long", "real", "flag")
 

@@ -1,0 +1,171 @@
+"""NumPy's npz: a zip of one .npy array per name.
+
+Written deflated, with a fixed time, so that the same arrays are the same bytes. `numpy.load` would believe the zip's
+and the arrays' headers and can unpickle; here the zip is read member by member, a header's shape must agree with the
+size that the zip states, both are capped, and an array of objects is refused unread.
+Source: numpy.lib.format, "Format Version 1.0".
+"""
+
+import errno
+import io
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from millrace.errors import FormatError
+from millrace.formats.rows import BITS, PARAMETERS, Rows
+from millrace.formats.shards import Fetch, Files, ShardInfo
+
+TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
+LEVEL = 1
+MAX_MEMBERS = 1_000
+CHUNK = 1 << 20
+WHOLE, NUMBERS = "bui", "buif"  # kinds of dtype
+_Header = tuple[tuple[int, ...], bool, np.dtype[np.generic]]
+# What zipfile raises for damage of every kind, besides its own BadZipFile.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    struct.error,
+    ValueError,
+    KeyError,
+    IndexError,
+    OverflowError,
+    NotImplementedError,
+    RuntimeError,
+)
+_TYPES = {"images": np.uint8, "originals": np.uint8, "labels": np.uint8, "samples": np.int64, "epochs": np.int32}
+
+
+def encode(rows: Rows, info: ShardInfo) -> tuple[Sequence[Any], Files]:
+    """The shard as one npz file."""
+    columns: dict[str, Any] = {"images": rows.images, "labels": rows.labels}
+    columns |= {"samples": rows.samples, "epochs": rows.epochs}
+    for name, values in zip(PARAMETERS, rows.parameters.T, strict=True):
+        columns[name] = values != 0.0 if name == BITS else values
+    columns["classes"] = np.array(info.classes)
+    if rows.originals is not None:
+        columns["originals"] = rows.originals
+    return [write(columns)], []
+
+
+def decode(data: Any, info: ShardInfo, fetch: Fetch) -> Rows:
+    """The rows of a shard."""
+    pictures = ("images", "originals") if info.originals else ("images",)
+    names = (*pictures, "labels", "samples", "epochs", *PARAMETERS)
+    pixels = len(pictures) * int(np.prod(info.shape))
+    most = info.rows * (pixels + 64) + 1024 * len(names)  # the numbers of a row take less than 64 bytes
+    found = read(io.BytesIO(data), names, "the shard", most, NUMBERS)
+    for name, array in found.items():
+        kind: np.dtype[Any] = np.dtype(_TYPES.get(name, np.bool_ if name == BITS else np.float32))
+        shape = (info.rows, *(info.shape if name in pictures else ()))
+        if array.dtype != kind or array.shape != shape:
+            got = f"{array.dtype} {array.shape}"
+            raise FormatError(f"array {name} of the wrong kind", expected=f"{kind} {shape}", got=got)
+    drawn = np.stack([found[name].astype(np.float32) for name in PARAMETERS], axis=1)
+    columns: dict[str, Any] = {name: found[name] for name in (*pictures, "labels", "samples", "epochs")}
+    return Rows(**columns, parameters=drawn)
+
+
+def write(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The arrays as an npz file, always to the same bytes."""
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        for name, values in arrays.items():
+            info = zipfile.ZipInfo(f"{name}.npy", TIME)
+            info.compress_type, info.external_attr, info.create_system = zipfile.ZIP_DEFLATED, 0o644 << 16, 3
+            member = io.BytesIO()
+            npy.write_array(member, np.ascontiguousarray(values), version=(1, 0), allow_pickle=False)
+            archive.writestr(info, member.getvalue(), compresslevel=LEVEL)
+    return sink.getvalue()
+
+
+def read(file: IO[bytes], names: Sequence[str], what: str, most: int, kinds: str) -> dict[str, npt.NDArray[np.generic]]:
+    """The arrays of these names, read-only views of memory of their own; others are left unread.
+
+    most: bytes that all of them together may state. kinds: of dtype that are taken, WHOLE or NUMBERS. Errors:
+    FormatError naming `what`; OSError of the file.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_names(what, archive.namelist(), names)
+            _check_sizes(what, [archive.getinfo(f"{name}.npy") for name in names], most)
+            return {name: _array(archive, f"{name}.npy", f"{what}: {name}", kinds) for name in names}
+    except (OSError, *_DAMAGE) as error:
+        # A zip that points before its own beginning makes the system refuse to seek there (EINVAL).
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise FormatError(f"{what} is not a readable npz (zip) file", got=f"{error}"[:200]) from None
+
+
+def _check_names(what: str, found: list[str], names: Sequence[str]) -> None:
+    if len(found) > MAX_MEMBERS:
+        raise FormatError(f"{what} has too many members", expected=f"at most {MAX_MEMBERS}", got=len(found))
+    for name in names:
+        if found.count(f"{name}.npy") != 1:
+            raise FormatError(
+                f"{what} must hold the array {name} once",
+                expected=", ".join(names),
+                got=ascii(", ".join(entry.removesuffix(".npy") for entry in found[:20])),
+            )
+
+
+def _check_sizes(what: str, members: Sequence[zipfile.ZipInfo], most: int) -> None:
+    if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+        raise FormatError(f"{what} is compressed in a way that npz files are not", expected="stored or deflated")
+    stated = sum(member.file_size for member in members)
+    if stated > most:
+        raise FormatError(f"{what} is larger than it may be", expected=f"at most {most} bytes", got=f"{stated} bytes")
+
+
+def _array(archive: zipfile.ZipFile, member: str, what: str, kinds: str) -> npt.NDArray[np.generic]:
+    stated = archive.getinfo(member).file_size
+    with archive.open(member) as stream:
+        shape, fortran, dtype = _header(stream, what, kinds)
+        count = 1
+        for side in shape:
+            count *= side
+        expected = count * dtype.itemsize
+        if count < 0 or expected > stated:
+            raise FormatError(f"{what}: its header promises more than the file holds", got=f"{shape} {dtype}")
+        data = _exactly(stream, expected, what)
+    array = np.frombuffer(data, dtype)
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _header(stream: IO[bytes], what: str, kinds: str) -> _Header:
+    # The header is a Python literal; numpy caps its length and raises or warns in many ways.
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            version = npy.read_magic(stream)
+            if version == (1, 0):
+                shape, fortran, dtype = npy.read_array_header_1_0(stream)
+            elif version == (2, 0):
+                shape, fortran, dtype = npy.read_array_header_2_0(stream)
+            else:
+                raise ValueError(f"version {version}")
+    except Exception as error:
+        raise FormatError(f"{what} is not a .npy array", got=f"{type(error).__name__}: {error}"[:200]) from None
+    if dtype.hasobject or dtype.kind not in kinds or dtype.itemsize == 0 or min(shape, default=1) < 0:
+        numbers = "whole numbers" if kinds == WHOLE else "numbers"
+        raise FormatError(f"{what} is not an array of {numbers}", expected="uint8", got=f"{dtype} {shape}")
+    return shape, fortran, dtype
+
+
+def _exactly(stream: IO[bytes], count: int, what: str) -> bytearray:
+    out = bytearray()
+    while len(out) <= count and (data := stream.read(min(CHUNK, count + 1 - len(out)))):
+        out += data
+    if len(out) != count:
+        got = f"{len(out)} bytes" if len(out) < count else "more"
+        raise FormatError(f"{what} has the wrong length", expected=f"{count} bytes", got=got)
+    return out
