@@ -27,7 +27,7 @@ from millrace import datasets  # noqa: E402
 from millrace.datasets import Dataset, images, labels  # noqa: E402
 from millrace.formats import FORMATS  # noqa: E402
 from millrace.pipeline import Stream, preset  # noqa: E402
-from millrace.pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan  # noqa: E402
+from millrace.pipeline.export import ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan  # noqa: E402
 from millrace.storage.folder import Folder  # noqa: E402
 from millrace.workers.export_local import executor  # noqa: E402
 from millrace.workers.local_runtime import cores  # noqa: E402
@@ -35,7 +35,7 @@ from millrace.workers.local_runtime import cores  # noqa: E402
 PEER_PYTHON = ROOT / ".venv-readers" / "bin" / "python"
 
 
-def planned(dataset: Dataset, name: str, epochs: int) -> Plan:
+def planned(dataset: Dataset, name: str, epochs: int) -> ExportPlan:
     options = ExportOptions(name, preset("digits"), epochs=epochs)
     return make_plan(options, dataset, source="mnist", statistics=((0.13,), (0.31,)), millrace="benchmark")
 
@@ -45,7 +45,7 @@ def export(dataset: Dataset, name: str, epochs: int, out: Path) -> float:
     shutil.rmtree(out, ignore_errors=True)
     begun = time.perf_counter()
     plan, folder = planned(dataset, name, epochs), Folder(str(out))
-    with Session.open(plan, folder) as session:
+    with ExportSession.open(plan, folder) as session:
         done_by = executor(ShardWriter(plan, dataset, folder), 0)
         done = {one.index: one.record for one in done_by.run(range(len(plan.shards)), lambda: False)}
         session.finish([done[index] for index in range(len(done))], [])

@@ -11,13 +11,15 @@ Result = TypeVar("Result")
 
 
 class LocalExecutor:
-    """See `pipeline.export.executor.Executor`. threads: how many shards are in work at once."""
+    """Threads that write shards. An executor runs `ShardWriter.shard` for many indices, somewhere; which shard is
+    written where and when changes no byte. threads: how many shards are in work at once."""
 
     def __init__(self, writer: ShardWriter, threads: int) -> None:
         self._writer, self._threads = writer, max(1, threads)
 
     def run(self, indices: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Done]:
-        """Each index done, in the order in which they are."""
+        """Each index done, in any order. Once `stopped` says so no further shard is begun; those begun are finished.
+        Raises what went wrong with a shard, after the others begun are finished."""
         return in_threads(self._writer.shard, indices, self._threads, stopped)
 
 

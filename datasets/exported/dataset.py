@@ -12,7 +12,7 @@ from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import Dataset, in_memory
 from millrace.errors import DataError, FormatError, UsageError
 from millrace.formats.rows import Rows
-from millrace.storage.folder import Folder
+from millrace.storage.folder import ASIDE, Folder
 
 FORMAT = "export"
 
@@ -44,8 +44,8 @@ class ExportedDataset(Dataset):
     @property
     def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and standard deviation of each channel, in units of full brightness."""
-        told = self.manifest.dataset
-        return tuple(told["mean"]), tuple(told["deviation"])
+        dataset = self.manifest.dataset
+        return tuple(dataset["mean"]), tuple(dataset["deviation"])
 
 
 def find_export(name: str) -> ExportSpec:
@@ -58,15 +58,15 @@ def find_export(name: str) -> ExportSpec:
             expected=f"a name, a dataset file (YAML), or the folder of a finished export, with {MANIFEST}",
             got=folder.location,
         )
-    told = manifest.dataset
+    dataset = manifest.dataset
     return ExportSpec(
-        name=str(told["name"]),
-        title=f"export of {told['name']}: {manifest.splits['train'].rows:,} rows",
+        name=str(dataset["name"]),
+        title=f"export of {dataset['name']}: {manifest.splits['train'].rows:,} rows",
         format=FORMAT,
         classes=manifest.classes,
         policy="none",
-        licence=str(told.get("licence", "")),
-        homepage=str(told.get("homepage", "")),
+        licence=str(dataset.get("licence", "")),
+        homepage=str(dataset.get("homepage", "")),
         shape=manifest.shape,
         prepare=manifest.prepare,
         location=folder.location,
@@ -79,11 +79,29 @@ def read_manifest(folder: Folder) -> Manifest | None:
     size = folder.size(MANIFEST)
     if size is None:
         return None
-    where = f"{folder.location}/{MANIFEST}"
+    path = f"{folder.location}/{MANIFEST}"
     if size > LARGEST:
-        raise FormatError(f"{where} is too large", expected=f"at most {LARGEST} bytes", got=size)
+        raise FormatError(f"{path} is too large", expected=f"at most {LARGEST} bytes", got=size)
     with folder.faults("cannot be read"):
-        return Manifest.from_json(folder.read(MANIFEST).to_pybytes(), where)
+        return Manifest.from_json(folder.read(MANIFEST).to_pybytes(), path)
+
+
+def open_manifest(location: str) -> tuple[Folder, Manifest]:
+    """The folder and the manifest of a finished export. DataError where it is unfinished, UsageError where none is."""
+    folder = Folder(location)
+    manifest = read_manifest(folder)
+    if manifest is not None:
+        return folder, manifest
+    if not any(name.startswith(ASIDE) for name in folder.names(deep=False)):
+        raise UsageError(
+            f"no export in {folder.location}", expected=f"a folder with {MANIFEST}", do="look at the path once more"
+        )
+    raise DataError(
+        f"the export in {folder.location} is not finished",
+        expected=MANIFEST,
+        got="an export that was begun",
+        do="give the command that began it again: it goes on where it stopped",
+    )
 
 
 def open_export(spec: DatasetSpec) -> ExportedDataset:

@@ -91,7 +91,7 @@ class Manifest:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def info(self, split: str, first: int, rows: int) -> ShardInfo:
-        """What an encoder or decoder is told of the shard with rows [first, first + rows) of a split."""
+        """What is known of the shard with rows [first, first + rows) of a split."""
         about = {
             "dataset": self.dataset["name"],
             "digest": self.dataset["digest"],
@@ -117,13 +117,13 @@ class Manifest:
         return f'{text[:-2]},\n "shards": [\n  {lines}\n ]\n}}\n'.encode()
 
     @classmethod
-    def from_json(cls, data: bytes, where: str) -> "Manifest":
-        """The manifest of these bytes. Errors: FormatError naming `where`."""
+    def from_json(cls, data: bytes, path: str) -> "Manifest":
+        """The manifest of these bytes. Errors: FormatError naming `path`."""
         try:
             found = json.loads(data)
             if found["millrace_export"] != VERSION:
                 raise FormatError(
-                    f"{where} was written by another version of Millrace",
+                    f"{path} was written by another version of Millrace",
                     expected=f"manifest version {VERSION}",
                     got=found["millrace_export"],
                 )
@@ -135,22 +135,22 @@ class Manifest:
                 splits={name: SplitSize(**size) for name, size in found["splits"].items()},
                 shards=tuple(Record(**record) for record in found["shards"]),
             )
-            manifest.check(where)
+            manifest.check(path)
             if found["digest"] != manifest.digest:
-                raise FormatError(f"{where} is damaged", expected=f"digest {manifest.digest}", got=found["digest"])
+                raise FormatError(f"{path} is damaged", expected=f"digest {manifest.digest}", got=found["digest"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise FormatError(f"{where} is no manifest of an export", got=f"{type(error).__name__}: {error}") from None
+            raise FormatError(f"{path} is no manifest of an export", got=f"{type(error).__name__}: {error}") from None
         return manifest
 
-    def check(self, where: str) -> None:
+    def check(self, path: str) -> None:
         """Raise a FormatError unless the records cover every split's rows, each once and in order."""
         for name, size in self.splits.items():
             end = 0
             for record in self.of(name):
                 if record.first != end or record.rows < 1 or record.bytes < 0 or record.offset < 0:
-                    raise FormatError(f"{where}: shards do not follow each other", expected=end, got=record.first)
+                    raise FormatError(f"{path}: shards do not follow each other", expected=end, got=record.first)
                 end += record.rows
             if end != size.rows or size.rows != size.per_epoch * size.epochs:
-                raise FormatError(f"{where}: rows of split {name} are missing", expected=size.rows, got=end)
-        if strange := {record.split for record in self.shards} - set(self.splits):
-            raise FormatError(f"{where}: shards of an unknown split", got=", ".join(sorted(strange)))
+                raise FormatError(f"{path}: rows of split {name} are missing", expected=size.rows, got=end)
+        if unknown := {record.split for record in self.shards} - set(self.splits):
+            raise FormatError(f"{path}: shards of an unknown split", got=", ".join(sorted(unknown)))

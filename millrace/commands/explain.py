@@ -7,9 +7,9 @@ from pathlib import Path
 from millrace import datasets
 from millrace.commands import flags
 from millrace.commands.downloads import Downloads
-from millrace.commands.exports import open_manifest
 from millrace.commands.screen import Screen
 from millrace.datasets.exported import Manifest, Reader
+from millrace.datasets.exported.dataset import open_manifest
 from millrace.errors import IntegrityError, MillraceError, UsageError
 from millrace.formats.png import encode_many
 from millrace.pipeline.export import Explanation, explain_row

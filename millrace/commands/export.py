@@ -19,8 +19,7 @@ from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.datasets.exported import ExportedDataset, Manifest
 from millrace.errors import UsageError, unknown_name
-from millrace.pipeline.export import Done, ExportOptions, Plan, Session, ShardWriter, make_plan
-from millrace.pipeline.export.estimate import estimate
+from millrace.pipeline.export import Done, ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan
 from millrace.pipeline.statistics import pixel_statistics
 from millrace.reports.dataset_card import CARD, SHEET, card, sheet
 from millrace.reports.words import argument, counted, duration, in_words, short, size
@@ -36,7 +35,7 @@ KEYS = (
     "mirror",
     "offline",
 )
-# Where shards are written: modules with `executor(writer, workers, address) -> pipeline.export.Executor`.
+# Where shards are written: modules with `executor(writer, workers, address)`.
 RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.ray_runtime.export"}
 
 
@@ -50,7 +49,7 @@ class ExportCommand:
     dataset: str = flags.positional("DATASET", "name of a dataset, or the YAML file of your own", required=True)
     format: str = flags.option("parquet", "NAME", "parquet, arrow, huggingface, webdataset, npz or imagefolder")
     out: str | None = flags.option(None, "DIR|URL", "folder to write: a path, file://, s3:// or gs:// address")
-    epochs: int = flags.option(1, "K", "passes over the training samples, each augmented anew")
+    epochs: int = flags.option(1, "K", "passes over the training samples, each with draws of its own")
     originals: bool = flags.switch("also the untouched images")
     augment_test: bool = flags.switch("augment the test split too; by default it is untouched")
     shard_rows: int | None = flags.option(None, "N", "rows of a shard; by default some 16 MiB of pixels")
@@ -112,7 +111,7 @@ def _dataset(screen: Screen, settings: Config) -> Dataset:
     return dataset
 
 
-def _plan(asked: ExportOptions, dataset: Dataset, settings: Config) -> Plan:
+def _plan(asked: ExportOptions, dataset: Dataset, settings: Config) -> ExportPlan:
     images, marks = datasets.images(dataset.train), datasets.labels(dataset.train)
     if dataset.shape[0] not in (1, 3) and asked.format in ("huggingface", "webdataset", "imagefolder"):
         raise UsageError(
@@ -124,7 +123,7 @@ def _plan(asked: ExportOptions, dataset: Dataset, settings: Config) -> Plan:
     return make_plan(asked, dataset, source=source, statistics=(means, deviations), millrace=__version__)
 
 
-def _announce(screen: Screen, plan: Plan, folder: Folder | None) -> None:
+def _announce(screen: Screen, plan: ExportPlan, folder: Folder | None) -> None:
     rows = ", ".join(f"{count.rows:,} {split}" for split, count in plan.splits.items())
     screen.facts(
         ("data", f"{plan.dataset['name']}: {rows}; {counted(plan.options.epochs, 'epoch')}"),
@@ -135,8 +134,8 @@ def _announce(screen: Screen, plan: Plan, folder: Folder | None) -> None:
         screen.facts(("out", short(folder.location) if folder.local else folder.location))
 
 
-def _dry_run(screen: Screen, plan: Plan, dataset: Dataset, folder: Folder | None) -> int:
-    sizes = estimate(plan, ShardWriter(plan, dataset, folder or Folder(".")))
+def _dry_run(screen: Screen, plan: ExportPlan, dataset: Dataset, folder: Folder | None) -> int:
+    sizes = ShardWriter(plan, dataset, folder or Folder(".")).estimate()
     total, free = sum(sizes.values()), _free(folder)
     made = table("split", "rows", "shards", "size", right=("rows", "shards", "size"))
     for split, count in plan.splits.items():
@@ -170,8 +169,8 @@ def _free(folder: Folder | None) -> int | None:
     return shutil.disk_usage(there).free
 
 
-def _write(screen: Screen, plan: Plan, dataset: Dataset, folder: Folder, options: ExportCommand) -> int:
-    with Session.open(plan, folder) as session, Stopping() as stopping:
+def _write(screen: Screen, plan: ExportPlan, dataset: Dataset, folder: Folder, options: ExportCommand) -> int:
+    with ExportSession.open(plan, folder) as session, Stopping() as stopping:
         writer = ShardWriter(plan, dataset, folder, session.known)
         with ShardDisplay(screen, "writing", plan.rows) as display:
             done = _shards(plan, writer, display, options, stopping.event.is_set)
@@ -185,7 +184,7 @@ def _write(screen: Screen, plan: Plan, dataset: Dataset, folder: Folder, options
 
 
 def _shards(
-    plan: Plan, writer: ShardWriter, display: ShardDisplay, options: ExportCommand, stopped: Callable[[], bool]
+    plan: ExportPlan, writer: ShardWriter, display: ShardDisplay, options: ExportCommand, stopped: Callable[[], bool]
 ) -> dict[int, Done]:
     """All shards done, by index; fewer after a stop."""
     try:
@@ -202,7 +201,7 @@ def _shards(
     return done
 
 
-def _stopped(screen: Screen, plan: Plan, done: dict[int, Done], stopping: Stopping) -> int:
+def _stopped(screen: Screen, plan: ExportPlan, done: dict[int, Done], stopping: Stopping) -> int:
     screen.record(stopped=True, shards=len(done), of=len(plan.shards))
     screen.say(f"stopped: {len(done):,} of {counted(len(plan.shards), 'shard')} are whole")
     screen.say("the same command goes on from there", style="dim")
@@ -210,7 +209,7 @@ def _stopped(screen: Screen, plan: Plan, done: dict[int, Done], stopping: Stoppi
 
 
 def _finished(
-    screen: Screen, plan: Plan, folder: Folder, manifest: Manifest, done: dict[int, Done], display: ShardDisplay
+    screen: Screen, plan: ExportPlan, folder: Folder, manifest: Manifest, done: dict[int, Done], display: ShardDisplay
 ) -> None:
     made = sum(one.made for one in done.values())
     total = sum(record.bytes for record in manifest.shards)

@@ -27,10 +27,10 @@ class ShardDisplay:
             columns = (
                 TextColumn("{task.description}", style="dim"),
                 BarColumn(bar_width=24),
-                TextColumn("{task.fields[told]}"),
+                TextColumn("{task.fields[state]}"),
             )
             self._bar = Progress(*columns, console=console, transient=True)
-            self._task = self._bar.add_task(self._doing, total=self._total, told="")
+            self._task = self._bar.add_task(self._doing, total=self._total, state="")
             self._bar.start()
         return self
 
@@ -46,10 +46,10 @@ class ShardDisplay:
         self._made += rows if made else 0
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, told=self._told())
+            self._bar.update(self._task, completed=self._done, state=self._state())
         elif not self._screen.as_json and now - self._said >= QUIET and self._done < self._total:
             self._said = now
-            self._screen.errors.print(f"{self._doing}: {self._done:,} of {self._total:,} images, {self._told()}")
+            self._screen.errors.print(f"{self._doing}: {self._done:,} of {self._total:,} images, {self._state()}")
 
     @property
     def seconds(self) -> float:
@@ -61,7 +61,7 @@ class ShardDisplay:
         """Images per second so far."""
         return self._made / max(self.seconds, 1e-9)
 
-    def _told(self) -> str:
+    def _state(self) -> str:
         if not self._made:
             return "all of them there already"
         left = (self._total - self._done) / self.speed

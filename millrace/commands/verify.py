@@ -5,17 +5,17 @@ from dataclasses import asdict, dataclass
 
 from millrace.commands import flags
 from millrace.commands.export_display import ShardDisplay
-from millrace.commands.exports import open_manifest
 from millrace.commands.screen import Screen
 from millrace.datasets.exported import Record
+from millrace.datasets.exported.dataset import open_manifest
 from millrace.errors import IntegrityError
 from millrace.pipeline.export import Damage, verify_shard
-from millrace.pipeline.export.verify import strangers, verify_joined
+from millrace.pipeline.export.verify import unknown_files, verify_joined
 from millrace.reports.words import counted, short
 from millrace.workers.export_local import in_threads
 from millrace.workers.local_runtime import cores
 
-NAMED = 10  # damaged shards that are told of in full
+NAMED = 10  # damaged shards that are named
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ def run(arguments: Sequence[str]) -> int:
     for damage in verify_joined(folder, manifest):
         found.append(damage)
         screen.record(**asdict(damage))
-    strange = strangers(folder, manifest)
-    if strange:
-        screen.note(f"{counted(len(strange), 'file')} that belong to no export: {', '.join(strange[:NAMED])}")
+    unknown = unknown_files(folder, manifest)
+    if unknown:
+        screen.note(f"{counted(len(unknown), 'file')} that belong to no export: {', '.join(unknown[:NAMED])}")
     shards = counted(len(manifest.shards), "shard")
     if found:
         raise _refusal(found, shards)
@@ -62,10 +62,10 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _refusal(found: list[Damage], shards: str) -> IntegrityError:
-    told = "\n            ".join(damage.what for damage in sorted(found, key=lambda damage: damage.shard)[:NAMED])
+    named = "\n            ".join(damage.what for damage in sorted(found, key=lambda damage: damage.shard)[:NAMED])
     more = "" if len(found) <= NAMED else f"\n            and {len(found) - NAMED} more"
     return IntegrityError(
         f"{len(found)} of {shards} damaged",
-        got=told + more,
-        do="give the export command again: it makes damaged shards anew, to the same bytes",
+        got=named + more,
+        do="give the export command again: it makes damaged shards again, to the same bytes",
     )

@@ -8,7 +8,7 @@ import yaml
 
 from millrace.datasets import Dataset, balanced, images, labels
 from millrace.formats.rows import PARAMETERS
-from millrace.pipeline.export.plan import Plan
+from millrace.pipeline.export.plan import ExportPlan
 from millrace.pipeline.stream import augmented
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines
 from millrace.reports.loading_recipes import recipes
@@ -31,7 +31,7 @@ COLUMNS = {
 }
 
 
-def card(plan: Plan, policy_in_words: str) -> str:
+def card(plan: ExportPlan, policy_in_words: str) -> str:
     """README.md: what lies here, how it was made, how to load it."""
     told, options = plan.dataset, plan.options
     name = f"{told['name']}, {policy_in_words}"
@@ -62,12 +62,12 @@ def card(plan: Plan, policy_in_words: str) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _columns(plan: Plan) -> dict[str, str]:
+def _columns(plan: ExportPlan) -> dict[str, str]:
     more = {"original": "the untouched picture"} if plan.options.originals else {}
     return COLUMNS | more
 
 
-def _yaml(plan: Plan) -> str:
+def _yaml(plan: ExportPlan) -> str:
     """The head that Hugging Face's hub and `datasets` read."""
     told, options = plan.dataset, plan.options
     head: dict[str, object] = {
@@ -94,7 +94,7 @@ def _yaml(plan: Plan) -> str:
     return str(yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=100)).rstrip()
 
 
-def _features(plan: Plan) -> list[dict[str, object]]:
+def _features(plan: ExportPlan) -> list[dict[str, object]]:
     names = {str(label): name for label, name in enumerate(plan.classes)}
     found: list[dict[str, object]] = [{"name": "image", "dtype": "image"}]
     found.append({"name": "label", "dtype": {"class_label": {"names": names}}})
@@ -103,7 +103,7 @@ def _features(plan: Plan) -> list[dict[str, object]]:
     return [*found, {"name": "original", "dtype": "image"}] if plan.options.originals else found
 
 
-def _path(plan: Plan, split: str) -> str:
+def _path(plan: ExportPlan, split: str) -> str:
     if plan.options.format == "imagefolder":
         return f"{split}/**"
     ending = "tar" if plan.options.format == "webdataset" else "parquet"
@@ -130,7 +130,7 @@ def _decimals(values: list[float]) -> str:
     return ", ".join(f"{value:.4f}" for value in values)
 
 
-def sheet(plan: Plan, dataset: Dataset, policy_in_words: str) -> bytes:
+def sheet(plan: ExportPlan, dataset: Dataset, policy_in_words: str) -> bytes:
     """The contact sheet as PNG: a few samples, each beside what the first epochs make of it."""
     source, marks = images(dataset.train), labels(dataset.train)
     count = min(MOST_SAMPLES, len(plan.classes), len(marks))

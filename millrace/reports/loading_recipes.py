@@ -1,7 +1,7 @@
 """How to load an export in each tool that reads its format, as lines of Markdown."""
 
 from millrace.formats import FORMATS
-from millrace.pipeline.export.plan import Plan
+from millrace.pipeline.export.plan import ExportPlan
 
 _PARQUET = {
     "pyarrow": """
@@ -94,7 +94,7 @@ RECIPES = {
 }
 
 
-def recipes(plan: Plan) -> list[str]:
+def recipes(plan: ExportPlan) -> list[str]:
     """A heading and a piece of code for each tool."""
     channels, height, width = (str(side) for side in plan.shape)
     lines: list[str] = []

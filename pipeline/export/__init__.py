@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
-    from millrace.pipeline.export.executor import Executor as Executor
     from millrace.pipeline.export.explain import Explanation as Explanation, explain_row as explain_row
     from millrace.pipeline.export.options import ExportOptions as ExportOptions
-    from millrace.pipeline.export.plan import Plan as Plan, Shard as Shard, make_plan as make_plan
-    from millrace.pipeline.export.session import Session as Session
+    from millrace.pipeline.export.plan import ExportPlan as ExportPlan, Shard as Shard, make_plan as make_plan
+    from millrace.pipeline.export.session import ExportSession as ExportSession
     from millrace.pipeline.export.source import Source as Source
     from millrace.pipeline.export.stored import StoredStream as StoredStream
     from millrace.pipeline.export.verify import Damage as Damage, verify_shard as verify_shard

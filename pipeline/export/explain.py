@@ -1,4 +1,4 @@
-"""Explanation of one row: made anew from seed and id, and compared with what is stored."""
+"""Explanation of one row: made again from seed and id, and compared with what is stored."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.uint8]
 
 class Explanation(NamedTuple):
     """A row: where it comes from, what was drawn, its pictures, uint8 (C, H, W), and in what the stored row differs
-    from the one made anew (nothing, where all is well). position: within the epoch."""
+    from the one made again (nothing, where all is well). position: within the epoch."""
 
     sample: int
     label: int

@@ -1,4 +1,4 @@
-"""What an export is told: everything that decides its bytes, besides the dataset."""
+"""The options of an export: everything that decides its bytes, besides the dataset."""
 
 from dataclasses import dataclass
 

@@ -40,7 +40,7 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExportPlan:
     """A whole export. dataset: what the manifest says of it. millrace: the version that writes."""
 
     options: ExportOptions
@@ -129,7 +129,7 @@ def make_plan(
     source: str,
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     millrace: str,
-) -> Plan:
+) -> ExportPlan:
     """The plan for a dataset. source: its name or file, as given. statistics: mean and deviation per channel of the
     untouched training pixels. Errors: UsageError for sizes that do not fit."""
     spec, shape = dataset.spec, dataset.shape
@@ -139,7 +139,7 @@ def make_plan(
     if held:
         sizes["validation"] = SplitSize(held, held, 1)
     sizes["test"] = SplitSize(dataset.test.num_rows, dataset.test.num_rows, 1)
-    told = {
+    described = {
         "name": spec.name,
         "title": spec.title,
         "source": source,
@@ -153,16 +153,16 @@ def make_plan(
         "mean": list(statistics[0]),
         "deviation": list(statistics[1]),
     }
-    return Plan(options, told, sizes, shard_rows(shape, options.shard_rows), millrace)
+    return ExportPlan(options, described, sizes, shard_rows(shape, options.shard_rows), millrace)
 
 
-def plan_of(manifest: Manifest) -> Plan:
+def plan_of(manifest: Manifest) -> ExportPlan:
     """The plan that a manifest was written by. Errors: FormatError for a configuration of another version."""
-    told = dict(manifest.configuration)
+    chosen = dict(manifest.configuration)
     try:
         names = ("format", "epochs", "seed", "subset", "validation", "originals", "augment_test", "shard_rows")
-        options = ExportOptions(policy=from_mapping(told["policy"]), **{name: told[name] for name in names})
-        return Plan(options, manifest.dataset, manifest.splits, int(told["shard_rows"]), manifest.millrace)
+        options = ExportOptions(policy=from_mapping(chosen["policy"]), **{name: chosen[name] for name in names})
+        return ExportPlan(options, manifest.dataset, manifest.splits, int(chosen["shard_rows"]), manifest.millrace)
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError("the manifest's configuration is not understood", got=repr(error)) from None
 

@@ -19,7 +19,7 @@ from millrace.datasets.exported import MANIFEST, Manifest, Record
 from millrace.datasets.exported.dataset import read_manifest
 from millrace.errors import DeadlineError, FormatError, UsageError
 from millrace.formats.shards import heading
-from millrace.pipeline.export.plan import Plan
+from millrace.pipeline.export.plan import ExportPlan
 from millrace.storage.folder import ASIDE, Folder
 from millrace.storage.lock import locked
 
@@ -30,17 +30,17 @@ WAIT = 2.0  # seconds that another process may hold the folder before this one g
 LOOKS, PAUSE = 8, 1.0  # a network's disk may show a new file some seconds late
 
 
-class Session:
+class ExportSession:
     """A claimed folder. `known` has the records of a manifest that is there already, by index."""
 
-    def __init__(self, plan: Plan, folder: Folder, manifest: Manifest | None) -> None:
+    def __init__(self, plan: ExportPlan, folder: Folder, manifest: Manifest | None) -> None:
         self.plan, self.folder, self.manifest = plan, folder, manifest
         records = manifest.shards if manifest is not None else ()
         self.known = dict(enumerate(records)) if len(records) == len(plan.shards) else {}
 
     @classmethod
     @contextmanager
-    def open(cls, plan: Plan, folder: Folder) -> Iterator["Session"]:
+    def open(cls, plan: ExportPlan, folder: Folder) -> Iterator["ExportSession"]:
         """Claim the folder for a plan. Errors: UsageError where it holds something else, saying whose it is."""
         with ExitStack() as held:
             fresh = folder.local is not None and not Path(folder.path(ASIDE)).exists()
@@ -116,7 +116,7 @@ def _lock(folder: Folder, held: ExitStack) -> None:
             ) from None
 
 
-def _own_manifest(plan: Plan, folder: Folder) -> Manifest | None:
+def _own_manifest(plan: ExportPlan, folder: Folder) -> Manifest | None:
     """The manifest of this export, None where there is none; UsageError where it is another's."""
     try:
         manifest = read_manifest(folder)
@@ -129,28 +129,28 @@ def _own_manifest(plan: Plan, folder: Folder) -> Manifest | None:
     return manifest
 
 
-def _claim(plan: Plan, folder: Folder) -> Manifest | None:
+def _claim(plan: ExportPlan, folder: Folder) -> Manifest | None:
     """Claim the folder; the manifest that is there already. On an object store another process may do the same at any
     moment, so the order matters: what an export is going to remove is looked for before what it has written by then.
     Each process writes a claim of its own, so that one that gives way takes no other's with it; and none where another
     plan is seen to lie, so that a kill leaves no claim in an export that is under way."""
     manifest = _own_manifest(plan, folder)
-    strange, plans = _strange(folder), _plans(folder)
-    if manifest is None and strange and not plans:
+    others, plans = _others(folder), _plans(folder)
+    if manifest is None and others and not plans:
         manifest = _own_manifest(plan, folder)  # its export ended in between
         if manifest is None:
             raise UsageError(
                 f"{folder.location} is not empty",
                 expected="a new or an empty folder, or one with an unfinished export",
-                got=", ".join(strange[:5]),
+                got=", ".join(others[:5]),
                 do="choose another --out",
             )
     if manifest is not None:
         return manifest
     _give_way(plan, folder, plans)
     claim = f"{_claim_prefix(plan)}-{secrets.token_hex(4)}.json"
-    told = {"key": plan.key, "configuration": plan.configuration, "dataset": plan.dataset}
-    folder.put(claim, [json.dumps(told, indent=1).encode()])
+    claimed = {"key": plan.key, "configuration": plan.configuration, "dataset": plan.dataset}
+    folder.put(claim, [json.dumps(claimed, indent=1).encode()])
     try:
         _give_way(plan, folder, _plans(folder))
         return _own_manifest(plan, folder)
@@ -159,7 +159,7 @@ def _claim(plan: Plan, folder: Folder) -> Manifest | None:
         raise
 
 
-def _give_way(plan: Plan, folder: Folder, plans: Iterable[str]) -> None:
+def _give_way(plan: ExportPlan, folder: Folder, plans: Iterable[str]) -> None:
     """UsageError where one of these is another's."""
     for name in plans:
         if not name.startswith(_claim_prefix(plan)):
@@ -168,7 +168,7 @@ def _give_way(plan: Plan, folder: Folder, plans: Iterable[str]) -> None:
                 raise refused(folder, plan, other["configuration"], other["dataset"])
 
 
-def check_claimed(plan: Plan, folder: Folder, who: str) -> None:
+def check_claimed(plan: ExportPlan, folder: Folder, who: str) -> None:
     """UsageError where a folder, as another machine sees it, is not the one that was claimed for the plan."""
     for _ in range(LOOKS):
         claimed = any(name.startswith(_claim_prefix(plan)) for name in _plans(folder))
@@ -183,7 +183,7 @@ def check_claimed(plan: Plan, folder: Folder, who: str) -> None:
     )
 
 
-def _claim_prefix(plan: Plan) -> str:
+def _claim_prefix(plan: ExportPlan) -> str:
     return f"{PLAN}{plan.key[:16]}"
 
 
@@ -191,11 +191,13 @@ def _plans(folder: Folder) -> list[str]:
     return [name for name in folder.names(ASIDE, deep=False) if name.startswith(PLAN)]
 
 
-def _strange(folder: Folder) -> list[str]:
+def _others(folder: Folder) -> list[str]:
     return [name for name in folder.names("", deep=False) if name != ASIDE]
 
 
-def refused(folder: Folder, plan: Plan, configuration: Mapping[str, Any], dataset: Mapping[str, Any]) -> UsageError:
+def refused(
+    folder: Folder, plan: ExportPlan, configuration: Mapping[str, Any], dataset: Mapping[str, Any]
+) -> UsageError:
     """The error for a folder that another export lies in: whose it is, and what differs."""
     there = {"dataset": dataset["name"], "content": str(dataset["digest"])[:16], **_flat(configuration)}
     here = {"dataset": plan.dataset["name"], "content": plan.dataset["digest"][:16], **_flat(plan.configuration)}

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from millrace.datasets import Dataset, images, labels, split
 from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS, Rows, joined
-from millrace.pipeline.export.plan import Plan, Shard
+from millrace.pipeline.export.plan import ExportPlan, Shard
 from millrace.pipeline.stream import Stream, augmented
 
 Pixels = npt.NDArray[np.uint8]
@@ -18,7 +18,7 @@ UNTOUCHED = (0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)  # parameters of an image that s
 class Source:
     """A pure function from shards to rows; safe in threads. The dataset must be the plan's."""
 
-    def __init__(self, plan: Plan, dataset: Dataset) -> None:
+    def __init__(self, plan: ExportPlan, dataset: Dataset) -> None:
         if dataset.digest != plan.dataset["digest"]:
             raise UsageError("another dataset than the plan's", expected=plan.dataset["digest"], got=dataset.digest)
         options = plan.options

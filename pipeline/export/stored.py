@@ -17,13 +17,13 @@ class StoredStream(Stream):
     def __init__(
         self, dataset: ExportedDataset, *, batch: int, slot_size: int | None = None, drop_last: bool = False
     ) -> None:
-        told, size = dataset.manifest.configuration, dataset.manifest.splits["train"]
+        chosen, size = dataset.manifest.configuration, dataset.manifest.splits["train"]
         super().__init__(
             images(dataset.train),
             labels(dataset.train),
             np.arange(size.per_epoch, dtype=np.int64),
-            policy=from_mapping(told["policy"]),
-            seed=told["seed"],
+            policy=from_mapping(chosen["policy"]),
+            seed=chosen["seed"],
             batch=batch,
             slot_size=slot_size,
             digest=dataset.digest,

@@ -64,7 +64,7 @@ def verify_joined(folder: Folder, manifest: Manifest) -> list[Damage]:
     return found
 
 
-def strangers(folder: Folder, manifest: Manifest) -> list[str]:
+def unknown_files(folder: Folder, manifest: Manifest) -> list[str]:
     """Files in the folders of the shards that the manifest does not know, by name. Not asked of an imagefolder."""
     known = {record.file for record in manifest.shards}
     folders = {name.rpartition("/")[0] for name in known}

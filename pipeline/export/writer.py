@@ -22,11 +22,12 @@ from millrace.datasets.exported.reader import load, verified
 from millrace.errors import DataError
 from millrace.formats.rows import Rows, pixel_digest
 from millrace.formats.shards import encode
-from millrace.pipeline.export.plan import Plan, Shard
+from millrace.pipeline.export.plan import ExportPlan, Shard
 from millrace.pipeline.export.source import Source
 from millrace.storage.folder import ASIDE, Folder
 
 RECORDS = f"{ASIDE}/records"
+TRIED = 2048  # rows of each split that an estimate is made of
 _of_this_thread = threading.local()
 
 
@@ -43,7 +44,9 @@ class ShardWriter:
     """Writes shards of a plan into a folder. known: records that a manifest holds already. It may be sent to another
     process; the dataset then travels with it, or is loaded there."""
 
-    def __init__(self, plan: Plan, dataset: Dataset, folder: Folder, known: Mapping[int, Record] | None = None) -> None:
+    def __init__(
+        self, plan: ExportPlan, dataset: Dataset, folder: Folder, known: Mapping[int, Record] | None = None
+    ) -> None:
         self.plan, self.folder, self._known = plan, folder, dict(known or {})
         self.source = Source(plan, dataset)
         self._as_manifest = plan.manifest()
@@ -79,6 +82,16 @@ class ShardWriter:
         record = Record(shard.split, shard.first, shard.rows, shard.name, 0, size, total.hexdigest(), pixels, originals)
         return record, list(parts), files
 
+    def estimate(self) -> dict[str, int]:
+        """About the bytes of each split, before it is written: from a few rows, encoded and thrown away."""
+        found: dict[str, int] = {}
+        for name, size in self.plan.splits.items():
+            first = next(shard for shard in self.plan.shards if shard.split == name)
+            tried = replace(first, rows=min(TRIED, first.rows))
+            record, _, files = self.encoded(tried, self.source.rows(tried))
+            found[name] = round((record.bytes + sum(len(data) for _, data in files)) / tried.rows * size.rows)
+        return found
+
     def _recorded(self, shard: Shard) -> Record | None:
         """The record that lies beside a shard, if it is one of this plan's."""
         try:
@@ -107,7 +120,7 @@ def record_name(shard: Shard) -> str:
     return f"{RECORDS}/{shard.name.rpartition('/')[2]}.json"
 
 
-def _room(plan: Plan) -> npt.NDArray[np.uint8]:
+def _room(plan: ExportPlan) -> npt.NDArray[np.uint8]:
     """Memory for the pixels of a shard, whole pages. A thread has the same for all its shards: new pages each time
     would cost a quarter of what the pixels themselves do."""
     shape = (plan.shard_rows, *plan.shape)

@@ -141,8 +141,8 @@ class _Crew:
 
 
 class RayExecutor:
-    """See `pipeline.export.executor.Executor`. actors: 0 for as many as there are CPUs. address: of a cluster that runs
-    already; None: an own Ray on this machine, never a stranger's."""
+    """An executor, as `export_local.LocalExecutor`, of actors. actors: 0 for as many as there are CPUs. address: of a
+    cluster that runs already; None: an own Ray on this machine, never a stranger's."""
 
     def __init__(self, writer: ShardWriter, actors: int, address: str | None) -> None:
         self._writer, self._actors, self._address = writer, actors, address

@@ -11,7 +11,7 @@ from millrace.datasets.arrays import Arrays
 from millrace.datasets.exported import Manifest
 from millrace.datasets.spec import FileSpec
 from millrace.datasets.table import in_memory
-from millrace.pipeline.export import ExportOptions, Plan, Session, ShardWriter, make_plan
+from millrace.pipeline.export import ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan
 from millrace.pipeline.policy import Policy
 from millrace.storage.folder import Folder
 from millrace.workers.export_local import LocalExecutor
@@ -31,7 +31,7 @@ def shapes(channels: int = 1, train: int = 40, test: int = 10) -> Dataset:
     return in_memory(Arrays(images[:train], labels[:train], images[train:], labels[train:]), SPEC)
 
 
-def planned(dataset: Dataset, **options: Any) -> Plan:
+def planned(dataset: Dataset, **options: Any) -> ExportPlan:
     """The plan of an export: shards of 16 rows, three epochs, a validation split, unless told otherwise."""
     chosen = {
         "format": "parquet",
@@ -48,7 +48,7 @@ def planned(dataset: Dataset, **options: Any) -> Plan:
 
 
 def written(
-    plan: Plan,
+    plan: ExportPlan,
     dataset: Dataset,
     path: Path | str,
     threads: int = 1,
@@ -57,7 +57,7 @@ def written(
 ) -> Manifest | None:
     """Export into a folder or an address; with `most`, stop after so many shards."""
     folder = Folder(str(path))
-    with Session.open(plan, folder) as session:
+    with ExportSession.open(plan, folder) as session:
         executor = LocalExecutor(ShardWriter(plan, dataset, folder, session.known), threads)
         done: dict[int, Any] = {}
         for one in executor.run(range(len(plan.shards)), lambda: most is not None and len(done) >= most):

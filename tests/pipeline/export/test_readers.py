@@ -10,7 +10,7 @@ import pytest
 
 from millrace.datasets import Dataset, DatasetSpec
 from millrace.datasets.spec import FileSpec
-from millrace.pipeline.export import Plan, Source
+from millrace.pipeline.export import ExportPlan, Source
 from millrace.reports.dataset_card import card
 from tests.pipeline.export.environment import PYTHON, SCRIPTS, clean_environment, needed
 from tests.pipeline.export.small import planned, shapes, written
@@ -44,7 +44,7 @@ def told(tool: str, folder: Path, split: str, shape: tuple[int, ...], home: Path
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def expected(plan: Plan, dataset: Dataset, split: str) -> list[Any]:
+def expected(plan: ExportPlan, dataset: Dataset, split: str) -> list[Any]:
     rows = Source(plan, dataset).range(split, 0, plan.splits[split].rows)
     columns = rows.epochs.tolist(), rows.samples.tolist(), rows.labels.tolist()
     pixels = (hashlib.sha256(image.tobytes()).hexdigest() for image in rows.images)

@@ -13,7 +13,7 @@ from millrace.datasets import Dataset
 from millrace.datasets.exported import MANIFEST
 from millrace.errors import DataError, DeadlineError, FormatError, UsageError
 from millrace.formats import FORMATS
-from millrace.pipeline.export import Session, ShardWriter
+from millrace.pipeline.export import ExportSession, ShardWriter
 from millrace.pipeline.export.session import LOCK, PLAN, check_claimed
 from millrace.pipeline.export.writer import record_name
 from millrace.storage.folder import Folder
@@ -64,7 +64,7 @@ def test_what_is_torn_never_counts(harm: str, dataset: Dataset, tmp_path: Path) 
     (path / ".millrace" / "aside").mkdir(exist_ok=True)
     (path / ".millrace" / "aside" / "left").write_bytes(b"half of a sha")
     folder = Folder(str(path))
-    with Session.open(plan, folder) as session:
+    with ExportSession.open(plan, folder) as session:
         writer = ShardWriter(plan, dataset, folder, session.known)
         assert [writer.shard(index).made for index in range(3)] == [False, True, False]
     written(plan, dataset, path)
@@ -133,7 +133,7 @@ def test_two_exports_that_begin_at_once_see_each_other(dataset: Dataset, tmp_pat
             put(f"{PLAN}{other.key[:16]}.json", [json.dumps(there).encode()])
 
     folder.put = late  # type: ignore[method-assign]
-    with pytest.raises(UsageError, match="holds another export"), Session.open(mine, folder):
+    with pytest.raises(UsageError, match="holds another export"), ExportSession.open(mine, folder):
         pass
     assert folder.names(".millrace") == [f"{PLAN}{other.key[:16]}.json"]
 
@@ -154,7 +154,7 @@ def test_the_other_export_gave_way_and_this_one_keeps_its_claim(dataset: Dataset
         return read(name, **part)
 
     folder.names, folder.read = listed, gone  # type: ignore[method-assign]
-    with Session.open(mine, folder):
+    with ExportSession.open(mine, folder):
         claims = [name for name in names(".millrace") if name.startswith(PLAN)]
         assert [name.startswith(f"{PLAN}{mine.key[:16]}-") for name in claims] == [True]
 
@@ -178,7 +178,7 @@ def test_another_export_that_ends_between_two_looks_is_seen(looks: int, dataset:
         return names(under, deep=deep)
 
     folder.names = listed  # type: ignore[method-assign]
-    with pytest.raises(UsageError, match="holds another export"), Session.open(mine, folder):
+    with pytest.raises(UsageError, match="holds another export"), ExportSession.open(mine, folder):
         pass
     assert left == 0
     assert not [name for name in names(".millrace") if name.startswith(PLAN)]
@@ -217,7 +217,7 @@ def test_an_error_in_the_midst_of_an_export_stays_what_it_is(
     error: Exception, dataset: Dataset, tmp_path: Path
 ) -> None:
     """It is neither another process in the folder nor a folder that cannot be written, and what lies there stays."""
-    with pytest.raises(type(error)) as raised, Session.open(planned(dataset), Folder(str(tmp_path))):
+    with pytest.raises(type(error)) as raised, ExportSession.open(planned(dataset), Folder(str(tmp_path))):
         raise error
     assert raised.value is error
     assert raised.value.__cause__ is raised.value.__context__ is None
@@ -282,7 +282,7 @@ def test_a_folder_that_another_machine_does_not_see(
         check_claimed(plan, Folder(str(tmp_path / "elsewhere")), "node abc")
     assert "node abc" in str(raised.value)
     assert not (tmp_path / "elsewhere").exists()
-    with Session.open(plan, Folder(str(tmp_path / "a"))):
+    with ExportSession.open(plan, Folder(str(tmp_path / "a"))):
         check_claimed(plan, Folder(str(tmp_path / "a")), "node abc")
     written(plan, dataset, tmp_path / "a")
     check_claimed(plan, Folder(str(tmp_path / "a")), "node abc")

@@ -7,12 +7,12 @@ from millrace.datasets import Dataset, images, labels, split
 from millrace.errors import UsageError
 from millrace.pipeline import Stream, images_of, labels_of, parameters_of, samples_of
 from millrace.pipeline.export import Source
-from millrace.pipeline.export.plan import Plan
+from millrace.pipeline.export.plan import ExportPlan
 from millrace.pipeline.stream import augmented
 from tests.pipeline.export.small import POLICY, planned, shapes
 
 
-def stream(dataset: Dataset, plan: Plan, batch: int, slot: int | None) -> Stream:
+def stream(dataset: Dataset, plan: ExportPlan, batch: int, slot: int | None) -> Stream:
     options = plan.options
     ids = split(labels(dataset.train), subset=options.subset, validation=options.validation, seed=options.seed).train
     pixels, marks = images(dataset.train), labels(dataset.train)

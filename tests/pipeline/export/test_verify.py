@@ -10,7 +10,7 @@ import pytest
 from millrace.datasets.exported import Manifest
 from millrace.formats import FORMATS
 from millrace.pipeline.export import verify_shard
-from millrace.pipeline.export.verify import strangers, verify_joined
+from millrace.pipeline.export.verify import unknown_files, verify_joined
 from millrace.storage.folder import Folder
 
 
@@ -22,7 +22,7 @@ def verdicts(folder: Path, manifest: Manifest) -> list[Any]:
 def test_a_sound_export_has_no_damage(name: str, export: Any) -> None:
     folder, manifest = export(name, originals=True)
     assert verdicts(folder, manifest) == [None] * len(manifest.shards)
-    assert strangers(Folder(str(folder)), manifest) == []
+    assert unknown_files(Folder(str(folder)), manifest) == []
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -74,7 +74,7 @@ def test_impossible_ids_are_damage(export: Any) -> None:
 def test_files_of_no_export_are_listed(export: Any) -> None:
     folder, manifest = export("parquet")
     (folder / "data" / "train-00000-of-00009.parquet").write_bytes(b"old")
-    assert strangers(Folder(str(folder)), manifest) == ["data/train-00000-of-00009.parquet"]
+    assert unknown_files(Folder(str(folder)), manifest) == ["data/train-00000-of-00009.parquet"]
 
 
 def test_a_table_of_contents_is_verified_whole(export: Any) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from millrace.datasets import Dataset
-from millrace.pipeline.export import Done, Session, ShardWriter
-from millrace.pipeline.export.estimate import estimate
+from millrace.pipeline.export import Done, ExportSession, ShardWriter
 from millrace.storage.folder import Folder
 from millrace.workers.export_local import LocalExecutor, in_threads
 from tests.pipeline.export.small import contents, planned, written
@@ -25,7 +24,7 @@ def test_other_processes_write_the_same_bytes(dataset: Dataset, tmp_path: Path) 
     written(plan, dataset, tmp_path / "here")
     folder = Folder(str(tmp_path / "there"))
     data = pickle.dumps(ShardWriter(plan, dataset, folder))
-    with Session.open(plan, folder), multiprocessing.get_context("spawn").Pool(2) as pool:
+    with ExportSession.open(plan, folder), multiprocessing.get_context("spawn").Pool(2) as pool:
         found = pool.starmap_async(in_another_process, [(data, index) for index in range(len(plan.shards))]).get(60)
     assert all(done.made for done in found)
     manifest = written(plan, dataset, tmp_path / "there")
@@ -50,7 +49,7 @@ def test_the_record_says_what_lies_there(dataset: Dataset, tmp_path: Path) -> No
 
 def test_sizes_are_estimated_without_writing(dataset: Dataset, tmp_path: Path) -> None:
     plan = planned(dataset, shard_rows=64)
-    found = estimate(plan, ShardWriter(plan, dataset, Folder(str(tmp_path / "a"))))
+    found = ShardWriter(plan, dataset, Folder(str(tmp_path / "a"))).estimate()
     assert list(found) == ["train", "validation", "test"]
     assert list(tmp_path.iterdir()) == []
     manifest = written(plan, dataset, tmp_path / "a")
