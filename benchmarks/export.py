@@ -36,7 +36,7 @@ PEER_PYTHON = ROOT / ".venv-readers" / "bin" / "python"
 
 
 def planned(dataset: Dataset, name: str, epochs: int) -> ExportPlan:
-    options = ExportOptions(name, preset("digits"), epochs=epochs)
+    options = ExportOptions(preset("digits"), name, epochs=epochs)
     return make_plan(options, dataset, source="mnist", statistics=((0.13,), (0.31,)), millrace="benchmark")
 
 

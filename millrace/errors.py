@@ -1,8 +1,8 @@
 """The exception tree: every error says what went wrong, what was expected, what came, and what to do."""
 
 import difflib
-from collections.abc import Iterable
-from typing import Self
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, TypeVar
 
 
 class MillraceError(Exception):
@@ -44,6 +44,50 @@ class UsageError(MillraceError):
     exit_code = 2
 
 
+class OptionError(UsageError):
+    """The value of one option is of the wrong type, out of range or no known name.
+
+    key: the name of the option, dotted where it lies in a group; problem: what is wrong with its value; context: where
+    it was set, for the message."""
+
+    def __init__(
+        self,
+        key: str,
+        problem: str = "",
+        *,
+        expected: object = None,
+        got: object = None,
+        do: str | None = None,
+        context: str = "",
+    ) -> None:
+        self.key, self.problem, self.context = key, problem, context
+        super().__init__(f"{context}{key} {problem}".rstrip(), expected=expected, got=got, do=do)
+
+    def within(self, context: str) -> Self:
+        return self._but(context=f"{context}: {self.context}")
+
+    def inside(self, group: str) -> Self:
+        """The same error of the option in a group: `rate` → `optimizer.rate`."""
+        return self._but(key=f"{group}.{self.key}")
+
+    def set_by(self, source: str) -> Self:
+        """The same error, saying who set the value."""
+        return self._but(problem=f"{self.problem} (set by {source})")
+
+    def _but(self, **changed: str) -> Self:
+        return _rebuild_option(type(self), {**self.__dict__, **changed})
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_option, (type(self), dict(self.__dict__))
+
+
+Option = TypeVar("Option", bound=OptionError)
+
+
+def _rebuild_option(kind: type[Option], known: Mapping[str, Any]) -> Option:
+    return kind(**{name: known[name] for name in ("key", "problem", "expected", "got", "do", "context")})
+
+
 class DataError(MillraceError):
     """A dataset cannot be had or is not what it should be."""
 
@@ -83,6 +127,20 @@ class DeadlineError(MillraceError):
 def unknown_name(kind: str, name: str, known: Iterable[str], *, do: str | None = None) -> UsageError:
     """The error for a name that is not in a table, with the nearest known name as a suggestion."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else None
-    return UsageError(f"unknown {kind} {name!r}", expected=", ".join(names), got=repr(name), do=hint or do)
+    return UsageError(
+        f"unknown {kind} {name!r}", expected=", ".join(names), got=repr(name), do=did_you_mean(name, names) or do
+    )
+
+
+def unknown_option(key: str, name: str, known: Iterable[str]) -> OptionError:
+    """`unknown_name` for the value of an option."""
+    names = list(known)
+    return OptionError(
+        key, f"{name!r} is unknown", expected=", ".join(names), got=repr(name), do=did_you_mean(name, names)
+    )
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The suggestion of the nearest known name, None where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}?" if near else None

@@ -34,7 +34,10 @@ PACKAGES = (
 )
 
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
-FOUNDATION = {"lazy", "errors", "extras", "user_cache", "values", "version", "compiled", "elementary", "counters"}
+FOUNDATION = {
+    "lazy", "errors", "extras", "user_cache", "values", "fields", "yaml_text", "version", "compiled", "elementary",
+    "counters",
+}  # fmt: skip
 ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
     "lazy": set(),
@@ -43,6 +46,8 @@ BELOW: dict[str, set[str]] = {
     "user_cache": set(),
     "version": set(),
     "values": {"errors"},
+    "fields": {"errors", "values"},
+    "yaml_text": {"errors"},
     "compiled": {"errors", "user_cache"},
     "elementary": {"compiled", "errors", "user_cache"},
     "counters": {"compiled", "errors", "user_cache"},
@@ -55,18 +60,18 @@ BELOW: dict[str, set[str]] = {
     "runs": FOUNDATION | {"storage", "model"},
     "reports": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},
     "workers": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},
-    "config": FOUNDATION | ROOMS,
-    "settings": FOUNDATION | ROOMS | {"config"},
-    "library": FOUNDATION | ROOMS | {"config", "settings"},
-    "__init__": FOUNDATION | ROOMS | {"config", "settings", "library"},
-    "commands": FOUNDATION | ROOMS | {"config", "settings", "library"},
-    "__main__": FOUNDATION | ROOMS | {"config", "settings", "library", "commands"},
+    "settings": FOUNDATION | ROOMS,
+    "library": FOUNDATION | ROOMS | {"settings"},
+    "__init__": FOUNDATION | ROOMS | {"settings", "library"},
+    "commands": FOUNDATION | ROOMS | {"settings", "library"},
+    "__main__": FOUNDATION | ROOMS | {"settings", "library", "commands"},
 }
 
 # Modules that the command line needs to answer `--help`: the standard library (and YAML) alone.
 QUICK = (
-    "errors", "user_cache", "values", "config", "datasets", "pipeline", "pipeline.policy", "pipeline.export.options",
-    "model", "model.options", "workers", "workers.job", "workers.events", "reports", "commands", "commands.main",
+    "errors", "user_cache", "values", "fields", "datasets", "pipeline", "pipeline.policy", "pipeline.export.options",
+    "model", "model.options", "workers", "workers.job", "workers.events", "settings.keys", "settings.layers",
+    "settings.flags", "reports", "commands", "commands.main",
 )  # fmt: skip
 HEAVY = {"numpy", "numba", "scipy", "pyarrow", "ray", "sklearn", "matplotlib", "PIL", "requests", "safetensors"}
 

@@ -1,108 +1,113 @@
-"""What a run is (its job), and where and how fast it runs (its place)."""
+"""What a run is (its job), and where and how fast it runs (its place). Together they are the configuration."""
 
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 
-from millrace.errors import UsageError, unknown_name
+from millrace import datasets
+from millrace.errors import OptionError, unknown_option
+from millrace.fields import check, option
 from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
-from millrace.pipeline.policy import Policy
+from millrace.pipeline.policy import PRESETS, Policy
 
+AUTO = "auto"  # the policy that a dataset has of its own
 NORMALIZATIONS = ("standard", "unit")
+RUNTIMES = ("local", "ray")
+MOST_WORKERS = 1024
 
 # The batch by name, as Deep Learning, 8.1.3, has it: one sample, a few, all training samples (None).
-BATCHES: dict[str, int | None] = {"stochastic": 1, "minibatch": 128, "full": None}
-
-
-def _whole(what: str, value: object, low: int, high: float = float("inf")) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        limit = "" if high == float("inf") else f" to {high:.0f}"
-        raise UsageError(f"{what} is out of range", expected=f"a whole number from {low}{limit}", got=repr(value))
+BATCHES: Mapping[str, int | None] = MappingProxyType({"stochastic": 1, "minibatch": 128, "full": None})
 
 
 @dataclass(frozen=True)
 class Job:
     """All that decides the bits of a run, and nothing else.
 
-    dataset: name or file, as given. batch, slot_size: samples of a step and of a slot (None: see `pipeline.order`).
-    subset: rows kept of the training table (None: all); validation: rows of these held out. normalize: "standard"
-    (mean and deviation of the training pixels) or "unit" (0 to 1). batch may be a name of BATCHES. recipe: the resolved
-    configuration as plain
-    values, kept in checkpoints and compared when a run goes on.
+    A relative path of a dataset becomes absolute and the name of a policy the policy itself, so that a job means the
+    same wherever it is carried. Errors: OptionError; those of `datasets.find` where the policy is the dataset's own.
     """
 
-    dataset: str
-    epochs: int
-    batch: int | str
-    seed: int
-    policy: Policy
-    network: NetworkOptions
-    optimizer: OptimizerOptions
-    schedule: ScheduleOptions
+    dataset: str = option("digits", "name of a dataset, or the YAML file of your own", metavar="NAME|FILE")
+    epochs: int = option(30, "passes over the training samples", least=1)
+    batch: int | str = option(
+        128,
+        "samples in one update: N, stochastic (1), minibatch (128) or full (all)",
+        metavar="N|NAME",
+        choices=BATCHES,
+        least=1,
+    )
+    slot_size: int | None = option(
+        None, "samples in one unit of gradient work; by default min(128, half a batch)", metavar="R", least=1
+    )
+    seed: int = option(0, "number that every random draw depends on, 0 to 4294967295", least=0, most=2**32 - 1)
+    policy: Policy = option(AUTO, "augmentation: none, digits, photos, or auto (the dataset's own)", metavar="NAME")  # noqa: RUF009
+    normalize: str = option(
+        "standard", "inputs: standard (mean 0, deviation 1) or unit (0 to 1)", choices=NORMALIZATIONS
+    )
+    subset: int | None = option(
+        None, "train on this many samples, the same share of each class; by default all", least=1
+    )
+    validation: int = option(0, "training samples set aside to validate on after each epoch", least=0)
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
+    schedule: ScheduleOptions = field(default_factory=ScheduleOptions)
     regularization: RegularizationOptions = field(default_factory=RegularizationOptions)
-    slot_size: int | None = None
-    subset: int | None = None
-    validation: int = 0
-    normalize: str = "standard"
-    recipe: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _whole("the number of epochs", self.epochs, 1)
-        if isinstance(self.batch, str) and self.batch not in BATCHES:
-            raise unknown_name("batch", self.batch, BATCHES)
+        if isinstance(self.policy, str) and isinstance(self.dataset, str):
+            object.__setattr__(self, "policy", named_policy(self.policy, self.dataset))
+        check(self)
+        object.__setattr__(self, "dataset", _absolute(self.dataset))
         size = BATCHES[self.batch] if isinstance(self.batch, str) else self.batch
-        if not isinstance(self.batch, str):
-            _whole("the batch", self.batch, 1)
-        _whole("the seed", self.seed, 0, 2**32 - 1)
-        _whole("the validation split", self.validation, 0)
-        if self.slot_size is not None:
-            _whole("the slot size", self.slot_size, 1, size or float("inf"))
-        if self.subset is not None:
-            _whole("the subset", self.subset, 1)
-        if self.normalize not in NORMALIZATIONS:
-            raise unknown_name("normalization", self.normalize, NORMALIZATIONS)
+        if self.slot_size is not None and size is not None and self.slot_size > size:
+            raise OptionError("slot_size", "is out of range", expected=f"at most a batch, {size}", got=self.slot_size)
 
-
-RUNTIMES = ("local", "ray")
+    @property
+    def recipe(self) -> dict[str, object]:
+        """The job as nested JSON values: what checkpoints keep."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a run is computed; no field changes a bit.
+    """Where a run is computed and kept, and how its data comes; no field changes a bit."""
 
-    runtime: "local" (threads of this process) or "ray" (actors). address: of a Ray cluster that runs ("auto",
-    HOST:PORT), None for an own Ray on this machine. workers: gradient workers, a number (0: one per core) or "MIN:MAX",
-    of which the most are there as long as the cluster has CPUs for them. augmenters: threads or actors that only make
-    batches; 0: the workers make them while they wait for weights; None: 0 locally, one per node on Ray. read_ahead: MiB
-    of batches made ahead of need (on Ray: for each worker). checkpoint_every: seconds. mixed_cpus: admit workers whose
-    environment gives other bits. mirror, offline: how a fetcher gets the data. no_test: never look at the test set.
-    """
-
-    runtime: str = "local"
-    address: str | None = None
-    workers: int | str = 0
-    augmenters: int | None = None
-    read_ahead: int = 16
-    checkpoint_every: float = 60.0
-    mixed_cpus: bool = False
-    mirror: str | None = None
-    offline: bool = False
-    no_test: bool = False
+    runtime: str = option("local", "where it runs: local (threads) or ray (actors)", choices=RUNTIMES)
+    address: str | None = option(None, "Ray cluster to run on: auto or HOST:PORT; by default an own Ray")
+    workers: int | str = option(
+        0, "workers that compute gradients: N (0: one per core) or, on Ray, MIN:MAX", metavar="N", most=MOST_WORKERS
+    )
+    augmenters: int | None = option(
+        None,
+        "threads or actors that only make batches; 0: workers make theirs; by default 0 locally, one per node on Ray",
+        least=0,
+        most=MOST_WORKERS,
+    )
+    mixed_cpus: bool = option(False, "admit Ray workers whose environment gives other bits")
+    read_ahead: int = option(
+        16, "MiB of batches made ahead of need (on Ray: for each worker)", metavar="MIB", least=0, most=1 << 20
+    )
+    checkpoint_every: float = option(60.0, "seconds between checkpoints", metavar="SECONDS", above=0)
+    out: str | None = option(
+        None,
+        "folder of the run, or an address (s3://, gs://); by default a new one in your data folder",
+        metavar="DIR|ADDRESS",
+    )
+    mirror: str | None = option(None, "download from this http, https or file URL instead", metavar="URL")
+    offline: bool = option(False, "use the cache alone, never the network")
+    test: bool = option(True, "measure on the test set at the end; not while something is still being chosen")
 
     def __post_init__(self) -> None:
-        if self.runtime not in RUNTIMES:
-            raise unknown_name("runtime", self.runtime, RUNTIMES)
+        check(self)
         if self.address is not None and self.runtime != "ray":
-            raise UsageError("an address is for Ray alone", got=self.address, do="add --runtime ray")
+            raise OptionError("address", "is for Ray alone", got=self.address, do="add --runtime ray")
         least, most = worker_range(self.workers)
-        _whole("the number of workers", least, 0, 1024)
-        _whole("the greatest number of workers", most, max(least, 0), 1024)
-        if self.augmenters is not None:
-            _whole("the number of augmenters", self.augmenters, 0, 1024)
-        _whole("read-ahead in MiB", self.read_ahead, 0, 1 << 20)
-        if not self.checkpoint_every > 0:
-            raise UsageError(
-                "the time between checkpoints is out of range", expected="seconds above 0", got=self.checkpoint_every
+        if not 0 <= least <= most <= MOST_WORKERS:
+            raise OptionError(
+                "workers", "is out of range", expected=f"0 ≤ MIN ≤ MAX ≤ {MOST_WORKERS}", got=self.workers
             )
 
     @property
@@ -117,11 +122,35 @@ class Place:
 
 
 def worker_range(workers: int | str) -> tuple[int, int]:
-    """(least, most) of a number of workers or of "MIN:MAX"; UsageError for anything else."""
-    if isinstance(workers, int) and not isinstance(workers, bool):
+    """(least, most) of a number of workers or of "MIN:MAX"; OptionError for anything else."""
+    if isinstance(workers, int):
         return workers, workers
-    match = re.fullmatch(r"(\d{1,4})(?::(\d{1,4}))?", workers) if isinstance(workers, str) else None
+    match = re.fullmatch(r"(\d{1,4})(?::(\d{1,4}))?", workers)
     if match is None:
-        raise UsageError("the number of workers is no number", expected="N or MIN:MAX", got=repr(workers))
+        raise OptionError("workers", "is no number", expected="N or MIN:MAX", got=repr(workers))
     least = int(match[1])
     return least, int(match[2]) if match[2] is not None else least
+
+
+def named_policy(name: str, dataset: str) -> Policy:
+    """The preset of this name, or (`auto`) the policy that the dataset has of its own. OptionError for another name."""
+    if name not in (AUTO, *PRESETS):
+        raise unknown_option("policy", name, [AUTO, *PRESETS])
+    return PRESETS[datasets.find(dataset).policy if name == AUTO else name]
+
+
+def _absolute(dataset: str) -> str:
+    """A name or an address as it is; a path to a file or folder made absolute, so a run goes on from anywhere."""
+    if "://" in dataset or dataset in datasets.registry():
+        return dataset
+    if os.path.isdir(dataset):
+        return str(Path(dataset).resolve())
+    if dataset.endswith((".yaml", ".yml")) or os.sep in dataset:
+        return str(Path(dataset).expanduser().resolve())
+    return dataset
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value

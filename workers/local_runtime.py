@@ -20,7 +20,6 @@ from millrace.workers.slot import Slot
 from millrace.workers.tree import share
 
 MIB = 1 << 20
-MOST_AHEAD = 64  # slots: of small images more would only fill memory, and long after the run's start
 LEAVE = 600.0  # seconds for a thread to end what it computes
 
 
@@ -45,7 +44,7 @@ class LocalRuntime:
             lambda step, slot: Slot.made(setup.stream, step, slot),
             self._keys(),
             item_bytes=setup.stream.slot_bytes,
-            bound=min(place.read_ahead * MIB, MOST_AHEAD * setup.stream.slot_bytes),
+            bound=place.read_ahead * MIB,
             threads=self.augmenters,
         )
         self._moved = threading.Condition()  # the version, the limit, the end, or work for the crew

@@ -238,7 +238,7 @@ class Trainer:
         copied = self._runtime.copied / max(state.version - self._first, 1)
         done = RunDone(state.version, not self._ended, self._spent.seconds, None, None, round(copied, 1))
         if self._ended:
-            measured = None if self._place.no_test else self._test(state.served)
+            measured = self._test(state.served) if self._place.test else None
             found: dict[str, object] = {"reproducible": reproducible(self._folder.incidents)}
             if measured is not None:
                 done = replace(done, test_loss=measured.loss, test_accuracy=measured.accuracy)

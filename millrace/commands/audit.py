@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace import datasets
-from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.errors import IntegrityError
@@ -16,7 +15,7 @@ from millrace.reports.words import counted, short
 from millrace.runs.folder import RunFolder
 from millrace.runs.incidents import reproducible
 from millrace.runs.owner import Claim
-from millrace.settings import layers
+from millrace.settings import flags, layers
 from millrace.workers.ledger import expected
 from millrace.workers.setup import Setup
 
@@ -41,9 +40,9 @@ def run(arguments: Sequence[str]) -> int:
     folder = finding.open_folder(options.run)
     settings = resolving.for_run(folder.path, layers.from_flags(given))
     with Downloads(screen) as progress:
-        spec = datasets.find(settings.dataset)
-        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
-    setup = Setup(settings.job(), dataset)
+        spec = datasets.find(settings.job.dataset)
+        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
+    setup = Setup(settings.job, dataset)
     shown = table(
         "epoch", "samples", "missing", "repeated", "ledger", right=("epoch", "samples", "missing", "repeated")
     )

@@ -6,26 +6,25 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from millrace import config, datasets
-from millrace.commands import flags
+from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
 from millrace.commands.variants import Variant, variants
-from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.errors import UsageError
 from millrace.library import finding
 from millrace.library.outcomes import Outcome, outcome
-from millrace.library.training import kept
 from millrace.reports.overlay import Curve, overlay
 from millrace.reports.words import counted, duration, percent, short
 from millrace.runs.folder import RunFolder, write_whole
-from millrace.settings import yaml_text
+from millrace.settings import config_file, flags
+from millrace.settings.keys import known_keys
+from millrace.workers.job import Job
 from millrace.workers.series import Trial, one_by_one
 from millrace.workers.setup import Setup
 
-KEYS = tuple(key for key in config.known_keys() if key not in ("out", "no_test"))
+KEYS = tuple(key for key in known_keys() if key not in ("out", "test"))
 PICTURE, RESULTS = "compare.png", "compare.json"
 
 
@@ -80,18 +79,19 @@ def run(arguments: Sequence[str]) -> int:
 
 def _trial(side: Variant, folder: Path, number: int) -> Trial:
     """One seed of a variant; what lies in its folder must be the same recipe."""
-    settings = replace(side.config, seed=side.config.seed + number, out=None, no_test=True).resolved()
-    if not settings.validation:
+    job = replace(side.job, seed=side.job.seed + number)
+    place = replace(side.place, out=None, test=False)
+    if not job.validation:
         raise UsageError("comparing goes by the validation split, and there is none", do="add --validation N")
-    path = folder / side.folder / f"seed-{settings.seed}"
+    path = folder / side.folder / f"seed-{job.seed}"
     if RunFolder.is_run(path):
-        _same(path, settings)
-    name = f"{side.name}, seed {settings.seed}"
-    return Trial(name, settings.job(), settings.place(), path, yaml_text.write(kept(settings)))
+        _same(path, job)
+    name = f"{side.name}, seed {job.seed}"
+    return Trial(name, job, place, path, config_file.write(job, place))
 
 
-def _same(path: Path, settings: Config) -> None:
-    different = finding.changes(finding.config_of(RunFolder.open(path)), settings)
+def _same(path: Path, job: Job) -> None:
+    different = finding.changes(finding.settings_of(RunFolder.open(path)).job, job)
     if different:
         raise UsageError(
             f"{short(path)} holds a run of another recipe", got="; ".join(different[:5]), do="choose another --out"

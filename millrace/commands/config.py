@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millrace import config
-from millrace.commands import flags
 from millrace.commands.screen import Screen
-from millrace.settings import layers, yaml_text
+from millrace.settings import config_file, flags, layers
+from millrace.settings.keys import GROUPS, flat, known_keys
 
 
 @dataclass(frozen=True)
@@ -23,21 +22,21 @@ class ConfigOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Print the configuration that `train` with the same arguments would use."""
-    options, given = flags.parse("config", ConfigOptions, arguments, list(config.known_keys()))
-    layered = layers.resolve(options.file, given)
-    resolved = layered.config.resolved()
+    options, given = flags.parse("config", ConfigOptions, arguments, list(known_keys()))
+    settings = layers.resolve(options.file, given)
+    sources = settings.sources
     screen = Screen(as_json=options.json)
     if options.json:
-        for key, value in config.flat(resolved).items():
-            screen.record(key=key, value=value, source=_source(key, layered.sources))
+        for key, value in {**flat(settings.job), **flat(settings.place)}.items():
+            screen.record(key=key, value=value, source=_source(key, sources))
     elif options.sources:
-        lines = yaml_text.lines(resolved)
+        lines = config_file.lines(settings.job, settings.place)
         width = min(48, max(len(text) for _, text in lines))
         for key, text in lines:
-            source = "" if key in config.GROUPS else f"  # {_source(key, layered.sources)}"
+            source = "" if key in GROUPS else f"  # {_source(key, sources)}"
             screen.say(f"{text:<{width}}{source}".rstrip())
     else:
-        screen.say(yaml_text.write(resolved).rstrip("\n"))
+        screen.say(config_file.write(settings.job, settings.place).rstrip("\n"))
     return 0
 
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millrace import datasets
-from millrace.commands import flags
 from millrace.commands.screen import Screen, table
 from millrace.datasets import DatasetSpec
 from millrace.datasets.exported import ExportSpec
 from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
 from millrace.reports.words import short, size
+from millrace.settings import flags
 from millrace.user_cache import user_cache
 
 

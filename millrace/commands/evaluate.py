@@ -8,7 +8,6 @@ from rich.table import Table
 from rich.text import Text
 
 from millrace import datasets
-from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.datasets import Dataset
@@ -18,7 +17,7 @@ from millrace.library.evaluating import MOST_VIEWS, evaluate
 from millrace.library.networks import TrainedNetwork, find_network
 from millrace.reports import confusion as reports
 from millrace.reports.words import accuracy_line, counted, percent, short
-from millrace.settings import layers
+from millrace.settings import flags, layers
 from millrace.workers.evaluation import Evaluation
 
 KEYS = ("dataset", "mirror", "offline")
@@ -53,8 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     networks = [find_network(text, flagged) for text in options.runs]
     settings = resolving.for_network(networks[0].about.get("config", {}), networks[0].path, flagged)
     with Downloads(screen) as progress:
-        spec = datasets.find(settings.dataset)
-        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+        spec = datasets.find(settings.job.dataset)
+        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
     measured = evaluate(networks, dataset, views=options.tta, notice=screen.note)
     _report(screen, networks, options.tta, dataset, measured)
     return 0

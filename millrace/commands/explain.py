@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace import datasets
-from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.datasets.exported import Manifest, Reader
@@ -15,7 +14,7 @@ from millrace.formats.png import encode_many
 from millrace.pipeline.export import Explanation, explain_row
 from millrace.reports.words import short
 from millrace.runs.folder import write_whole
-from millrace.settings import layers
+from millrace.settings import flags, layers
 
 KEYS = ("mirror", "offline")
 UNITS = {"dx": "pixels to the right", "dy": "pixels down", "angle": "degrees counter-clockwise"}
@@ -38,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     """Explain the row; exit code 1 where what is stored is something else."""
     options, given = flags.parse("explain", ExplainOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    settings = layers.resolve(None, given).config
+    settings = layers.resolve(None, given)
     folder, manifest = open_manifest(options.folder)
     row = _row(options, manifest)
     target = Path(options.out).expanduser()
@@ -46,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError(f"there is no folder {options.out}", do=f"mkdir -p {short(target)}")
     with Downloads(screen) as progress:
         spec = datasets.find(str(manifest.dataset["source"]))
-        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
     found = explain_row(Reader(folder, manifest), dataset, options.split, row)
     names = _pictures(target, options.split, row, found)
     _report(screen, options.split, row, manifest, found, names)

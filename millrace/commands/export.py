@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from millrace import config, datasets
-from millrace.commands import flags
+from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
-from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.datasets.exported import ExportedDataset, Manifest
 from millrace.errors import UsageError, unknown_name
@@ -23,13 +21,15 @@ from millrace.pipeline.export import Done, ExportOptions, ExportPlan, ExportSess
 from millrace.pipeline.statistics import pixel_statistics
 from millrace.reports.dataset_card import CARD, SHEET, card, sheet
 from millrace.reports.words import argument, counted, duration, in_words, short, size
-from millrace.settings import layers
+from millrace.settings import flags, layers
+from millrace.settings.keys import known_keys
+from millrace.settings.layers import Settings
 from millrace.storage.folder import Folder
 from millrace.version import __version__
 
 KEYS = (
     "seed",
-    *(key for key in config.known_keys() if key.startswith("policy")),
+    *(key for key in known_keys() if key.startswith("policy")),
     "subset",
     "validation",
     "mirror",
@@ -76,14 +76,14 @@ def run(arguments: Sequence[str]) -> int:
         raise unknown_name("runtime", options.runtime, RUNTIMES)
     if options.address is not None and options.runtime != "ray":
         raise UsageError("an address is for Ray alone", got=options.address, do="add --runtime ray")
-    settings = layers.resolve(None, {"dataset": options.dataset, **given}).config
+    settings = layers.resolve(None, {"dataset": options.dataset, **given})
     asked = ExportOptions(
         format=options.format,
-        policy=settings.augmentation(),
+        policy=settings.job.policy,
         epochs=options.epochs,
-        seed=settings.seed,
-        subset=settings.subset,
-        validation=settings.validation,
+        seed=settings.job.seed,
+        subset=settings.job.subset,
+        validation=settings.job.validation,
         originals=options.originals,
         augment_test=options.augment_test,
         shard_rows=options.shard_rows,
@@ -97,21 +97,21 @@ def run(arguments: Sequence[str]) -> int:
     return _write(screen, plan, dataset, folder, options)
 
 
-def _dataset(screen: Screen, settings: Config) -> Dataset:
+def _dataset(screen: Screen, settings: Settings) -> Dataset:
     with Downloads(screen) as progress:
-        spec = datasets.find(settings.dataset)
-        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+        spec = datasets.find(settings.job.dataset)
+        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
     if isinstance(dataset, ExportedDataset):
         source = dataset.manifest.dataset["source"]
         raise UsageError(
-            f"{settings.dataset} is an export already",
+            f"{settings.job.dataset} is an export already",
             expected="the dataset itself",
             do=f"millrace export {source} makes another export",
         )
     return dataset
 
 
-def _plan(asked: ExportOptions, dataset: Dataset, settings: Config) -> ExportPlan:
+def _plan(asked: ExportOptions, dataset: Dataset, settings: Settings) -> ExportPlan:
     images, marks = datasets.images(dataset.train), datasets.labels(dataset.train)
     if dataset.shape[0] not in (1, 3) and asked.format in ("huggingface", "webdataset", "imagefolder"):
         raise UsageError(
@@ -119,7 +119,7 @@ def _plan(asked: ExportOptions, dataset: Dataset, settings: Config) -> ExportPla
         )
     chosen = datasets.split(marks, subset=asked.subset, validation=asked.validation, seed=asked.seed).train
     means, deviations = pixel_statistics(images, np.ascontiguousarray(chosen))
-    source = settings.resolved().dataset
+    source = settings.job.dataset
     return make_plan(asked, dataset, source=source, statistics=(means, deviations), millrace=__version__)
 
 

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace.commands import flags
 from millrace.commands.screen import Screen
 from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_name
 from millrace.library.networks import find_network
 from millrace.model.portable import PRECISIONS, rounded, to_npz, to_safetensors
 from millrace.reports.words import argument, short, size
 from millrace.runs.folder import write_whole
+from millrace.settings import flags
 
 FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "npz": ".npz"}
 CLOSE = 1e-5  # how near onnxruntime's probabilities must be to our own

@@ -5,17 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millrace import datasets
-from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
-from millrace.config import Config
 from millrace.datasets import DatasetSpec
 from millrace.datasets.exported import ExportSpec
 from millrace.datasets.loading import dataset_folder
 from millrace.datasets.spec import BUILT_IN
 from millrace.errors import DataError
 from millrace.reports.words import duration, short
-from millrace.settings import layers
+from millrace.settings import flags, layers
+from millrace.settings.layers import Settings
 
 KEYS = ("mirror", "offline")
 
@@ -36,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     """Fetch each dataset named, one after the other; one that fails does not keep the others from coming."""
     options, given = flags.parse("fetch", FetchOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    settings = layers.resolve(None, given).config
+    settings = layers.resolve(None, given)
     specs = [datasets.find(name) for name in options.names] or list(datasets.registry().values())
     failed: list[str] = []
     for spec in specs:
@@ -52,12 +51,12 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _fetch(screen: Screen, spec: DatasetSpec, settings: Config) -> None:
+def _fetch(screen: Screen, spec: DatasetSpec, settings: Settings) -> None:
     """Fetch one dataset and say what came."""
-    cached = datasets.is_cached(spec, mirror=settings.mirror)
+    cached = datasets.is_cached(spec, mirror=settings.place.mirror)
     begun = time.monotonic()
     with Downloads(screen) as progress:
-        loaded = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+        loaded = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
     seconds = time.monotonic() - begun
     train, test = loaded.train.num_rows, loaded.test.num_rows
     shape = datasets.images(loaded.train).shape[1:]
@@ -67,7 +66,7 @@ def _fetch(screen: Screen, spec: DatasetSpec, settings: Config) -> None:
     elif isinstance(spec, ExportSpec):
         how, folder = "an export: nothing to fetch", spec.location
     else:
-        folder = str(dataset_folder(spec, mirror=settings.mirror))
+        folder = str(dataset_folder(spec, mirror=settings.place.mirror))
     form = "×".join(map(str, shape))
     screen.say(f"{spec.name:<14} {train:,} + {test:,} images, {form}, {len(spec.classes)} classes, {how}")
     if folder is not None:

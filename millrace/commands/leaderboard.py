@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from millrace import datasets
-from millrace.commands import flags
 from millrace.commands.screen import Screen, table
-from millrace.config import Config
 from millrace.errors import MillraceError, UsageError
 from millrace.library import finding
 from millrace.library.outcomes import last, lines
 from millrace.model import Network
 from millrace.reports.words import duration, percent, short
 from millrace.runs.folder import RunFolder
+from millrace.settings import flags
+from millrace.workers.job import Job
 
 DEEPEST = 4  # folders below the one named
 
@@ -88,8 +88,8 @@ def _ranked(folder: RunFolder, base: Path) -> Ranked:
     result = folder.result() if folder.finished else {}
     end = last(folder, epochs) if epochs else {}
     try:
-        settings = finding.config_of(folder)
-        dataset, model, parameters = settings.dataset, *_model(settings)
+        job = finding.settings_of(folder).job
+        dataset, model, parameters = job.dataset, *_model(job)
     except MillraceError:
         dataset, model, parameters = "unknown", "unknown", None
     return Ranked(
@@ -105,10 +105,10 @@ def _ranked(folder: RunFolder, base: Path) -> Ranked:
     )
 
 
-def _model(settings: Config) -> tuple[str, int | None]:
+def _model(job: Job) -> tuple[str, int | None]:
     """The network in words and its parameters, as far as the dataset's specification tells the inputs."""
-    spec = datasets.find(settings.dataset)
+    spec = datasets.find(job.dataset)
     if spec.shape is None:
-        return "-".join(map(str, settings.network.hidden)), None
-    network = Network(settings.network, spec.shape[0] * spec.shape[1] * spec.shape[2], len(spec.classes))
+        return "-".join(map(str, job.network.hidden)), None
+    network = Network(job.network, spec.shape[0] * spec.shape[1] * spec.shape[2], len(spec.classes))
     return network.text, network.parameters

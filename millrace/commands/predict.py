@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace.commands import flags
 from millrace.commands.screen import Screen, table
 from millrace.library.networks import Predictions, TrainedNetwork, find_network
 from millrace.reports.words import percent, short
+from millrace.settings import flags
 
 TOP = 3
 

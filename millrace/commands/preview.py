@@ -8,20 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from millrace import config, datasets
-from millrace.commands import flags
+from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
-from millrace.config import Config
 from millrace.datasets import Dataset
 from millrace.errors import MillraceError, UsageError
 from millrace.pipeline import Policy, Stream, images_of, samples_of
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines, save
 from millrace.reports.plane import plane
 from millrace.reports.words import in_words, short
-from millrace.settings import layers
+from millrace.settings import flags, layers
+from millrace.settings.keys import known_keys
 
-KEYS = ("dataset", "seed", "mirror", "offline", *(key for key in config.known_keys() if key.startswith("policy")))
+KEYS = ("dataset", "seed", "mirror", "offline", *(key for key in known_keys() if key.startswith("policy")))
 MOST = 100  # rows and columns; a larger sheet is nothing to look at
 FILE = "preview.png"
 
@@ -47,17 +46,17 @@ def run(arguments: Sequence[str]) -> int:
     """Write the contact sheet and say where it lies."""
     options, given = flags.parse("preview", PreviewOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    settings = layers.resolve(options.file, given).config
+    settings = layers.resolve(options.file, given)
     target = _target(options.out)
-    spec, policy = datasets.find(settings.dataset), settings.augmentation()
+    spec, policy = datasets.find(settings.job.dataset), settings.job.policy
     with Downloads(screen) as progress:
-        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
+        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
     if spec.format == "points":
         return _points(screen, dataset, target)
-    rows = _rows(dataset, settings, policy, options)
+    rows = _rows(dataset, settings.job.seed, policy, options)
     heads = ["original", *(f"epoch {epoch + 1}" for epoch in range(options.columns))]
     title = f"{spec.name}, policy {policy.name}"
-    sheet = contact_sheet(title, f"{in_words(policy)}, seed {settings.seed}", heads, rows)
+    sheet = contact_sheet(title, f"{in_words(policy)}, seed {settings.job.seed}", heads, rows)
     _save(sheet, target)
     screen.record(file=target, width=sheet.width, height=sheet.height, samples=len(rows), columns=options.columns)
     screen.say(f"{len(rows)} samples of {spec.name}, {options.columns} augmentations each, policy {policy.name}")
@@ -92,12 +91,12 @@ def _target(out: str) -> Path:
     return target
 
 
-def _rows(dataset: Dataset, settings: Config, policy: Policy, options: PreviewOptions) -> list[Row]:
+def _rows(dataset: Dataset, seed: int, policy: Policy, options: PreviewOptions) -> list[Row]:
     """The samples and, for each epoch, what the stream makes of them."""
     images, labels = datasets.images(dataset.train), datasets.labels(dataset.train)
-    chosen = datasets.split(labels, subset=min(options.rows, len(labels)), validation=0, seed=settings.seed).train
+    chosen = datasets.split(labels, subset=min(options.rows, len(labels)), validation=0, seed=seed).train
     ids = chosen[np.lexsort((chosen, labels[chosen]))]
-    stream = Stream(images, labels, np.sort(ids), policy=policy, seed=settings.seed, batch=len(ids), slot_size=len(ids))
+    stream = Stream(images, labels, np.sort(ids), policy=policy, seed=seed, batch=len(ids), slot_size=len(ids))
     tiles: dict[int, list[Tile]] = {int(sample): [] for sample in ids}
     for epoch in range(options.columns):
         batch = stream.batch(epoch, 0)  # one batch is one epoch

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from millrace.commands import flags
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.library import resolving
 from millrace.library.run import open_run
 from millrace.reports.words import short
-from millrace.settings import layers
+from millrace.settings import flags, layers
 
 KEYS = ("mirror", "offline")
 

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from millrace import config
-from millrace.commands import flags
 from millrace.commands.screen import Screen
 from millrace.commands.training import show
 from millrace.library import finding, resolving
 from millrace.library.training import go_on
-from millrace.settings import layers
+from millrace.settings import flags, layers
+from millrace.settings.keys import known_keys
 
 # The recipe of a run is fixed, the place may change.
-KEYS = tuple(key for key, known in config.known_keys().items() if known.place and key != "out")
+KEYS = tuple(key for key, known in known_keys().items() if known.place and key != "out")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
-from millrace.config import Config
 from millrace.reports.words import counted, in_words, percent, short
+from millrace.settings.layers import Settings
 from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 
 MOST_LINES = 100  # epochs are thinned out so that a run never prints more lines than this
@@ -32,8 +32,8 @@ class RunDisplay:
     `head` does; the run is stopped then. Before the run starts Ctrl-C ends the program, from then on it asks for a
     checkpoint (`stopping`); by then the display of downloads has gone."""
 
-    def __init__(self, screen: Screen, config: Config, stopping: Stopping, downloads: Downloads) -> None:
-        self._screen, self._config, self._stopping, self._downloads = screen, config, stopping, downloads
+    def __init__(self, screen: Screen, settings: Settings, stopping: Stopping, downloads: Downloads) -> None:
+        self._screen, self._settings, self._stopping, self._downloads = screen, settings, stopping, downloads
         self._started: RunStarted | None = None
         self.done: RunDone | None = None
         self.closed = False
@@ -95,16 +95,16 @@ class RunDisplay:
         slots, workers = counted(run.slots, "slot"), counted(run.workers, "worker")
         augmenters = f", {counted(run.augmenters, 'augmenter')}" if run.augmenters else ""
         epochs = f"{counted(run.epochs, 'epoch')} of {run.steps_per_epoch:,}"
-        dataset = datasets.find(self._config.dataset).name
-        hidden = "-".join(map(str, self._config.network.hidden)) or "no"
+        dataset = datasets.find(self._settings.job.dataset).name
+        hidden = "-".join(map(str, self._settings.job.network.hidden)) or "no"
         self._screen.facts(
             ("data", f"{dataset}: {run.samples:,} samples to train on{validating}"),
-            ("augment", in_words(self._config.augmentation())),
+            ("augment", in_words(self._settings.job.policy)),
             ("network", f"{hidden} hidden units, {run.parameters:,} parameters"),
             ("steps", f"{run.total_steps:,}: {epochs}, batch {run.batch}"),
             ("place", f"{workers}{augmenters}, {slots} a batch"),
             # On a cluster the reader may sit at another machine, in another folder.
-            ("run", run.folder if self._config.runtime == "ray" else short(run.folder)),
+            ("run", run.folder if self._settings.place.runtime == "ray" else short(run.folder)),
         )
         if run.step:
             self._screen.facts(("from", f"step {run.step:,}, where the last checkpoint stands"))

@@ -9,16 +9,17 @@ A policy of a variant that names a preset takes the place of the base's; one wit
 from collections.abc import Mapping
 from pathlib import Path
 
-from millrace import config, values
+from millrace import yaml_text
 from millrace.errors import UsageError
-from millrace.settings import layers, yaml_text
+from millrace.settings import layers
+from millrace.settings.keys import spread
 
 KEYS = ("base", "variants")
 
 
 def read_study(path: Path) -> dict[str, dict[str, object]] | None:
     """The variants of a study, each as key → value; None for another file. UsageError where it is damaged."""
-    document = yaml_text.plain(path)
+    document = yaml_text.read(path, "the study")
     if not isinstance(document, Mapping) or "variants" not in document:
         return None
     strange = [key for key in document if key not in KEYS]
@@ -43,8 +44,7 @@ def _keys(nested: object, path: Path, where: str) -> dict[str, object]:
     if not isinstance(nested, Mapping):
         raise UsageError(f"{path}: {where} is no configuration", expected="keys and values", got=repr(nested))
     try:
-        spread = config.spread({str(key): value for key, value in nested.items()})
-        return {key: values.convert(config.known_keys()[key].kind, value, key) for key, value in spread.items()}
+        return spread(nested)
     except UsageError as error:
         raise UsageError(
             f"{path}: {where}: {error.what}", expected=error.expected, got=error.got, do=error.do

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from millrace import config
-from millrace.commands import flags
 from millrace.commands.screen import Screen
 from millrace.commands.training import show
 from millrace.library.training import start
-from millrace.settings import layers
+from millrace.settings import flags, layers
+from millrace.settings.keys import known_keys
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,6 @@ class TrainOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Train to the end; exit code 130 or 143 after a signal, once the checkpoint is written."""
-    options, given = flags.parse("train", TrainOptions, arguments, list(config.known_keys()))
-    settings = layers.resolve(options.file, given).config.resolved()
+    options, given = flags.parse("train", TrainOptions, arguments, list(known_keys()))
+    settings = layers.resolve(options.file, given)
     return show(Screen(as_json=options.json), settings, lambda watched: start(settings, watched))

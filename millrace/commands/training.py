@@ -7,10 +7,10 @@ from millrace.commands.main import BROKEN_PIPE
 from millrace.commands.run_display import RunDisplay
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
-from millrace.config import Config
 from millrace.library.run import Run
 from millrace.library.training import Watched
 from millrace.reports.words import accuracy_line, argument, duration, short, size
+from millrace.settings.layers import Settings
 from millrace.workers.events import RunDone
 
 FILES = (
@@ -22,7 +22,7 @@ FILES = (
 )
 
 
-def show(screen: Screen, settings: Config, work: Callable[[Watched], Run]) -> int:
+def show(screen: Screen, settings: Settings, work: Callable[[Watched], Run]) -> int:
     """Show a run while `work` trains it, then what came out; the exit code."""
     stopping = Stopping()
     with Downloads(screen) as downloads, RunDisplay(screen, settings, stopping, downloads) as display:
@@ -69,17 +69,17 @@ def _left_alone(screen: Screen, run: Run, done: RunDone) -> int:
     return BROKEN_PIPE
 
 
-def _results(screen: Screen, settings: Config, run: Run, done: RunDone) -> None:
+def _results(screen: Screen, settings: Settings, run: Run, done: RunDone) -> None:
     """Where the run's files lie and what to do next."""
     screen.say()
     screen.facts(("time", duration(done.seconds)))
     if done.copied_per_step:
         screen.facts(("copied", f"{size(done.copied_per_step)} per step between processes"))
-    screen.facts(("run", run.location if settings.runtime == "ray" else short(run.location)))
+    screen.facts(("run", run.location if settings.place.runtime == "ray" else short(run.location)))
     for name, what in FILES:
         screen.facts(("", f"{name:<15} {what}"))
     path = argument(run.location)
     screen.facts(
         ("next", f"millrace evaluate {path}"),
-        ("", f"millrace preview --dataset {settings.dataset}"),
+        ("", f"millrace preview --dataset {settings.job.dataset}"),
     )

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace import config, values
+from millrace import values
 from millrace.commands.study_file import read_study
-from millrace.config import Config
 from millrace.errors import UsageError, unknown_name
 from millrace.settings import layers
+from millrace.settings.keys import known_keys
+from millrace.workers.job import Job, Place
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Variant:
     """One side of a comparison: its name and its configuration, before seeds."""
 
     name: str
-    config: Config
+    job: Job
+    place: Place
 
     @property
     def folder(self) -> str:
@@ -34,8 +36,8 @@ def variants(files: Sequence[str], sweeps: Sequence[str], flags: Mapping[str, ob
         for label, swept in _combinations(sweeps):
             title = " ".join(part for part in (name, label) if part)
             layer_of_sweep = layers.from_values(swept, "--sweep")
-            layered = layers.merge(layer, layers.from_environment(), layers.from_flags(flags), layer_of_sweep)
-            made.append(Variant(title, layered.config))
+            settings = layers.merge(layer, layers.from_environment(), layers.from_flags(flags), layer_of_sweep)
+            made.append(Variant(title, settings.job, settings.place))
     names = [variant.folder for variant in made]
     if len(made) < 2 or len(set(names)) != len(names):
         raise UsageError(
@@ -83,7 +85,7 @@ def _sweep(text: str) -> list[tuple[str, str, object]]:
     words = [word.strip() for word in re.findall(r"\[[^\]]*\]|[^,\[\]]+", rest) if word.strip()]
     if not equals or not words:
         raise UsageError("not a sweep", expected="--sweep KEY=V1,V2", got=repr(text))
-    known = config.known_keys()
+    known = known_keys()
     if key not in known or known[key].place or key == "seed":
         keys = [name for name, one in known.items() if not one.place and name != "seed"]
         raise unknown_name("key to sweep", key, keys)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from millrace.commands import flags
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.screen import Screen
 from millrace.datasets.exported import Record
@@ -12,6 +11,7 @@ from millrace.errors import IntegrityError
 from millrace.pipeline.export import Damage, verify_shard
 from millrace.pipeline.export.verify import unknown_files, verify_joined
 from millrace.reports.words import counted, short
+from millrace.settings import flags
 from millrace.workers.export_local import in_threads
 from millrace.workers.local_runtime import cores
 

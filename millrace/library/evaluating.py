@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from millrace import config, datasets
+from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.errors import CheckpointError, UsageError
 from millrace.library.networks import TrainedNetwork
 from millrace.model import differences, fingerprint
 from millrace.pipeline.stream import augmented
 from millrace.reports.words import short
+from millrace.settings.keys import job_of_recipe
 from millrace.workers.evaluation import Evaluation, judged
 from millrace.workers.evaluation import evaluate as measured
 from millrace.workers.local_runtime import cores
@@ -62,13 +63,13 @@ def _together(networks: Sequence[TrainedNetwork], dataset: Dataset, views: int) 
     ids = np.arange(len(images), dtype=np.int64)
     total = np.zeros((len(images), len(dataset.spec.classes)))
     for one in networks:
-        recipe = config.build(config.recipe_values(one.about.get("config", {})))
-        policy = recipe.augmentation()
+        job = job_of_recipe(one.about.get("config", {}))
+        policy = job.policy
         if views and policy.is_identity:
             raise UsageError(f"{short(one.location)} was trained without augmentation", do="leave out --tta")
         for view in range(views + 1):
             pixels = images
             if view:
-                pixels, _ = augmented(images, ids, policy, seed=recipe.seed, epoch=0, split=TEST_SPLIT, replica=view)
+                pixels, _ = augmented(images, ids, policy, seed=job.seed, epoch=0, split=TEST_SPLIT, replica=view)
             total += one.predict(pixels, threads=cores()).probabilities
     return judged(total / (len(networks) * (views + 1)), labels)

@@ -7,12 +7,14 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from millrace import config
-from millrace.config import Config
 from millrace.errors import UsageError
 from millrace.runs.folder import CHECKPOINTS, CONFIG, RESULT, RunFolder
 from millrace.runs.working_copy import is_address
-from millrace.settings import yaml_text
+from millrace.settings import layers
+from millrace.settings.keys import flat
+from millrace.settings.layers import Settings
+from millrace.workers.job import Job
+from millrace.yaml_text import scalar
 
 NAMED = 3  # runs named in a message
 
@@ -80,17 +82,14 @@ def open_folder(text: str) -> RunFolder:
     return RunFolder.open(text if is_address(text) else locate(text))
 
 
-def config_of(folder: RunFolder) -> Config:
-    """The configuration that a run's folder keeps."""
-    entries = yaml_text.parse(folder.config_text(), str(folder.path / "config.yaml"))
-    return config.build({key: entry.value for key, entry in entries.items()})
+def settings_of(folder: RunFolder) -> Settings:
+    """The job and the place that a run's folder keeps."""
+    return layers.merge(layers.from_file_text(folder.config_text(), str(folder.path / "config.yaml")))
 
 
-def changes(kept: Config, asked: Config) -> list[str]:
-    """The keys in which two recipes differ: `epochs: 30 there, 20 here`."""
-    before, after = config.flat(kept.resolved()), config.flat(asked.resolved())
+def changes(kept: Job, asked: Job) -> list[str]:
+    """The keys in which two jobs differ: `epochs: 30 there, 20 here`."""
+    before, after = flat(kept), flat(asked)
     return [
-        f"{key}: {yaml_text.scalar(before[key])} there, {yaml_text.scalar(after[key])} here"
-        for key, known in config.known_keys().items()
-        if key in before and not known.place and before[key] != after[key]
+        f"{key}: {scalar(before[key])} there, {scalar(after[key])} here" for key in before if before[key] != after[key]
     ]

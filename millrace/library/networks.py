@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from millrace import config, datasets
+from millrace import datasets
 from millrace.errors import CheckpointError, UsageError
 from millrace.library import finding, resolving
 from millrace.model import Checkpoint, Network, load
@@ -18,6 +18,7 @@ from millrace.reports.words import argument, short
 from millrace.runs.folder import RunFolder
 from millrace.runs.working_copy import is_address
 from millrace.settings import layers
+from millrace.settings.keys import job_of_recipe
 from millrace.workers.evaluation import probabilities
 
 if TYPE_CHECKING:
@@ -165,8 +166,10 @@ def of_checkpoint(
     data = checkpoint.data
     if not data:  # an earlier version did not write what its dataset is: the dataset itself is asked
         settings = resolving.for_network(checkpoint.config, path, given or {})
-        spec = datasets.find(settings.dataset)
-        data = spec.described(spec.shape or datasets.load(spec, mirror=settings.mirror, offline=settings.offline).shape)
+        spec = datasets.find(settings.job.dataset)
+        data = spec.described(
+            spec.shape or datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline).shape
+        )
     return TrainedNetwork(path, location, portable(checkpoint, data))
 
 
@@ -188,10 +191,10 @@ def newest(folder: RunFolder) -> Checkpoint:
 
 def portable(checkpoint: Checkpoint, data: Mapping[str, Any]) -> Portable:
     """The network of a checkpoint; data: what its dataset is, as `DatasetSpec.described` says it."""
-    recipe = config.build(config.recipe_values(checkpoint.config))
+    job = job_of_recipe(checkpoint.config)
     channels, height, width = data["shape"]
     made = Portable(
-        options=recipe.network,
+        options=job.network,
         shape=(channels, height, width),
         classes=tuple(data["classes"]),
         inputs=checkpoint.inputs,
@@ -205,7 +208,7 @@ def portable(checkpoint: Checkpoint, data: Mapping[str, Any]) -> Portable:
             "prepare": data["prepare"],
         },
     )
-    text = Network(recipe.network, channels * height * width, len(made.classes)).text
+    text = Network(job.network, channels * height * width, len(made.classes)).text
     if text != checkpoint.model:
         raise CheckpointError("the checkpoint belongs to another model", expected=text, got=checkpoint.model)
     return made

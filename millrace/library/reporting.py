@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from millrace import config, datasets
-from millrace.config import Config
+from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.library.networks import checkpoint_at, portable
 from millrace.library.outcomes import lines
@@ -19,7 +18,10 @@ from millrace.pipeline.stream import augmented
 from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
 from millrace.reports.words import duration, in_words
 from millrace.runs.folder import RunFolder, write_whole
+from millrace.settings.keys import flat, known_keys
+from millrace.settings.layers import flag
 from millrace.workers.evaluation import judged, probabilities
+from millrace.workers.job import AUTO, Job, named_policy
 from millrace.workers.local_runtime import cores
 from millrace.workers.setup import Setup
 
@@ -27,26 +29,26 @@ FILE = "report.html"
 SAMPLES, VIEWS = 5, 5
 
 
-def write_report(folder: RunFolder, settings: Config, dataset: Dataset) -> Path:
+def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
     """Write report.html into the run's folder. The test set is shown where the run has looked at it, else the
     validation split, if there is one."""
     checkpoint = checkpoint_at(folder.path)
-    network, setup = portable(checkpoint, dataset.spec.described(dataset.shape)), Setup(settings.job(), dataset)
+    network, setup = portable(checkpoint, dataset.spec.described(dataset.shape)), Setup(job, dataset)
     report = RunReport(
         title=f"{dataset.spec.name}: {network.network.text}",
-        facts=_facts(folder, settings, setup, checkpoint),
+        facts=_facts(folder, job, setup, checkpoint),
         classes=dataset.spec.classes,
         shape=network.shape,
         steps=lines(folder.metrics),
         steps_per_epoch=setup.order.steps_per_epoch,
         epochs=lines(folder.epochs),
         judged=_judged(folder, network, setup),
-        samples=_samples(settings, setup),
+        samples=_samples(job, setup),
         first=network.network.views(network.weights)[0][0],
         regions=_regions(folder.path),
         config=folder.config_text(),
         environment=checkpoint.fingerprint,
-        command=command(settings),
+        command=command(job),
     )
     target = folder.path / FILE
     write_whole(target, run_report(report).encode())
@@ -54,25 +56,27 @@ def write_report(folder: RunFolder, settings: Config, dataset: Dataset) -> Path:
     return target
 
 
-def command(settings: Config) -> str:
+def command(job: Job) -> str:
     """The command line that trains the same bits: what differs from the defaults, as flags."""
     words = ["millrace", "train"]
-    plain, known = config.flat(Config()), config.known_keys()
-    for key, value in config.flat(settings).items():
-        if key in known and key in plain and not key.startswith("policy") and not known[key].place:
-            words += _flag(key, value) if value != plain[key] and key != "network.preset" else []
-    return shlex.join(words + _policy(settings))
+    known = known_keys()
+    for key, value in flat(job).items():
+        if not key.startswith("policy"):
+            words += _flag(key, value) if value != known[key].default and key != "network.preset" else []
+    return shlex.join(words + _policy(job))
 
 
 def _flag(key: str, value: object) -> list[str]:
     values = value if isinstance(value, list | tuple) else [value]
-    return [f"--{key.replace('_', '-')}", *([] if value is True else map(str, values))]
+    if isinstance(value, bool):
+        return [flag(key if value else f"no-{key}")]
+    return [flag(key), *map(str, values)]
 
 
-def _policy(settings: Config) -> list[str]:
+def _policy(job: Job) -> list[str]:
     """The flags of the augmentation; none where it is the dataset's own."""
-    policy = settings.augmentation()
-    if policy == Config(dataset=settings.dataset).augmentation():
+    policy = job.policy
+    if policy == named_policy(AUTO, job.dataset):
         return []
     if policy == PRESETS.get(policy.name):
         return ["--policy", policy.name]
@@ -82,21 +86,21 @@ def _policy(settings: Config) -> list[str]:
     return words
 
 
-def _facts(folder: RunFolder, settings: Config, setup: Setup, checkpoint: Checkpoint) -> list[tuple[str, str]]:
+def _facts(folder: RunFolder, job: Job, setup: Setup, checkpoint: Checkpoint) -> list[tuple[str, str]]:
     result: dict[str, Any] = folder.result() if folder.finished else {}
     order, split = setup.order, setup.split
     held = f", {len(split.validation):,} to validate on" if len(split.validation) else ""
     epochs = checkpoint.step / order.steps_per_epoch
     return [
         ("data", f"{setup.dataset.spec.title}; {len(split.train):,} to train on{held}"),
-        ("augmentation", in_words(settings.augmentation())),
+        ("augmentation", in_words(job.policy)),
         ("network", f"{setup.network.text}, {setup.network.parameters:,} parameters"),
         (
             "optimizer",
-            f"{settings.optimizer.name}, rate {settings.optimizer.rate:g}, {settings.schedule.name} schedule",
+            f"{job.optimizer.name}, rate {job.optimizer.rate:g}, {job.schedule.name} schedule",
         ),
         ("steps", f"{checkpoint.step:,}, {epochs:g} epochs, batch {order.batch}"),
-        ("seed", str(settings.seed)),
+        ("seed", str(job.seed)),
         ("time", duration(float(result["seconds"])) if "seconds" in result else "not finished"),
     ]
 
@@ -115,13 +119,13 @@ def _judged(folder: RunFolder, network: Portable, setup: Setup) -> Judged | None
     return Judged(name, images, labels, chances, judged(chances, labels).confusion)
 
 
-def _samples(settings: Config, setup: Setup) -> list[list[U8Array]]:
+def _samples(job: Job, setup: Setup) -> list[list[U8Array]]:
     """A few samples with their augmentations, as the run's first epochs see them."""
-    policy = settings.augmentation()
+    policy = job.policy
     if policy.is_identity:
         return []
     rows = np.sort(setup.split.train)[: SAMPLES * 7 : 7].astype(np.int64)
-    views = [augmented(setup.images, rows, policy, seed=settings.seed, epoch=epoch)[0] for epoch in range(VIEWS)]
+    views = [augmented(setup.images, rows, policy, seed=job.seed, epoch=epoch)[0] for epoch in range(VIEWS)]
     return [[setup.images[row], *(view[number] for view in views)] for number, row in enumerate(rows.tolist())]
 
 

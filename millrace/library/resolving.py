@@ -1,4 +1,4 @@
-"""From what a call or a command gives to a configuration: one way for all.
+"""From what a call or a command gives to settings, a job and its place: one way for all.
 
 What decides the bits of a run comes from the call, its file and defaults, never from the environment of a program that
 calls the library; where and how the run is computed heeds the `MILLRACE_*` variables, everywhere.
@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from millrace import config
-from millrace.config import Config
 from millrace.errors import UsageError
 from millrace.runs.folder import RunFolder
 from millrace.settings import layers
-from millrace.values import convert
+from millrace.settings.keys import known_keys, recipe_values, spread
+from millrace.settings.layers import Settings
 
 CALL = "the call"
 
@@ -23,60 +22,55 @@ CALL = "the call"
 def keys_of(settings: Mapping[str, object]) -> dict[str, object]:
     """Keyword arguments as key → value: `epochs=3`, `optimizer={"rate": 0.01}`, `policy=Policy(rotate=15)`,
     `**{"optimizer.rate": 0.01}`. Errors: UsageError for an unknown key (with the nearest) or a wrong type."""
-    nested = {name: _plain(value) for name, value in settings.items()}
-    return {key: convert(config.known_keys()[key].kind, value, key) for key, value in config.spread(nested).items()}
+    return spread({name: _plain(value) for name, value in settings.items()})
 
 
-def for_call(start: Config | str | os.PathLike[str] | None, settings: Mapping[str, object]) -> Config:
-    """The resolved configuration of a call: its settings over the environment's place over `start`, a configuration or
-    the path of a YAML file. A `Config` without settings is taken as it stands."""
-    if isinstance(start, Config):
-        return (layers.merge(_as_layer(start), _given(settings)).config if settings else start).resolved()
+def for_call(start: Settings | str | os.PathLike[str] | None, settings: Mapping[str, object]) -> Settings:
+    """The settings of a call: its own over the environment's place over `start`, settings or the path of a YAML file.
+    `Settings` alone are taken as they stand."""
+    if isinstance(start, Settings):
+        return layers.merge(start.chosen, _given(settings))
     file = layers.from_file(os.fspath(start)) if start is not None else {}
-    return layers.merge(file, environment(), _given(settings)).config.resolved()
+    return layers.merge(file, environment(), _given(settings))
 
 
-def for_run(path: Path, given: layers.Layer) -> Config:
+def for_run(path: Path, given: layers.Layer) -> Settings:
     """The configuration of the run in this folder, where it is to be used now: the recipe that it keeps; the place as
     it keeps it, over that the environment's, over that what is given.
 
     Errors: UsageError where something of the recipe is given."""
     for key, setting in given.items():
-        if not config.known_keys()[key].place:
+        if not known_keys()[key].place:
             raise UsageError(f"{setting.source} is not possible here: a run keeps its recipe", got=setting.value)
     file = layers.from_file(os.fspath(path / "config.yaml"))
     place = layers.over(environment(), given)
     if "runtime" in place:  # another place: the cluster that the run had is none of it
         file = {key: setting for key, setting in file.items() if key != "address"}
-    return layers.merge(file, place).config
+    return layers.merge(file, place)
 
 
-def for_network(recipe: Mapping[str, Any], path: Path, given: layers.Layer) -> Config:
+def for_network(recipe: Mapping[str, Any], path: Path, given: layers.Layer) -> Settings:
     """The configuration to use a network in: the recipe that its file keeps; where to get data as its run's folder
     says, where `path` is one, over that the environment, over that what is given."""
     kept = layers.from_file(str(path / "config.yaml")) if RunFolder.is_run(path) else {}
     data = {k: setting for layer in (kept, environment()) for k, setting in layer.items() if k in ("mirror", "offline")}
-    return layers.merge(layers.from_values(config.recipe_values(recipe), "the checkpoint"), data, given).config
+    return layers.merge(layers.from_values(recipe_values(recipe), "the checkpoint"), data, given)
 
 
 def environment() -> layers.Layer:
     """What the environment says of the place."""
-    known = config.known_keys()
+    known = known_keys()
     return {key: setting for key, setting in layers.from_environment().items() if known[key].place}
 
 
 def unheeded() -> list[str]:
     """The variables of the environment that would change a recipe, and therefore count for new runs alone."""
-    known = config.known_keys()
+    known = known_keys()
     return [setting.source for key, setting in layers.from_environment().items() if not known[key].place]
 
 
 def _given(settings: Mapping[str, object]) -> layers.Layer:
     return layers.from_values(keys_of(settings), CALL)
-
-
-def _as_layer(start: Config) -> layers.Layer:
-    return layers.from_values(config.flat(start.resolved()), "the configuration")
 
 
 def _plain(value: object) -> object:

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace import datasets
-from millrace.config import Config
 from millrace.datasets import Progress
 from millrace.errors import CheckpointError
 from millrace.library import finding, networks, resolving
@@ -18,6 +17,7 @@ from millrace.library.outcomes import lines
 from millrace.model import Checkpoint, load
 from millrace.runs.folder import RunFolder
 from millrace.settings import layers
+from millrace.settings.layers import Settings
 
 
 def open_run(run: str | os.PathLike[str]) -> "Run":
@@ -59,9 +59,9 @@ class Run:
         return self._folder.result() if self.finished else None
 
     @cached_property
-    def config(self) -> Config:
-        """The configuration that the run was begun with, resolved."""
-        return finding.config_of(self._folder)
+    def config(self) -> Settings:
+        """What the run was begun with: its job, and the place that it had."""
+        return finding.settings_of(self._folder)
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
@@ -117,13 +117,13 @@ class Run:
         given = layers.from_values(resolving.keys_of(place), resolving.CALL)
         return self.write_report(resolving.for_run(self.path, given), progress)
 
-    def write_report(self, settings: Config, progress: Progress | None = None) -> Path:
+    def write_report(self, settings: Settings, progress: Progress | None = None) -> Path:
         """`report`, with the data from where the settings say."""
         from millrace.library.reporting import write_report  # pictures take their time to import
 
-        spec = datasets.find(settings.dataset)
-        dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=progress)
-        return write_report(self._folder, settings, dataset)
+        spec = datasets.find(settings.job.dataset)
+        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
+        return write_report(self._folder, settings.job, dataset)
 
 
 def _number(value: Any) -> float:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from millrace import datasets
-from millrace.config import Config
 from millrace.datasets import Dataset, Progress
 from millrace.errors import UsageError
 from millrace.library import finding, resolving
@@ -22,8 +21,10 @@ from millrace.model import Checkpoint
 from millrace.reports.words import short
 from millrace.runs.folder import RunFolder
 from millrace.runs.working_copy import is_address
-from millrace.settings import layers, yaml_text
+from millrace.settings import config_file, layers
+from millrace.settings.layers import Settings
 from millrace.workers.events import Event, Notice, Observer, RunDone
+from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train as train_here
 from millrace.workers.setup import Setup
 
@@ -52,7 +53,7 @@ def log(event: Event) -> None:
 def train(
     dataset: str | os.PathLike[str] | None = None,
     *,
-    config: Config | str | os.PathLike[str] | None = None,
+    config: Settings | str | os.PathLike[str] | None = None,
     observer: Observer = log,
     stop: threading.Event | None = None,
     progress: Progress | None = None,
@@ -98,12 +99,11 @@ def resume(
     return go_on(folder, settings, Watched(observer, stop or threading.Event(), progress))
 
 
-def start(settings: Config, watched: Watched) -> Run:
+def start(settings: Settings, watched: Watched) -> Run:
     """`train` of a configuration: a new run, or the one of the same recipe that lies in its `out`."""
-    settings.job()  # what the workers refuse is refused before a folder is made
-    location = _location(settings)
+    location = _location(settings.job, settings.place)  # what a job refuses is refused before a folder is made
     if not RunFolder.is_run(location):
-        text = yaml_text.write(kept(settings))
+        text = config_file.write(settings.job, dataclasses.replace(settings.place, out=None))
         return _carry_out(settings, lambda: RunFolder.create(location, text), watched)
     folder = RunFolder.open(location)
     same_recipe(folder, settings)
@@ -113,16 +113,16 @@ def start(settings: Config, watched: Watched) -> Run:
     return _carry_out(settings, lambda: folder, watched)
 
 
-def go_on(folder: RunFolder, settings: Config, watched: Watched) -> Run:
+def go_on(folder: RunFolder, settings: Settings, watched: Watched) -> Run:
     """`resume` of the run in this folder, in the place that the settings say."""
     for source in resolving.unheeded():
         watched.observer(Notice(f"{source} is not heeded: a run keeps its recipe"))
     return Run(folder) if folder.finished else _carry_out(settings, lambda: folder, watched)
 
 
-def same_recipe(folder: RunFolder, settings: Config) -> None:
+def same_recipe(folder: RunFolder, settings: Settings) -> None:
     """Refuse to mix two recipes in one folder: UsageError says in which keys they differ."""
-    different = finding.changes(finding.config_of(folder), settings)
+    different = finding.changes(finding.settings_of(folder).job, settings.job)
     if different:
         raise UsageError(
             f"{short(folder.location)} holds a run of another recipe",
@@ -132,24 +132,19 @@ def same_recipe(folder: RunFolder, settings: Config) -> None:
         )
 
 
-def kept(settings: Config) -> Config:
-    """The configuration as the run's folder keeps it: `train` takes the file again and makes a new run of it."""
-    return dataclasses.replace(settings.resolved(), out=None)
-
-
-def _location(settings: Config) -> Path | str:
+def _location(job: Job, place: Place) -> Path | str:
     """The address or the path of the run."""
-    if settings.out is None:
-        return finding.new_folder(settings.dataset, datetime.now())
-    return settings.out if is_address(settings.out) else Path(settings.out).expanduser()
+    if place.out is None:
+        return finding.new_folder(job.dataset, datetime.now())
+    return place.out if is_address(place.out) else Path(place.out).expanduser()
 
 
-def _carry_out(settings: Config, take: Callable[[], RunFolder], watched: Watched) -> Run:
+def _carry_out(settings: Settings, take: Callable[[], RunFolder], watched: Watched) -> Run:
     """Train from the newest checkpoint of the folder that `take` gives, or from the start.
 
     The folder is taken last: what cannot be trained leaves none behind."""
     with _runtime(settings, watched) as (dataset, begin):
-        setup = Setup(settings.job(), dataset)
+        setup = Setup(settings.job, dataset)
         setup.check()
         folder = take()
         folder.own()
@@ -160,13 +155,13 @@ def _carry_out(settings: Config, take: Callable[[], RunFolder], watched: Watched
                 warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
                 done = begin(folder, watched.observer, watched.stop, checkpoint)
             if not done.stopped:
-                _picture(settings, setup, dataset, folder)
+                _picture(setup, dataset, folder)
         finally:
             folder.release()
     return Run(folder)
 
 
-def _picture(settings: Config, setup: Setup, dataset: Dataset, folder: RunFolder) -> None:
+def _picture(setup: Setup, dataset: Dataset, folder: RunFolder) -> None:
     """The report; before it the decision regions, where the data lies in the plane."""
     from millrace.library.reporting import write_report  # pictures take their time to import
 
@@ -175,20 +170,22 @@ def _picture(settings: Config, setup: Setup, dataset: Dataset, folder: RunFolder
         from millrace.library.regions import draw_regions
 
         folder.publish(draw_regions(setup, dataset, checkpoint, folder.path).name)
-    write_report(folder, settings, dataset)
+    write_report(folder, setup.job, dataset)
 
 
 @contextlib.contextmanager
-def _runtime(settings: Config, watched: Watched) -> Iterator[tuple[Dataset, Train]]:
+def _runtime(settings: Settings, watched: Watched) -> Iterator[tuple[Dataset, Train]]:
     """The data and the way to train on it: threads of this process, or actors on a Ray that is connected meanwhile."""
-    if settings.runtime == "ray":
+    if settings.place.runtime == "ray":
         from millrace.workers.ray_runtime.session import (
             session,  # Ray takes half a second to import: only where it is asked for
         )
 
-        with session(settings.job(), settings.place(), lambda text: watched.observer(Notice(text))) as ray:
+        with session(settings.job, settings.place, lambda text: watched.observer(Notice(text))) as ray:
             yield ray.dataset, ray.train
         return
-    spec = datasets.find(settings.dataset)
-    dataset = datasets.load(spec, mirror=settings.mirror, offline=settings.offline, progress=watched.progress)
-    yield dataset, functools.partial(train_here, settings.job(), settings.place(), dataset)
+    spec = datasets.find(settings.job.dataset)
+    dataset = datasets.load(
+        spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=watched.progress
+    )
+    yield dataset, functools.partial(train_here, settings.job, settings.place, dataset)

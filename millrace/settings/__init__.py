@@ -1,1 +1,1 @@
-"""The configuration of a run: its layers and its YAML."""
+"""Settings: the job and the place of a run from flags, environment and YAML. What they are stands in `workers.job`."""

@@ -1,16 +1,17 @@
 """Layers: flags over environment over file over defaults, and for every key where its value came from."""
 
-import difflib
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from millrace import config, values
-from millrace.config import Config
-from millrace.errors import UsageError
-from millrace.settings import yaml_text
+from millrace.errors import OptionError, UsageError, did_you_mean
+from millrace.settings.keys import NEGATED, known_keys, make_job, make_place
+from millrace.values import from_text
+from millrace.workers.job import Job, Place
 
 PREFIX = "MILLRACE_"
 # Variables that are no keys of the configuration: each is read where it is used.
@@ -31,11 +32,37 @@ Layer = Mapping[str, Setting]
 
 
 @dataclass(frozen=True)
-class Layered:
-    """A configuration, and for every key of it the source of the value."""
+class Settings:
+    """What all layers together set, by key. Job and place are made when they are asked for, so that what needs the
+    place alone looks up no dataset; either raises OptionError with the source of the value that is refused."""
 
-    config: Config
-    sources: Mapping[str, str]
+    chosen: Layer
+
+    @cached_property
+    def job(self) -> Job:
+        """What to compute."""
+        with self._sources_named():
+            return make_job({key: setting.value for key, setting in self.chosen.items()})
+
+    @cached_property
+    def place(self) -> Place:
+        """Where to compute it, and how its data comes."""
+        with self._sources_named():
+            return make_place({key: setting.value for key, setting in self.chosen.items()})
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """For every key the source of its value."""
+        return {key: self.chosen[key].source if key in self.chosen else DEFAULT for key in known_keys()}
+
+    @contextlib.contextmanager
+    def _sources_named(self) -> Iterator[None]:
+        try:
+            yield
+        except OptionError as error:
+            if error.key not in self.chosen:
+                raise
+            raise error.set_by(self.chosen[error.key].source) from error
 
 
 def variable(key: str) -> str:
@@ -50,37 +77,45 @@ def flag(key: str) -> str:
 
 def from_file(path: str) -> Layer:
     """The layer that a YAML file makes. Errors: UsageError naming file and line."""
-    entries = yaml_text.read(Path(path).expanduser())
+    from millrace.settings import config_file  # PyYAML takes its time to import
+
+    entries = config_file.read(Path(path).expanduser())
     return {key: Setting(entry.value, f"{path}:{entry.line}") for key, entry in entries.items()}
+
+
+def from_file_text(text: str, name: str) -> Layer:
+    """`from_file` for a text; `name` stands in messages as the file's."""
+    from millrace.settings import config_file
+
+    return {key: Setting(entry.value, f"{name}:{entry.line}") for key, entry in config_file.parse(text, name).items()}
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Layer:
     """The layer that MILLRACE_* variables make; an empty one counts as not set.
 
-    Errors: UsageError for a value of the wrong type, and for a name that is nearly a known one."""
-    known = {variable(key): key for key in config.known_keys()}
+    Errors: OptionError for a value of the wrong type, UsageError for a name that is nearly a known one."""
+    known = {variable(key): key for key in (*known_keys(), *NEGATED)}
     layer: dict[str, Setting] = {}
     for name, text in sorted(environment.items()):
         if not name.startswith(PREFIX) or name in OTHERS or not text:
             continue
-        if name in known:
-            key = known[name]
-            layer[key] = Setting(values.from_text(config.known_keys()[key].kind, text, name), name)
-            continue
-        near = difflib.get_close_matches(name, [*known, *OTHERS], n=1, cutoff=0.8)
-        if near:  # other names may be somebody else's, these are slips
-            raise UsageError(f"unknown environment variable {name}", do=f"did you mean {near[0]}?")
+        if (key := known.get(name)) in NEGATED:
+            layer[NEGATED[key]] = Setting(not from_text(bool, text, name), name)
+        elif key is not None:
+            layer[key] = Setting(from_text(known_keys()[key].kind, text, name), name)
+        elif near := did_you_mean(name, [*known, *OTHERS], cutoff=0.8):  # other names may be somebody else's
+            raise UsageError(f"unknown environment variable {name}", do=near)
     return layer
 
 
-def from_flags(values: Mapping[str, object]) -> Layer:
+def from_flags(given: Mapping[str, object]) -> Layer:
     """The layer of the flags that were given, by key."""
-    return {key: Setting(value, flag(key)) for key, value in values.items()}
+    return {key: Setting(value, flag(key)) for key, value in given.items()}
 
 
-def from_values(values: Mapping[str, object], source: str) -> Layer:
+def from_values(given: Mapping[str, object], source: str) -> Layer:
     """A layer of which every value has the same source."""
-    return {key: Setting(value, source) for key, value in values.items()}
+    return {key: Setting(value, source) for key, value in given.items()}
 
 
 def over(weaker: Mapping[str, Value], stronger: Mapping[str, Value]) -> dict[str, Value]:
@@ -90,33 +125,14 @@ def over(weaker: Mapping[str, Value], stronger: Mapping[str, Value]) -> dict[str
     return {**{key: value for key, value in weaker.items() if not (named and key.startswith("policy."))}, **stronger}
 
 
-def merge(*layers: Layer) -> Layered:
-    """The configuration of layers, the weakest first, each `over` the one before.
-
-    Errors: UsageError for values out of range, with the source of the value."""
+def merge(*layers: Layer) -> Settings:
+    """The settings of layers, the weakest first, each `over` the one before."""
     chosen: dict[str, Setting] = {}
     for layer in layers:
         chosen = over(chosen, layer)
-    try:
-        merged = config.build({key: setting.value for key, setting in chosen.items()})
-    except UsageError as error:
-        raise _with_source(error, chosen) from error
-    sources = {key: setting.source for key, setting in chosen.items()}
-    return Layered(merged, {key: sources.get(key, DEFAULT) for key in config.known_keys()})
+    return Settings(chosen)
 
 
-def _with_source(error: UsageError, chosen: Layer) -> UsageError:
-    """The error with the sources of the keys that its first line names."""
-    words = set(error.what.replace(":", " ").replace("'", " ").split())
-    named = [
-        setting.source
-        for key, setting in chosen.items()
-        if (set(key.split(".")) <= words or key in words) and setting.source not in error.what
-    ]
-    what = f"{error.what} (set by {', '.join(dict.fromkeys(named))})" if named else error.what
-    return UsageError(what, expected=error.expected, got=error.got, do=error.do)
-
-
-def resolve(file: str | None, flags: Mapping[str, object]) -> Layered:
-    """What a command that takes a file and flags is told: flags over environment over file over defaults."""
+def resolve(file: str | None, flags: Mapping[str, object]) -> Settings:
+    """The settings of a command that takes a file and flags: flags over environment over file over defaults."""
     return merge(from_file(file) if file else {}, from_environment(), from_flags(flags))

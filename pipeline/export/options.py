@@ -2,34 +2,26 @@
 
 from dataclasses import dataclass
 
-from millrace.errors import UsageError, unknown_name
+from millrace.fields import check, option
 from millrace.formats import FORMATS
 from millrace.pipeline.policy import Policy
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """epochs: passes over the training samples. subset: rows kept of the training table (None: all), of which
-    `validation` are a split of their own; both are chosen as in training. originals: also the untouched images.
-    augment_test: the test split drawn from the policy too. shard_rows: rows of a shard (None: some 16 MiB of pixels).
-    """
+    """What is written, and as which format: `policy` draws, subset and validation are chosen as in training."""
 
-    format: str
     policy: Policy
-    epochs: int = 1
-    seed: int = 0
-    subset: int | None = None
-    validation: int = 0
-    originals: bool = False
-    augment_test: bool = False
-    shard_rows: int | None = None
+    format: str = option("parquet", ", ".join(FORMATS), choices=FORMATS)
+    epochs: int = option(
+        1, "passes over the training samples, each with draws of its own", metavar="K", least=1, below=1 << 32
+    )
+    seed: int = option(0, "number that every random draw depends on, 0 to 4294967295", least=0, below=1 << 32)
+    subset: int | None = option(None, "rows kept of the training table; by default all", least=1)
+    validation: int = option(0, "of these, the rows that are a split of their own", least=0)
+    originals: bool = option(False, "also the untouched images")
+    augment_test: bool = option(False, "augment the test split too; by default it is untouched")
+    shard_rows: int | None = option(None, "rows of a shard; by default some 16 MiB of pixels", least=1)
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise unknown_name("format", self.format, FORMATS)
-        if not 1 <= self.epochs < 1 << 32:
-            raise UsageError(
-                "the number of epochs is out of range", expected="at least 1", got=self.epochs, do="give --epochs K"
-            )
-        if self.shard_rows is not None and self.shard_rows < 1:
-            raise UsageError("the rows of a shard are out of range", expected="at least 1", got=self.shard_rows)
+        check(self)

@@ -92,15 +92,15 @@ def test_sweeps_combine_and_take_lists() -> None:
         "hidden=[128] policy=none",
         "hidden=[128] policy=digits",
     ]
-    assert made[0].config.network.hidden == (64, 32)
-    assert made[3].config.augmentation().name == "digits"
+    assert made[0].job.network.hidden == (64, 32)
+    assert made[3].job.policy.name == "digits"
 
 
 @pytest.mark.parametrize("study", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_the_studies_can_be_read(study: Path) -> None:
     sides = variants([str(study)], [], {})
     assert len(sides) >= 3
-    assert all(side.config.validation for side in sides)
+    assert all(side.job.validation for side in sides)
     names = {"initialisation", "optimizer", "learning-rate", "batch-size", "momentum", "augmentation", "dropout"}
     assert {path.stem for path in STUDIES.glob("*.yaml")} == names
 
@@ -110,7 +110,7 @@ def test_a_policy_without_a_preset_changes_the_one_of_the_base(tmp_path: Path) -
         "base: {dataset: mnist, validation: 10, policy: {preset: photos, translate: 0.2}}\n"
         "variants: {a: {}, b: {policy: {erase: 0.5}}, c: {policy: digits}, d: {policy: {preset: digits, shear: 0.3}}}\n"
     )
-    base, erased, named, sheared = (side.config.augmentation() for side in variants([str(tmp_path / "s.yaml")], [], {}))
+    base, erased, named, sheared = (side.job.policy for side in variants([str(tmp_path / "s.yaml")], [], {}))
     assert (base.translate, base.flip, base.erase) == (0.2, 0.5, 0.0)
     assert (erased.translate, erased.flip, erased.erase) == (0.2, 0.5, 0.5)
     assert named == PRESETS["digits"]
@@ -118,7 +118,7 @@ def test_a_policy_without_a_preset_changes_the_one_of_the_base(tmp_path: Path) -
     (tmp_path / "t.yaml").write_text(  # over a base without a policy, as in a file of its own
         "base: {dataset: mnist, validation: 10}\nvariants: {a: {}, b: {policy: {erase: 0.5}}}\n"
     )
-    plain, alone = (side.config.augmentation() for side in variants([str(tmp_path / "t.yaml")], [], {}))
+    plain, alone = (side.job.policy for side in variants([str(tmp_path / "t.yaml")], [], {}))
     assert plain == PRESETS["digits"]
     assert (alone.translate, alone.erase) == (0.0, 0.5)
 

@@ -15,7 +15,7 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.run_display import RunDisplay
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
-from millrace.config import Config
+from millrace.settings.layers import Settings
 from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 
 STARTED = RunStarted("runs/a", 0, 24, 12, 2, 1437, 100, 366_935, 128, 2, 2, 0)
@@ -32,7 +32,7 @@ EVENTS: list[Event] = [
 
 
 def feed(screen: Screen, events: list[Event], stopping: Stopping | None = None) -> None:
-    with RunDisplay(screen, Config(), stopping or Stopping(), Downloads(screen)) as display:
+    with RunDisplay(screen, Settings({}), stopping or Stopping(), Downloads(screen)) as display:
         for event in events:
             display(event)
 
@@ -82,7 +82,7 @@ def test_a_long_epoch_is_not_silent(capsys: pytest.CaptureFixture[str], monkeypa
 def test_on_a_terminal_two_lines_redraw_within_80_columns() -> None:
     screen = Screen()
     screen.console = Console(file=io.StringIO(), force_terminal=True, width=80)
-    display = RunDisplay(screen, Config(), Stopping(), Downloads(screen))
+    display = RunDisplay(screen, Settings({}), Stopping(), Downloads(screen))
     with display:
         for event in (STARTED, STEP):
             display(event)

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from millrace.config import Config
 from millrace.errors import UsageError
 from millrace.library import finding
 from millrace.model.options import OptimizerOptions
+from millrace.pipeline.policy import preset
 from millrace.runs.folder import RunFolder
-from millrace.settings import yaml_text
+from millrace.settings import config_file
+from millrace.workers.job import Job, Place
 
 NOW = datetime(2025, 3, 4, 5, 6, 7)
 
@@ -24,13 +25,13 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "millrace" / "runs"
 
 
-def make(path: Path, config: Config) -> RunFolder:
-    return RunFolder.create(path, yaml_text.write(config.resolved()))
+def make(path: Path, job: Job | None = None, place: Place | None = None) -> RunFolder:
+    return RunFolder.create(path, config_file.write(job or Job(), place or Place()))
 
 
 def test_folders_are_named_by_dataset_and_time_and_never_twice(data: Path) -> None:
     assert finding.new_folder("digits", NOW) == data / "digits-20250304-050607"
-    make(data / "digits-20250304-050607", Config())
+    make(data / "digits-20250304-050607")
     assert finding.new_folder("digits", NOW) == data / "digits-20250304-050607-2"
     assert finding.new_folder("/a/my own.yaml", NOW).name == "my own-20250304-050607"
 
@@ -48,9 +49,9 @@ def test_runs_are_found_by_path_name_and_latest(data: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError, match="no runs in"):
         finding.locate("latest")
     for age, name in enumerate(("new", "old")):
-        make(data / name, Config())
+        make(data / name)
         os.utime(data / name / "config.yaml", (1e9 - age, 1e9 - age))
-    make(tmp_path / "elsewhere", Config())
+    make(tmp_path / "elsewhere")
     assert finding.locate("elsewhere") == tmp_path / "elsewhere"
     assert finding.locate("old") == data / "old"
     assert finding.locate("latest") == data / "new"
@@ -60,7 +61,7 @@ def test_runs_are_found_by_path_name_and_latest(data: Path, tmp_path: Path) -> N
 
 def test_the_latest_run_is_the_one_trained_last(data: Path) -> None:
     for age, name in enumerate(("new", "old")):
-        make(data / name, Config())
+        make(data / name)
         os.utime(data / name / "config.yaml", (1e9 - age, 1e9 - age))
     (data / "old" / "report.html").write_text("written later")
     assert finding.locate("latest") == data / "new"
@@ -73,7 +74,7 @@ def test_the_latest_run_is_the_one_trained_last(data: Path) -> None:
 
 
 def test_an_address_is_a_run_where_that_makes_sense(data: Path, tmp_path: Path) -> None:
-    made = make(tmp_path / "my run", Config(seed=5))
+    made = make(tmp_path / "my run", Job(seed=5))
     assert finding.open_folder((tmp_path / "my run").as_uri()).path == made.path
     assert finding.open_folder("my run").path == made.path
     assert finding.here("my run") == made.path
@@ -84,14 +85,15 @@ def test_an_address_is_a_run_where_that_makes_sense(data: Path, tmp_path: Path) 
 
 
 def test_a_run_keeps_its_configuration(data: Path) -> None:
-    made = Config(seed=5, optimizer=OptimizerOptions(rate=1e-5), mirror="file:///m")
-    assert finding.config_of(make(data / "a", made)) == made.resolved()
+    job, place = Job(seed=5, optimizer=OptimizerOptions(rate=1e-5)), Place(mirror="file:///m")
+    kept = finding.settings_of(make(data / "a", job, place))
+    assert (kept.job, kept.place) == (job, place)
 
 
-def test_changes_name_keys_of_the_recipe_alone() -> None:
-    one = Config(workers=1, policy="digits")
-    assert finding.changes(one, dataclasses.replace(one, workers=2, out="x", policy="auto")) == []
-    two = dataclasses.replace(one, epochs=2, optimizer=OptimizerOptions(rate=0.5), policy="none")
+def test_changes_name_the_keys() -> None:
+    one = Job(policy=preset("digits"))
+    assert finding.changes(one, Job()) == []
+    two = dataclasses.replace(one, epochs=2, optimizer=OptimizerOptions(rate=0.5), policy=preset("none"))
     assert finding.changes(one, two)[0] == "epochs: 30 there, 2 here"
     assert "optimizer.rate: 0.001 there, 0.5 here" in finding.changes(one, two)
     assert "policy.rotate: 12.0 there, 0.0 here" in finding.changes(one, two)

@@ -48,7 +48,7 @@ def test_settings_come_from_a_file_and_the_call_but_no_recipe_from_the_environme
     Path("a.yaml").write_text("epochs: 1\nbatch: 32\nnetwork:\n  hidden: [8]\n")
     dotted: dict[str, Any] = {"optimizer.rate": 0.01}
     run = millrace.train(config="a.yaml", batch=64, **dotted)
-    chosen = run.config
+    chosen = run.config.job
     assert (chosen.epochs, chosen.batch, chosen.network.hidden, chosen.optimizer.rate) == (1, 64, (8,), 0.01)
     assert run.path.parent == home / "data" / "millrace" / "runs"
     with pytest.raises(UsageError, match="unknown key 'epoch'") as refused:

@@ -51,7 +51,6 @@ def test_unknown_names_get_a_suggestion(kind: Any, arguments: dict[str, Any], hi
         (NetworkOptions, {"hidden": (True,)}),
         (NetworkOptions, {"hidden": (1 << 21,)}),
         (NetworkOptions, {"hidden": (1,) * 257}),
-        (NetworkOptions, {"hidden": [10]}),
         (OptimizerOptions, {"rate": 0.0}),
         (OptimizerOptions, {"rate": -1.0}),
         (OptimizerOptions, {"rate": math.nan}),

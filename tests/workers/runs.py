@@ -32,7 +32,6 @@ JOB = Job(
     network=NetworkOptions(hidden=(12,)),
     optimizer=OptimizerOptions(),
     schedule=ScheduleOptions(),
-    recipe={"epochs": 4},
 )
 STEPS_PER_EPOCH, STEPS = 3, 12
 VALIDATING = replace(JOB, subset=90, validation=20)

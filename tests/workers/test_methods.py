@@ -162,7 +162,7 @@ def test_a_finished_early_run_stays_finished(tmp_path: Path) -> None:
 
 
 def test_without_the_test_set_there_is_no_test_result(tmp_path: Path) -> None:
-    done = train(tmp_path, SHORT, Place(workers=1, no_test=True))
+    done = train(tmp_path, SHORT, Place(workers=1, test=False))
     assert (done.stopped, done.test_loss, done.test_accuracy) == (False, None, None)
     result = RunFolder.open(tmp_path).result()
     assert result["test_accuracy"] is None

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from millrace import datasets
-from millrace.model.options import NetworkOptions, OptimizerOptions, ScheduleOptions
-from millrace.pipeline import preset
+from millrace.model.options import NetworkOptions
 from millrace.runs.folder import RunFolder
 from millrace.workers.events import Event, Observer, StepDone
 from millrace.workers.job import Job, Place
@@ -24,11 +23,8 @@ def job(epochs: int = 2, batch: int = 500, validation: int = 100, hidden: tuple[
         "digits",
         epochs,
         batch,
-        7,
-        preset("digits"),
-        NetworkOptions(hidden=hidden),
-        OptimizerOptions(),
-        ScheduleOptions(),
+        seed=7,
+        network=NetworkOptions(hidden=hidden),
         slot_size=70,
         validation=validation,
     )
