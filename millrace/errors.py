@@ -108,6 +108,10 @@ class CheckpointError(MillraceError):
     """A checkpoint or run folder is damaged or belongs to something else."""
 
 
+class MismatchError(CheckpointError):
+    """A checkpoint is whole, but of another dataset or another model."""
+
+
 class TakenOverError(CheckpointError):
     """Another driver has taken the run over; this one must not write to it any more."""
 

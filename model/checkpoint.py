@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as decode_tensors
 from safetensors.numpy import save as encode_tensors
 
-from millrace.errors import CheckpointError, UsageError
+from millrace.errors import CheckpointError, MismatchError, UsageError
 from millrace.model.inputs import Inputs
 from millrace.model.layout import Floats
 from millrace.model.updates import served
@@ -97,7 +97,8 @@ def to_files(checkpoint: Checkpoint) -> dict[str, bytes]:
 def from_files(
     files: Mapping[str, bytes], *, dataset_digest: str | None = None, model: str | None = None
 ) -> Checkpoint:
-    """The checkpoint in these files, verified; CheckpointError says what is wrong with it.
+    """The checkpoint in these files, verified; CheckpointError says what is wrong with it, MismatchError that it is
+    whole but belongs to something else.
 
     dataset_digest, model: what the checkpoint must belong to; None does not ask. The fingerprint is not
     compared: `environment.differences` tells what to announce.
@@ -114,13 +115,14 @@ def from_files(
         got = {"bytes": len(files[name]), "sha256": _sha256(files[name])}
         if got != seen:
             raise _damaged(name, f"{seen['bytes']} bytes, sha256 {seen['sha256']}", _size_and_digest(got))
+    checkpoint = _checkpoint(document, files)
     for what, wanted, found in (
         ("another dataset", dataset_digest, document["dataset_digest"]),
         ("another model", model, document["model"]),
     ):
         if wanted is not None and wanted != found:
-            raise CheckpointError(f"the checkpoint belongs to {what}", expected=wanted, got=found)
-    return _checkpoint(document, files)
+            raise MismatchError(f"the checkpoint belongs to {what}", expected=wanted, got=found)
+    return checkpoint
 
 
 def _size_and_digest(entry: Mapping[str, object]) -> str:
