@@ -15,7 +15,7 @@ from millrace.datasets.content import looks_like_html
 from millrace.datasets.http import Fault, Head, Transfer
 from millrace.datasets.spec import FileSpec
 from millrace.errors import DataError
-from millrace.storage.files import rename, written_aside
+from millrace.storage.files import rename, write_whole
 
 Progress = Callable[[str, int, int | None], None]
 T = TypeVar("T")
@@ -75,8 +75,7 @@ class PartialFile:
         """Keep the first `start` bytes, drop the rest; a file descriptor there. The origin is on the disk first."""
         if start == 0:
             self.discard()
-        with written_aside(self._origin) as file:
-            file.write(json.dumps(asdict(origin)).encode())
+        write_whole(self._origin, json.dumps(asdict(origin)).encode())
         handle = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
         os.ftruncate(handle, start)
         os.lseek(handle, start, os.SEEK_SET)

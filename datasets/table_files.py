@@ -20,7 +20,8 @@ from millrace.datasets.arrays import Arrays
 from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, schema
 from millrace.errors import IntegrityError
-from millrace.storage.files import storage_errors, sweep, written_aside
+from millrace.storage.faults import faults
+from millrace.storage.files import sweep, write_whole, written_aside
 from millrace.storage.lock import locked
 
 SPLITS = ("train", "test")
@@ -38,7 +39,8 @@ def open_or_make(
     """
     if (found := open_tables(folder, spec)) is not None:
         return found
-    with storage_errors(folder):
+    do = "choose another folder, such as MILLRACE_CACHE=/path/with/room"
+    with faults(f"the cache folder {folder}", "cannot be written", do=do, full=do, within=folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / LOCK, seconds=limits.LOCK, waiting=waiting):
             # The process that was waited for may have done the work.
@@ -143,8 +145,7 @@ def _refresh(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    with written_aside(folder / MANIFEST) as file:
-        file.write(json.dumps(manifest, indent=1).encode() + b"\n")
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
 
 
 def _entry(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from millrace.lazy import door
 
 if TYPE_CHECKING:
     from millrace.model.checkpoint import Checkpoint as Checkpoint, from_files as from_files, to_files as to_files
-    from millrace.model.checkpoint_folder import load as load, save as save, sweep as sweep
+    from millrace.model.checkpoint_folder import load as load, save as save
     from millrace.model.environment import differences as differences, fingerprint as fingerprint
     from millrace.model.inputs import Inputs as Inputs
     from millrace.model.layout import Block as Block, Layer as Layer, Layout as Layout

@@ -14,7 +14,7 @@ from millrace.errors import DeadlineError, Diverged
 from millrace.model import Checkpoint, fingerprint
 from millrace.runs.folder import RunFolder
 from millrace.runs.incidents import reproducible
-from millrace.runs.json_lines import Lines
+from millrace.runs.json_lines import JsonLines
 from millrace.workers.checkpoints import TimeSpent, compose
 from millrace.workers.evaluation import Evaluation, evaluate
 from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Reporter, RunDone, RunStarted, StepDone
@@ -53,8 +53,8 @@ class Trainer:
         self._pending: deque[Update] = deque()
         self._standstill = Standstill(setup)
         self._limit, self._seconds = 0, 0.0  # what the runtime may compute; how long the last step took
-        self._steps = Lines(folder.metrics, "step", self._step)
-        self._epochs = Lines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
+        self._steps = JsonLines(folder.metrics, "step", self._step)
+        self._epochs = JsonLines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
         self._fingerprint = fingerprint()
         folder.notice = lambda text: report(Notice(text))
 

@@ -1,10 +1,8 @@
 """`millrace audit`: proof of what a run was trained on."""
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from millrace import datasets
 from millrace.commands.downloads import Downloads
@@ -14,6 +12,7 @@ from millrace.library import finding, resolving
 from millrace.reports.words import counted, short
 from millrace.runs.folder import RunFolder
 from millrace.runs.incidents import reproducible
+from millrace.runs.json_lines import read_lines
 from millrace.runs.owner import Claim
 from millrace.settings import flags, layers
 from millrace.workers.ledger import expected
@@ -47,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
         "epoch", "samples", "missing", "repeated", "ledger", right=("epoch", "samples", "missing", "repeated")
     )
     wrong, audited, samples = [], 0, 0
-    for line in _lines(folder.epochs):
+    for line in read_lines(folder.epochs):
         ledger, count = expected(setup.stream, line["epoch"])
         missing, repeated = max(0, count - line["samples"]), max(0, line["samples"] - count)
         same = ledger == line["ledger"]
@@ -72,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _tell(screen: Screen, folder: RunFolder, **found: object) -> None:
     """Who trained the run, what it survived, and whether its bits can be had again."""
-    survived = Counter(str(line["kind"]) for line in _lines(folder.incidents))
+    survived = Counter(str(line["kind"]) for line in read_lines(folder.incidents))
     owner, bits = folder.last_owner(), reproducible(folder.incidents)
     screen.record(**found, survived=dict(survived), driver=owner, reproducible=bits)
     screen.say()
@@ -86,10 +85,3 @@ def _driver(owner: Claim | None) -> str:
     if owner is None:
         return "nobody has trained it"
     return f"{owner}{'' if owner.released else ', which trains or was lost'}"
-
-
-def _lines(path: Any) -> Iterator[dict[str, Any]]:
-    """The JSON lines of a file, none where it is not there."""
-    if path.is_file():
-        for line in path.read_text().splitlines():
-            yield json.loads(line)

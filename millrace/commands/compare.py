@@ -17,9 +17,10 @@ from millrace.library import finding
 from millrace.library.outcomes import Outcome, outcome
 from millrace.reports.overlay import Curve, overlay
 from millrace.reports.words import counted, duration, percent, short
-from millrace.runs.folder import RunFolder, write_whole
+from millrace.runs.folder import RunFolder
 from millrace.settings import config_file, flags
 from millrace.settings.keys import known_keys
+from millrace.storage.files import write_whole
 from millrace.workers.job import Job
 from millrace.workers.series import Trial, one_by_one
 from millrace.workers.setup import Setup

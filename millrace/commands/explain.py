@@ -13,8 +13,8 @@ from millrace.errors import IntegrityError, MillraceError, UsageError
 from millrace.formats.png import encode_many
 from millrace.pipeline.export import Explanation, explain_row
 from millrace.reports.words import short
-from millrace.runs.folder import write_whole
 from millrace.settings import flags, layers
+from millrace.storage.files import write_whole
 
 KEYS = ("mirror", "offline")
 UNITS = {"dx": "pixels to the right", "dy": "pixels down", "angle": "degrees counter-clockwise"}

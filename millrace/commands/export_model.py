@@ -9,8 +9,8 @@ from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_
 from millrace.library.networks import find_network
 from millrace.model.portable import PRECISIONS, rounded, to_npz, to_safetensors
 from millrace.reports.words import argument, short, size
-from millrace.runs.folder import write_whole
 from millrace.settings import flags
+from millrace.storage.files import write_whole
 
 FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "npz": ".npz"}
 CLOSE = 1e-5  # how near onnxruntime's probabilities must be to our own

@@ -8,10 +8,11 @@ from millrace import datasets
 from millrace.commands.screen import Screen, table
 from millrace.errors import MillraceError, UsageError
 from millrace.library import finding
-from millrace.library.outcomes import last, lines
+from millrace.library.outcomes import last
 from millrace.model import Network
 from millrace.reports.words import duration, percent, short
 from millrace.runs.folder import RunFolder
+from millrace.runs.json_lines import read_lines
 from millrace.settings import flags
 from millrace.workers.job import Job
 
@@ -84,7 +85,7 @@ def _found(base: Path, depth: int) -> list[RunFolder]:
 
 def _ranked(folder: RunFolder, base: Path) -> Ranked:
     name = str(folder.path.relative_to(base)) if folder.path != base else folder.path.name
-    epochs = lines(folder.epochs)
+    epochs = read_lines(folder.epochs)
     result = folder.result() if folder.finished else {}
     end = last(folder, epochs) if epochs else {}
     try:

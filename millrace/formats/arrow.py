@@ -11,7 +11,7 @@ from millrace.formats.rows import Rows
 from millrace.formats.shards import Fetch, Files, ShardInfo
 from millrace.formats.tables import tensor_batch, tensor_rows
 
-PAGE = 4096  # bytes: pixels that begin with a page are written past the cache, and mapped, as they lie
+PAGE = 4096  # bytes: pixels that begin with a page are mapped as they lie
 
 
 class _Parts:

@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from millrace.errors import UsageError
-from millrace.runs.folder import CHECKPOINTS, CONFIG, RESULT, RunFolder
+from millrace.runs.folder import CONFIG, RESULT, RunFolder
+from millrace.runs.mirror import CHECKPOINTS
 from millrace.runs.working_copy import is_address
 from millrace.settings import layers
 from millrace.settings.keys import flat

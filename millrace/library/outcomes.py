@@ -1,13 +1,12 @@
 """What came out of runs, from the lines that they wrote: of one, and of several seeds together."""
 
-import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from millrace.runs.folder import RunFolder
+from millrace.runs.json_lines import read_lines
 from millrace.workers.series import Trial, broken
 
 
@@ -41,7 +40,7 @@ def outcome(trials: Sequence[Trial]) -> Outcome:
     """What came out of trials that are done and have a validation split."""
     whole = [trial for trial in trials if not broken(trial)]
     folders = [RunFolder.open(trial.folder) for trial in whole]
-    epochs = [lines(folder.epochs) for folder in folders]
+    epochs = [read_lines(folder.epochs) for folder in folders]
     ends = [last(folder, own) for folder, own in zip(folders, epochs, strict=True)]
     return Outcome(
         accuracy=Spread.of([line["validation_accuracy"] for line in ends]) if ends else None,
@@ -57,15 +56,3 @@ def last(folder: RunFolder, epochs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The line of the epoch whose weights the run ends with."""
     best = folder.result().get("best_epoch") if folder.finished else None
     return epochs[-1] if best is None else next(line for line in epochs if line["epoch"] == best)
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    """The lines of a file of metrics; one that is torn ends them."""
-    found: list[dict[str, Any]] = []
-    if path.exists():
-        for line in path.read_text().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                break
-    return found

@@ -10,16 +10,17 @@ import numpy as np
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.library.networks import checkpoint_at, portable
-from millrace.library.outcomes import lines
 from millrace.model import Checkpoint
 from millrace.model.portable import Portable
 from millrace.pipeline.policy import PRESETS, Policy
 from millrace.pipeline.stream import augmented
 from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
 from millrace.reports.words import duration, in_words
-from millrace.runs.folder import RunFolder, write_whole
+from millrace.runs.folder import RunFolder
+from millrace.runs.json_lines import read_lines
 from millrace.settings.keys import flat, known_keys
 from millrace.settings.layers import flag
+from millrace.storage.files import write_whole
 from millrace.workers.evaluation import judged, probabilities
 from millrace.workers.job import AUTO, Job, named_policy
 from millrace.workers.local_runtime import cores
@@ -39,9 +40,9 @@ def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
         facts=_facts(folder, job, setup, checkpoint),
         classes=dataset.spec.classes,
         shape=network.shape,
-        steps=lines(folder.metrics),
+        steps=read_lines(folder.metrics),
         steps_per_epoch=setup.order.steps_per_epoch,
-        epochs=lines(folder.epochs),
+        epochs=read_lines(folder.epochs),
         judged=_judged(folder, network, setup),
         samples=_samples(job, setup),
         first=network.network.views(network.weights)[0][0],

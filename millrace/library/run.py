@@ -13,9 +13,9 @@ from millrace.datasets import Progress
 from millrace.errors import CheckpointError
 from millrace.library import finding, networks, resolving
 from millrace.library.networks import TrainedNetwork
-from millrace.library.outcomes import lines
 from millrace.model import Checkpoint, load
 from millrace.runs.folder import RunFolder
+from millrace.runs.json_lines import read_lines
 from millrace.settings import layers
 from millrace.settings.layers import Settings
 
@@ -67,18 +67,18 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """A line per step, as metrics.jsonl holds them: step, epoch (both from 0), loss (mean over the batch before the
         update, nats), accuracy (a fraction), rate, samples_per_second, waiting (a fraction of the workers' time)."""
-        return lines(self._folder.metrics)
+        return read_lines(self._folder.metrics)
 
     @property
     def epochs(self) -> list[dict[str, Any]]:
         """A line per epoch, as epochs.jsonl holds them: the means of its steps, validation_loss and
         validation_accuracy (None without such a split), seconds, samples, ledger (sha256 of what was trained on)."""
-        return lines(self._folder.epochs)
+        return read_lines(self._folder.epochs)
 
     @property
     def incidents(self) -> list[dict[str, Any]]:
         """What went wrong and was survived: time (seconds since 1970), step, kind, who, node, cause."""
-        return lines(self._folder.incidents)
+        return read_lines(self._folder.incidents)
 
     def note_incident(self, kind: str, cause: str) -> None:
         """Write down in incidents.jsonl what happened to the run at its newest checkpoint."""

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from millrace.storage.files import write_whole
+
 Pixels = npt.NDArray[np.uint8]
 
 PAPER, INK, FAINT, LINE = "#ffffff", "#1b1f24", "#6a737d", "#d8dee4"
@@ -85,15 +87,10 @@ def contact_sheet(title: str, detail: str, heads: Sequence[str], rows: Sequence[
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write the picture as PNG, aside and renamed. Errors: OSError."""
+    """Write the picture as PNG. Errors: OSError."""
     data = io.BytesIO()
     picture.save(data, format="PNG", optimize=True)
-    aside = path.with_name(f".{path.name}.partial")
-    try:
-        aside.write_bytes(data.getvalue())
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_whole(path, data.getvalue())
 
 
 def _paste(

@@ -15,26 +15,28 @@ working copy in the user's cache, and `runs.mirror` keeps it and the address tog
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from millrace.errors import CheckpointError, UsageError
-from millrace.model import Checkpoint, load, save, sweep
-from millrace.runs.mirror import Mirror, not_empty, patiently
+from filelock import FileLock
+
+from millrace.errors import CheckpointError, MismatchError, UsageError
+from millrace.model import Checkpoint, load, save
+from millrace.runs.json_lines import append_line
+from millrace.runs.mirror import BEST, CHECKPOINTS, Mirror, not_empty, patiently
 from millrace.runs.owner import SETTLE, Claim, RunOwner, newest_claim
-from millrace.runs.store import DiskStore, RemoteStore, RunStore
-from millrace.runs.working_copy import is_address, try_lock, undisturbed, working_copy
+from millrace.runs.working_copy import is_address, undisturbed, working_copy
+from millrace.storage.faults import faults
+from millrace.storage.files import is_temporary, sweep, write_whole
 from millrace.storage.folder import Folder
+from millrace.storage.lock import holder, try_lock
 from millrace.storage.mounts import is_shared
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
-CHECKPOINTS = "checkpoints"
-BEST = "best"
 INCIDENTS = "incidents.jsonl"
 KEPT = 2  # checkpoints kept: the newest, and one more in case the newest is damaged
 
@@ -45,20 +47,13 @@ class RunFolder:
     location: what people type, an address or an absolute path. path: where its files are read and written."""
 
     def __init__(self, location: Path | str) -> None:
-        remote = Folder(str(location)) if is_address(location) else None
-        self._store: RunStore
-        self._mirror: Mirror | None = None
-        if remote is None or remote.local is not None:
-            self.path = remote.local if remote is not None and remote.local is not None else Path(location).absolute()
-            self._store = DiskStore(self.path)
-        else:
-            self._store = RemoteStore(remote)
-            self.path = working_copy(remote.location)
-            self._mirror = Mirror(self._store, self.path)
+        self._store = Folder(str(location), CheckpointError)
         self.location = self._store.location
-        self.notice: Callable[[str], None] = _deaf
+        self.path = self._store.local or working_copy(self.location)
+        self._mirror = Mirror(self._store, self.path) if self._store.local is None else None
+        self.notice: Callable[[str], None] = _ignore
         self._new: str | None = None
-        self._lock: IO[str] | None = None
+        self._lock: FileLock | None = None
         self._owner: RunOwner | None = None
 
     @classmethod
@@ -67,22 +62,17 @@ class RunFolder:
         `own`: of two drivers that begin at once only one writes."""
         folder = cls(location)
         if folder._mirror is not None:
-            folder._mirror.refuse_strangers()
+            folder._mirror.refuse_if_used()
             folder._new = config_yaml
             return folder
-        if folder.path.exists() and (not folder.path.is_dir() or any(map(_is_strange, folder.path.iterdir()))):
+        if folder.path.exists() and (not folder.path.is_dir() or not all(map(_is_left, folder.path.iterdir()))):
             raise not_empty(folder.location)
-        try:
+        do = "choose another --out"
+        with faults(f"the run's folder {folder.path}", "cannot be made", CheckpointError, do=do, full=do):
             folder.path.mkdir(parents=True, exist_ok=True)
             # It makes the folder a run, so what is killed before leaves room for another try.
             write_whole(folder.path / CONFIG, config_yaml.encode())
             (folder.path / CHECKPOINTS).mkdir(exist_ok=True)
-        except OSError as error:
-            raise CheckpointError(
-                f"the run's folder {folder.path} cannot be made",
-                got=error.strerror or repr(error),
-                do="choose another --out",
-            ) from error
         return folder
 
     @classmethod
@@ -102,8 +92,7 @@ class RunFolder:
     def is_run(location: Path | str) -> bool:
         """Whether a run lies in this folder."""
         if is_address(location):
-            folder = Folder(str(location))
-            return folder.size(CONFIG) is not None
+            return Folder(str(location)).size(CONFIG) is not None
         return (Path(location) / CONFIG).is_file()
 
     @property
@@ -133,16 +122,12 @@ class RunFolder:
         with undisturbed(self.path) if self._mirror is not None else nullcontext():
             self._lock = try_lock(self.path / LOCK)
         if self._lock is None:
-            owner = (self.path / LOCK).read_text().strip() or "unknown"
             raise UsageError(
                 f"another process trains the run in {self.location}",
-                got=f"process {owner}",
+                got=holder(self.path / LOCK),
                 do="wait for it, or stop it",
             )
         try:
-            self._lock.truncate(0)
-            self._lock.write(f"{os.getpid()}\n")
-            self._lock.flush()
             settle = SETTLE if self.shared else 0.0
             self._owner = RunOwner.take(self._store, locked=self._mirror is None, settle=settle)
             self._begin()
@@ -170,7 +155,7 @@ class RunFolder:
             self._owner.release()
             self._owner = None
         if self._lock is not None:
-            self._lock.close()
+            self._lock.release()
             self._lock = None
 
     @property
@@ -184,7 +169,7 @@ class RunFolder:
         return self._owner is not None and self._owner.lost
 
     def last_owner(self) -> Claim | None:
-        """Who trains the run, or trained it last; None where nobody has."""
+        """Who trains the run, or trained it last; None where it was never trained."""
         return newest_claim(self._store)
 
     def check_owner(self) -> None:
@@ -195,8 +180,7 @@ class RunFolder:
     def note_incident(self, kind: str, who: str, node: str, cause: str, step: int) -> None:
         """Write down what went wrong and was survived."""
         line = {"time": time.time(), "step": step, "kind": kind, "who": who, "node": node, "cause": cause}
-        with self.incidents.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.incidents, line)
 
     def checkpoints(self) -> list[Path]:
         """The folders of the checkpoints, oldest first."""
@@ -208,11 +192,11 @@ class RunFolder:
         damaged: CheckpointError | None = None
         for path in reversed(self.checkpoints()):
             try:
-                load(path)
+                return load(path, dataset_digest=dataset_digest, model=model)
+            except MismatchError:
+                raise
             except CheckpointError as error:
                 damaged = damaged or error
-                continue
-            return load(path, dataset_digest=dataset_digest, model=model)
         if damaged is not None:
             raise damaged
         return None
@@ -274,9 +258,9 @@ class RunFolder:
             patiently(lambda: send(mirror), self._owner, self.notice)
 
 
-def _is_strange(path: Path) -> bool:
-    """Whether this is something else than what a killed `create` leaves."""
-    return not (path.name.startswith(f".{CONFIG}.") and path.name.endswith(".partial"))
+def _is_left(path: Path) -> bool:
+    """Whether a killed `create` has left this."""
+    return path.name.startswith(f".{CONFIG}.") and is_temporary(path)
 
 
 def _step(checkpoint: Path) -> int:
@@ -284,15 +268,5 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("step-"))
 
 
-def _deaf(text: str) -> None:
-    """What has nobody to tell."""
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file aside, flush it, rename it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+def _ignore(text: str) -> None:
+    """A notice that no display asked for."""

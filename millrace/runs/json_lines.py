@@ -1,73 +1,97 @@
-"""Metrics as JSON lines: appended while the run goes on, cut back where it goes on from a checkpoint."""
+"""Files of JSON objects, one a line: appended while a run goes on, cut back where it goes on from a checkpoint, read
+whether their end is torn or not."""
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from millrace.errors import CheckpointError
+from millrace.storage.faults import faults
+from millrace.storage.files import flush_folder
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 
 
-class Lines:
-    """A file of JSON objects, one a line, each with a `key` that grows; `keep` are the lines below a value of it."""
+class JsonLines:
+    """A file that grows by objects with a `key` that grows; `keep`: the lines below that value of it stay."""
 
     def __init__(self, path: Path, key: str, keep: int) -> None:
         self._path = path
         self._waiting = bytearray()
-        try:
+        with _faults(path):
             _cut(path, key, keep)
             self._file: IO[bytes] = path.open("ab", buffering=0)
-        except OSError as error:
-            raise self._failed(error) from error
 
     def write(self, line: Mapping[str, object]) -> None:
-        """Append one line; it reaches the disk with `flush`."""
+        """Append one line; the system has it with `flush`."""
         self._waiting += _encode(line).encode() + b"\n"
 
     def flush(self) -> None:
         """Hand the lines to the system, so that a `kill -9` of this process loses none of them."""
-        try:
+        with _faults(self._path):
             while self._waiting:
                 del self._waiting[: self._file.write(self._waiting)]
-        except OSError as error:
-            raise self._failed(error) from error
 
     def abandon(self) -> None:
-        """Close, and write nothing more: the file belongs to somebody else."""
+        """Close, and write nothing more: the file belongs to another process."""
         self._file.close()
 
     def close(self) -> None:
         """Flush to the disk and close."""
         self.flush()
-        try:
+        with _faults(self._path):
             os.fsync(self._file.fileno())
             self._file.close()
-        except OSError as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: OSError) -> CheckpointError:
-        return CheckpointError(
-            f"metrics cannot be written to {self._path}",
-            got=error.strerror or repr(error),
-            do="free space on the disk, then `millrace resume` the run",
-        )
 
 
-def _cut(path: Path, key: str, keep: int) -> None:
-    """Drop the lines whose key is `keep` or more, and what follows a torn line."""
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file, in order; none where there is no file. A line that is not whole, as a kill or a power cut
+    leaves it at the end, is left out."""
+    with _faults(path, "cannot be read"):
+        return [line for _, line in _lines(path) if line is not None]
+
+
+def append_line(path: Path, line: Mapping[str, object]) -> None:
+    """Add one line, which is on the disk when this returns. What a kill has left of another one at the end is closed
+    off first, so that it takes no whole line with it."""
+    with _faults(path), path.open("a+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        torn = file.read(1) not in (b"", b"\n")
+        file.write((b"\n" if torn else b"") + _encode(line).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+        if not end:
+            flush_folder(path.parent)
+
+
+def _faults(path: Path, what: str = "cannot be written") -> AbstractContextManager[None]:
+    do = "free space on the disk, then `millrace resume` the run"
+    return faults(path, what, CheckpointError, do=do, full=do)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Size in bytes and object of each line; None for the object where the line is not whole."""
     if not path.exists():
         return
-    size = 0
     with path.open("rb") as file:
         for line in file:
             try:
-                good = line.endswith(b"\n") and json.loads(line)[key] < keep
-            except (ValueError, KeyError, TypeError):
-                good = False
-            if not good:
-                break
-            size += len(line)
-    os.truncate(path, size)
+                found = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                found = None
+            yield len(line), found if isinstance(found, dict) else None
+
+
+def _cut(path: Path, key: str, keep: int) -> None:
+    """Drop the lines whose key is `keep` or more, and what follows a line that is not whole."""
+    size = 0
+    for length, line in _lines(path):
+        if line is None or not isinstance(line.get(key), int) or line[key] >= keep:
+            break
+        size += length
+    if path.exists():
+        os.truncate(path, size)

@@ -3,14 +3,13 @@
 All code reads and writes the working copy, a run's folder like any other. With each checkpoint it is sent: the best
 checkpoint, then metrics, epochs and incidents, then the checkpoint, whose document, with the digests of its other
 files, comes last; so a checkpoint that a kill has torn has none, and is passed over. Opening a run brings the copy to
-what lies at the address: what is newer here was never seen by anybody else, and is computed again to the same bits.
+what lies at the address: what is newer here no other machine has seen, and it is computed again to the same bits.
 """
 
 import contextlib
 import json
-import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from millrace.errors import CheckpointError, TakenOverError, UsageError
@@ -18,27 +17,28 @@ from millrace.model import from_files
 from millrace.model.checkpoint import DOCUMENT, FILES
 from millrace.model.checkpoint_folder import save_files
 from millrace.runs.owner import OWNERS, RunOwner
-from millrace.runs.store import RunStore, Stat
-from millrace.runs.working_copy import try_lock, undisturbed
-from millrace.storage.files import written_aside
+from millrace.runs.working_copy import copy_faults, undisturbed
+from millrace.storage.files import remove, write_whole
+from millrace.storage.folder import Folder, Stat
+from millrace.storage.lock import try_lock
 
 CHECKPOINTS, BEST = "checkpoints", "best"
 GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl")
-ATTEMPTS = 5  # to read a run whose driver replaces files meanwhile
+ATTEMPTS, AGAIN = 5, 0.2  # to read a run whose driver replaces files meanwhile; seconds between two
 PATIENCE, PAUSE = 120.0, 5.0  # seconds that an address may not answer to its driver, and between two tries
 
 
 class Mirror:
     """store: the truth. copy: the folder of the working copy. Errors: CheckpointError of either."""
 
-    def __init__(self, store: RunStore, copy: Path) -> None:
+    def __init__(self, store: Folder, copy: Path) -> None:
         self._store, self._copy = store, copy
         self._seen: dict[str, Stat] = {}  # of files at the address, when they were the same here
         self._sent: dict[str, tuple[int, int]] = {}  # size and time here of what was sent last
         self._best = b""  # the document of the best checkpoint, as sent last
-        self.ask: Callable[[], None] = _nobody  # before each write: whether this is still the run's owner
+        self.ask: Callable[[], None] = _no_check  # before each write: whether this is still the run's owner
 
-    def refuse_strangers(self) -> None:
+    def refuse_if_used(self) -> None:
         """UsageError where something lies at the address, other than the claim of a driver that has not begun."""
         if any(not name.startswith(f"{OWNERS}/") for name in self._store.stats()):
             raise not_empty(self._store.location)
@@ -49,19 +49,19 @@ class Mirror:
         with undisturbed(self._copy):
             free = try_lock(lock)
             if free is not None:
-                free.close()
+                free.release()
                 self._pull(keep=lock.name)
 
     def begin(self, config: str | None, name: str, keep: str) -> None:
         """Bring the copy up to date for the run's owner. config: the text of a new run's configuration, put under its
         name; UsageError where another run lies there by now."""
         if config is not None:
-            self.refuse_strangers()
+            self.refuse_if_used()
         with undisturbed(self._copy):
             self._pull(keep)
             if config is not None:
-                with _on_disk(self._copy), written_aside(self._copy / name) as file:
-                    file.write(config.encode())
+                with copy_faults(self._copy):
+                    write_whole(self._copy / name, config.encode())
         if config is None:
             self.sweep()
         else:
@@ -71,8 +71,9 @@ class Mirror:
         """Make the copy what lies at the address: files, the newest whole checkpoint, the best one. All else in it is
         removed, but the file `keep`."""
         for _ in range(ATTEMPTS):
-            with _on_disk(self._copy), contextlib.suppress(FileNotFoundError):
+            with copy_faults(self._copy), contextlib.suppress(FileNotFoundError):
                 return self._pull_once(keep)
+            time.sleep(AGAIN)
         raise CheckpointError(f"{self._store.location} changes faster than it can be read", do="try it once more")
 
     def _pull_once(self, keep: str) -> None:
@@ -81,11 +82,10 @@ class Mirror:
         checkpoints, best = _whole(stats, CHECKPOINTS), _whole(stats, BEST)
         for path in list(self._copy.iterdir()):
             if path.name not in {*files, keep, CHECKPOINTS, *([BEST] if best else [])}:
-                _remove(path)
+                remove(path)
         for name, stat in files.items():
             if self._seen.get(name) != stat or not (self._copy / name).is_file():
-                with written_aside(self._copy / name) as file:
-                    file.write(self._store.read(name))
+                write_whole(self._copy / name, self._store.data(name))
                 self._seen[name] = stat
         fetched = set()
         for name in reversed(checkpoints):
@@ -95,28 +95,28 @@ class Mirror:
         (self._copy / CHECKPOINTS).mkdir(exist_ok=True)
         for path in list((self._copy / CHECKPOINTS).iterdir()):
             if f"{CHECKPOINTS}/{path.name}" not in fetched:
-                _remove(path)
+                remove(path)
         if best:
             self._fetch(best[-1], self._copy / BEST)
             self._best = (self._copy / BEST / DOCUMENT).read_bytes()
 
     def _fetch(self, name: str, target: Path) -> bool:
         """Have a checkpoint here as it lies there; whether it is whole. A damaged one is kept, to be named."""
-        document = self._store.read(f"{name}/{DOCUMENT}")
+        document = self._store.data(f"{name}/{DOCUMENT}")
         here = _files(target)
         if here.get(DOCUMENT) != document or not _is_whole(here):
-            here = {file: self._store.read(f"{name}/{file}") for file in FILES}
+            here = {file: self._store.data(f"{name}/{file}") for file in FILES}
             save_files(target, here)
         return _is_whole(here)
 
     def send(self, name: str) -> None:
         """Put one file of the copy, where it has changed."""
         path = self._copy / name
-        told = path.stat() if path.is_file() else None
-        if told is not None and self._sent.get(name) != (told.st_size, told.st_mtime_ns):
+        stat = path.stat() if path.is_file() else None
+        if stat is not None and self._sent.get(name) != (stat.st_size, stat.st_mtime_ns):
             self.ask()
-            self._store.put(name, path.read_bytes())
-            self._sent[name] = told.st_size, told.st_mtime_ns
+            self._store.put(name, [path.read_bytes()])
+            self._sent[name] = stat.st_size, stat.st_mtime_ns
 
     def send_checkpoint(self, path: Path, kept: int) -> None:
         """Put a checkpoint and what belongs to it; then remove all but the `kept` newest that are whole."""
@@ -145,7 +145,7 @@ class Mirror:
     def _put(self, name: str, files: Mapping[str, bytes]) -> None:
         for file in sorted(files, key=lambda file: file == DOCUMENT):
             self.ask()
-            self._store.put(f"{name}/{file}", files[file])
+            self._store.put(f"{name}/{file}", [files[file]])
 
     def _clear(self, under: str, keep: Collection[str]) -> None:
         """Remove all checkpoints but some; a document first, so that what is left by a kill is seen to be torn."""
@@ -182,13 +182,6 @@ def _is_whole(files: Mapping[str, bytes]) -> bool:
     return True
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def patiently(send: Callable[[], None], owner: RunOwner | None, notice: Callable[[str], None]) -> None:
     """Send to an address that may be out of reach for a while; `notice` hears of it. The owner is asked first whether
     it still is. Errors: TakenOverError at once, CheckpointError once patience ends; without an owner there is none."""
@@ -209,8 +202,8 @@ def patiently(send: Callable[[], None], owner: RunOwner | None, notice: Callable
         time.sleep(PAUSE)
 
 
-def _nobody() -> None:
-    """Who has not taken the run is not asked for it."""
+def _no_check() -> None:
+    """A process that has not taken the run has none to lose."""
 
 
 def not_empty(location: str) -> UsageError:
@@ -220,16 +213,3 @@ def not_empty(location: str) -> UsageError:
         expected="a new or an empty folder",
         do="choose another --out, or `millrace resume` if a run lies there",
     )
-
-
-@contextlib.contextmanager
-def _on_disk(copy: Path) -> Iterator[None]:
-    """Errors of the disk that the copy lies on."""
-    try:
-        yield
-    except OSError as error:
-        raise CheckpointError(
-            f"the working copy of the run, {copy}, cannot be written",
-            got=error.strerror or repr(error),
-            do="free space on the disk, or choose another with MILLRACE_CACHE=/path/with/room",
-        ) from error

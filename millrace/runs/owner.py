@@ -1,11 +1,12 @@
 """The owner of a run: one driver at a time, on any machine, and no more writing by one that has lost the run.
 
 Every driver writes one file of its own, `owners/<incarnation>-<owner>.json`, and renews it while it trains. The owner
-is the highest incarnation; of two with the same, the higher id. Object stores know no compare-and-set (pyarrow offers
-none), so what two drivers could overwrite for each other is avoided: no file here has two writers. A driver that takes
-a run writes its file, waits a moment, looks whether a higher one has come, and gives way to it. One that slept between
-its look and its writing is found out at the next renewal, and the lower one stops. A driver asks before each file it
-writes; only one file that is under way when the driver is put to sleep cannot be called back.
+is the highest incarnation; of two with the same, the higher id. Not every store has a conditional put, and
+pyarrow offers that of none, so what two drivers could overwrite for each other is avoided: no file here has two
+writers. A driver that takes a run writes its file, waits a moment, looks whether a higher one has come, and gives way
+to it. One that slept between its look and its writing is found out at the next renewal, and the lower one stops. A
+driver asks before each file it writes; only one file that is under way when the driver is put to sleep cannot be called
+back.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 from millrace.errors import CheckpointError, TakenOverError, UsageError
-from millrace.runs.store import RunStore
+from millrace.storage.folder import Folder
 from millrace.storage.processes import Process
 
 OWNERS = "owners"
@@ -26,10 +27,12 @@ RENEWED = 10.0  # seconds between two renewals
 STALE = 30.0  # seconds without a renewal after which an owner on another machine is taken for lost
 SURE = 20.0  # seconds after a renewal in which nobody else can have taken the run
 SETTLE = 1.0  # seconds in which two drivers that take a run at the same time see each other's files
+LISTED = 10.0  # seconds in which a store may list a file that is gone
+PAUSE = 0.1  # seconds between two looks at such a listing
 LEAVE = 5.0  # seconds for a renewal under way at the end
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Claim:
     """One driver's file. time: wall clock at the last renewal, for people; ages are measured by the store's clock."""
 
@@ -50,24 +53,33 @@ class Claim:
         return f"incarnation {self.incarnation}, {self.process}"
 
 
-def newest_claim(store: RunStore) -> Claim | None:
-    """The claim of the owner, or of the last one; None where nobody ever trained the run."""
+def newest_claim(store: Folder) -> Claim | None:
+    """The claim of the owner, or of the last one; None where the run was never trained."""
+    until = _clock() + LISTED
     while names := _claims(store):
-        with contextlib.suppress(FileNotFoundError):  # the owner has been followed by another meanwhile
+        # Gone where another driver has taken the run meanwhile, or where a store lists what it has no more.
+        with contextlib.suppress(FileNotFoundError):
             return _read(store, names[-1])
+        if _clock() > until:
+            raise CheckpointError(
+                f"{store.location} lists a file that it does not give",
+                got=names[-1],
+                do="try it once more; if it stays so, remove the file, if no process trains the run",
+            )
+        time.sleep(PAUSE)
     return None
 
 
-def _claims(store: RunStore) -> list[str]:
+def _claims(store: Folder) -> list[str]:
     """The names of all claims, the owner's last."""
     return sorted(name for name in store.stats(OWNERS) if CLAIM.fullmatch(name))
 
 
-def _read(store: RunStore, name: str) -> Claim:
-    data = store.read(name)
+def _read(store: Folder, name: str) -> Claim:
+    data = store.data(name)
     try:
-        told = json.loads(data)
-        return Claim(**{**told, "process": Process(**told["process"])})
+        fields = json.loads(data)
+        return Claim(**{**fields, "process": Process(**fields["process"])})
     except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(
             f"{name} of {store.location} is damaged", got=repr(error), do="remove it, if no process trains the run"
@@ -77,7 +89,7 @@ def _read(store: RunStore, name: str) -> Claim:
 class RunOwner:
     """The right to write to a run, from `take` to `release`. `before`: the claim that this one follows, if any."""
 
-    def __init__(self, store: RunStore, claim: Claim, before: Claim | None) -> None:
+    def __init__(self, store: Folder, claim: Claim, before: Claim | None) -> None:
         self._store, self.claim, self.before = store, claim, before
         self._lost: TakenOverError | None = None
         self._sure_until = _clock() + SURE
@@ -86,7 +98,7 @@ class RunOwner:
         self._renewing.start()
 
     @classmethod
-    def take(cls, store: RunStore, *, locked: bool, settle: float) -> "RunOwner":
+    def take(cls, store: Folder, *, locked: bool, settle: float) -> "RunOwner":
         """Take the run. locked: this process holds a file lock that every process of this kernel would hold; settle:
         seconds to wait for others. Errors: UsageError where another driver has the run, saying which."""
         before = newest_claim(store)
@@ -94,7 +106,7 @@ class RunOwner:
             _refuse_if_held(store, before, locked)
         number = before.incarnation + 1 if before else 1
         mine = Claim(number, secrets.token_hex(4), Process.here(), time.time())
-        store.put(mine.name, mine.to_json())
+        store.put(mine.name, [mine.to_json()])
         if settle:
             time.sleep(settle)
             newest = newest_claim(store)
@@ -136,7 +148,10 @@ class RunOwner:
         self._renewing.join(LEAVE)
         with contextlib.suppress(CheckpointError):  # others will have to wait until the claim is stale
             self.verify()
-            self._store.put(self.claim.name, replace(self.claim, time=time.time(), released=True).to_json())
+            self._put(replace(self.claim, time=time.time(), released=True))
+
+    def _put(self, claim: Claim) -> None:
+        self._store.put(claim.name, [claim.to_json()])
 
     def _look(self) -> None:
         newest = _claims(self._store)[-1:]
@@ -154,7 +169,7 @@ class RunOwner:
             with contextlib.suppress(CheckpointError):  # the store may answer again the next time
                 self._look()
                 if not self.lost:
-                    self._store.put(self.claim.name, replace(self.claim, time=time.time()).to_json())
+                    self._put(replace(self.claim, time=time.time()))
                     self._sure_until = begun + SURE
 
 
@@ -163,7 +178,7 @@ def _clock() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def _described(store: RunStore, name: str) -> str:
+def _described(store: Folder, name: str) -> str:
     try:
         return str(_read(store, name))
     except (CheckpointError, FileNotFoundError):
@@ -171,7 +186,7 @@ def _described(store: RunStore, name: str) -> str:
         return f"incarnation {int(found[1]) if found else name}"
 
 
-def _refuse_if_held(store: RunStore, claim: Claim, locked: bool) -> None:
+def _refuse_if_held(store: Folder, claim: Claim, locked: bool) -> None:
     """Nothing where the claim's driver has let go or is certainly gone."""
     here = Process.here()
     if claim.released or claim.process.is_gone(here) or (locked and claim.process.shares_kernel(here)):
@@ -181,10 +196,10 @@ def _refuse_if_held(store: RunStore, claim: Claim, locked: bool) -> None:
         raise _refusal(store, claim, f"{age:.0f} s ago", STALE - age)
 
 
-def _age(store: RunStore, name: str) -> float:
+def _age(store: Folder, name: str) -> float:
     """Seconds since the claim was renewed, by the store's clock: clocks of two machines need not agree."""
     probe = f"{OWNERS}/now-{secrets.token_hex(4)}"
-    store.put(probe, b"now\n")
+    store.put(probe, [b"now\n"])
     try:
         stats = store.stats(OWNERS)
         return max(0.0, stats[probe].modified - stats[name].modified) if name in stats else 0.0
@@ -192,7 +207,7 @@ def _age(store: RunStore, name: str) -> float:
         store.remove(probe)
 
 
-def _refusal(store: RunStore, claim: Claim, heard: str, wait: float) -> UsageError:
+def _refusal(store: Folder, claim: Claim, heard: str, wait: float) -> UsageError:
     return UsageError(
         f"another driver trains the run in {store.location}",
         expected="one driver at a time",

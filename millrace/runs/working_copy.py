@@ -1,15 +1,13 @@
 """Where the working copy of a run at an address lies on this machine, and who may change it."""
 
-import fcntl
 import hashlib
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
 
-from millrace.errors import CheckpointError, DeadlineError
+from millrace.errors import CheckpointError
+from millrace.storage.faults import faults
 from millrace.storage.lock import locked
 from millrace.storage.mounts import is_shared
 from millrace.user_cache import user_cache
@@ -29,38 +27,17 @@ def working_copy(location: str) -> Path:
     key = f"{location} {socket.gethostname()}" if is_shared(cache) else location
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", location.partition("?")[0].rpartition("/")[2])[:40].strip(".-")
     path = cache / "runs" / f"{stem or 'run'}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    try:
+    with copy_faults(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CheckpointError(
-            f"the working copy of the run at {location} cannot be made: {path}",
-            got=error.strerror or repr(error),
-            do="choose another folder with MILLRACE_CACHE=/path/with/room",
-        ) from error
     return path
 
 
-@contextmanager
-def undisturbed(copy: Path) -> Iterator[None]:
+def copy_faults(copy: Path) -> AbstractContextManager[None]:
+    """Errors of the disk that a working copy lies on."""
+    do = "free space on the disk, or choose another with MILLRACE_CACHE=/path/with/room"
+    return faults(f"the working copy of the run, {copy},", "cannot be written", CheckpointError, do=do, full=do)
+
+
+def undisturbed(copy: Path) -> AbstractContextManager[None]:
     """One process at a time brings the copy up to date."""
-    try:
-        with locked(copy.with_name(f"{copy.name}.lock"), seconds=WAIT):
-            yield
-    except DeadlineError as error:
-        raise DeadlineError(
-            f"another process has been reading the run into {copy} for too long",
-            expected=f"at most {WAIT:g} s",
-            got=error.got,
-            do="wait for it, or end it if it hangs",
-        ) from error
-
-
-def try_lock(path: Path) -> IO[str] | None:
-    """The file, locked for this process until it is closed; None where another process has it."""
-    handle = path.open("a+")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        return None
-    return handle
+    return locked(copy.with_name(f"{copy.name}.lock"), seconds=WAIT, doing=f"reading the run into {copy}")

@@ -1,33 +1,81 @@
-"""Files written aside, flushed, then renamed; and what to say when the disk does not play along."""
+"""Files and folders written aside, flushed, then renamed, so that each stands under its name whole or not at all.
 
-import errno
+After a kill, a power cut or on a full disk the old content is there or the new one, and no part of either.
+"""
+
 import os
-from collections.abc import Iterator
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from millrace.errors import DataError
+UNFINISHED = (".tmp", ".partial")  # the endings of what is being written; earlier versions used the second one too
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENOTSUP}
-_CHOOSE = "choose another folder, such as MILLRACE_CACHE=/path/with/room"
+
+def temporary(path: Path) -> Path:
+    """A hidden name in the same folder that no other process uses, on this machine or another that shares the disk."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether the name is one of `temporary`'s, or of an earlier version."""
+    return path.name.startswith(".") and path.name.endswith(UNFINISHED)
 
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[IO[bytes]]:
-    """A file open for writing that takes its name only once all its bytes are on the disk."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """A file open for writing that takes its name only once all its bytes are on the disk. Errors: OSError."""
+    aside = temporary(path)
     try:
-        with open(temporary, "wb") as file:
+        with open(aside, "xb") as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        rename(temporary, path)
+            _flush(file)
+        rename(aside, path)
     except BaseException:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            aside.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a small file; it replaces one of the same name. Errors: OSError."""
+    with written_aside(path) as file:
+        file.write(data)
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files as one folder; it replaces what has its name. Errors: OSError; what was there stays then."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = temporary(folder)
+    try:
+        aside.mkdir()
+        for name, data in files.items():
+            with open(aside / name, "xb") as file:
+                file.write(data)
+                _flush(file)
+        flush_folder(aside)
+        _exchange(aside, folder)
+        flush_folder(folder.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)  # nothing is left of it after success
+
+
+def _exchange(aside: Path, folder: Path) -> None:
+    """Rename a finished folder. A folder cannot be renamed over a full one: that is moved away first, and back if the
+    new one cannot take its place."""
+    if not os.path.lexists(folder):
+        aside.rename(folder)
+        return
+    old = temporary(folder)
+    folder.rename(old)
+    try:
+        aside.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    remove(old)
 
 
 def rename(source: Path, target: Path) -> None:
@@ -45,32 +93,23 @@ def flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def _flush(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it, as far as the disk allows it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written. Only for the holder of the folder's lock."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def storage_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk or a read-only folder into a DataError that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise DataError(
-                "the disk of the cache folder is full", got=f"{folder}: {error.strerror}", do=_CHOOSE
-            ) from error
-        if error.errno in _REFUSED and not _elsewhere(error, folder):
-            raise DataError(
-                "the cache folder cannot be written", got=f"{folder}: {error.strerror}", do=_CHOOSE
-            ) from error
-        raise
-
-
-def _elsewhere(error: OSError, folder: Path) -> bool:
-    """Whether the error names a path that is neither in the folder nor above it."""
-    if not isinstance(error.filename, str | os.PathLike):
-        return False
-    path = Path(error.filename)
-    return not (path.is_relative_to(folder) or folder.is_relative_to(path))
+    """Remove what killed processes left unfinished in a folder. Only for its one writer, such as who holds its lock."""
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            if is_temporary(path):
+                remove(path)

@@ -5,22 +5,23 @@ show an object only when its upload is complete. Credentials are taken from the 
 the address, so that no address that is printed or written down holds one.
 """
 
+import ctypes
+import errno
 import os
 import shutil
-import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
 
-from millrace.errors import DataError, UsageError, unknown_name
-from millrace.storage import direct
-from millrace.storage.files import flush_folder
+from millrace.errors import DataError, MillraceError, UsageError, unknown_name
+from millrace.storage.faults import faults
+from millrace.storage.files import flush_folder, temporary
 
 SCHEMES = ("abfs", "abfss", "file", "gcs", "gs", "hdfs", "s3", "viewfs")
 STORES = ("abfs", "gcs", "s3")  # pyarrow's names of filesystems that put objects whole
@@ -34,13 +35,24 @@ SETTINGS = {
 }
 
 _ADVICE = {"cannot be written": "choose another folder, or look at who may write there, and at credentials of a store"}
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class Stat(NamedTuple):
+    """Of a file. size: bytes; modified: time of the last change, seconds by the filesystem's own clock, so that the
+    ages of two files can be compared wherever they were written from."""
+
+    size: int
+    modified: float
 
 
 class Folder:
-    """`location`: a path, or an address with a scheme. Names within it are relative, with slashes."""
+    """`location`: a path, or an address with a scheme. Names within it are relative, with slashes. Faults of the
+    filesystem are raised as a `kind` that names the location."""
 
-    def __init__(self, location: str) -> None:
+    def __init__(self, location: str, kind: type[MillraceError] = DataError) -> None:
         self.local: Path | None = None
+        self._kind = kind
         scheme, separator, _ = location.partition("://")
         if not separator:
             self.local = Path(os.path.abspath(os.path.expanduser(location)))
@@ -56,7 +68,7 @@ class Folder:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Folders cross process borders as their location; credentials do not travel."""
-        return Folder, (self.location,)
+        return Folder, (self.location, self._kind)
 
     def __str__(self) -> str:
         return self.location
@@ -74,15 +86,15 @@ class Folder:
         prefix = self._root.lstrip("/") + "/"
         return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
 
-    def stats(self, under: str = "") -> Mapping[str, tuple[int, float]]:
-        """Size in bytes and time of the last change, in seconds by the filesystem's own clock, of all files below a
-        folder, by name."""
+    def stats(self, under: str = "") -> Mapping[str, Stat]:
+        """All files below a folder, by name, but those in hidden folders and hidden ones, such as are not yet whole."""
         base = self.path(under) if under else self._root
         with self.faults("cannot be listed"):
             infos = self._fs.get_file_info(fs.FileSelector(base, allow_not_found=True, recursive=True))
         prefix = self._root.lstrip("/") + "/"
-        files = [info for info in infos if info.type == fs.FileType.File]
-        return {i.path.lstrip("/").removeprefix(prefix): (i.size, (i.mtime_ns or 0) / 1e9) for i in files}
+        found = {info.path.lstrip("/").removeprefix(prefix): info for info in infos if info.type == fs.FileType.File}
+        seen = {name: info for name, info in found.items() if not f"/{name}".count("/.")}
+        return {name: Stat(info.size, (info.mtime_ns or 0) / 1e9) for name, info in seen.items()}
 
     def size(self, name: str) -> int | None:
         """The size in bytes; None where there is no such file."""
@@ -100,6 +112,13 @@ class Folder:
         with self._fs.open_input_file(self.path(name)) as file:
             return file.read_buffer() if not offset and count is None else pa.py_buffer(file.read_at(count, offset))
 
+    def data(self, name: str) -> bytes:
+        """All bytes of a small file, as bytes of their own. FileNotFoundError where there is none."""
+        with self.faults("cannot be read", absent=True):
+            if self.local is not None:
+                return Path(self.path(name)).read_bytes()
+            return self.read(name).to_pybytes()  # type: ignore[no-any-return]
+
     def put(self, name: str, parts: Iterable[Any], *, settled: bool = True) -> None:
         """Write a file whole under its name; it replaces one of the same name. parts: buffers, one after another.
         With `settled` off, a power cut may take the name away again, until `settle`; never a part of the bytes.
@@ -109,7 +128,7 @@ class Folder:
         """
         with self.faults("cannot be written"):
             if self.local is not None:
-                self._place(name, lambda aside: direct.write(aside, parts))
+                self._place(name, lambda aside: _write(aside, parts))
                 if settled:
                     flush_folder(Path(self.path(name)).parent)
             elif self._whole_puts:
@@ -138,12 +157,13 @@ class Folder:
 
     def put_many(self, files: Sequence[tuple[str, Any]]) -> None:
         """`put` for many small files: on a disk they are flushed together, which is quicker than one by one."""
-        if self.local is None or not sys.platform.startswith("linux"):
+        if self.local is None or not hasattr(_LIBC, "syncfs"):
             for name, data in files:
                 self.put(name, [data])
             return
         with self.faults("cannot be written"):
-            aside = self._aside()
+            self.local.mkdir(parents=True, exist_ok=True)
+            aside = self._aside(self.local / "many")
             aside.mkdir()
             try:
                 self._place_many(aside, files)
@@ -153,7 +173,7 @@ class Folder:
     def _place_many(self, aside: Path, files: Sequence[tuple[str, Any]]) -> None:
         for number, (_, data) in enumerate(files):
             (aside / str(number)).write_bytes(data)
-        os.sync()  # waits, on Linux, until all is on the disk
+        _flush_filesystem(aside)
         targets = [Path(self.path(name)) for name, _ in files]
         for parent in {target.parent for target in targets}:
             parent.mkdir(parents=True, exist_ok=True)
@@ -179,16 +199,19 @@ class Folder:
             for part in parts:
                 stream.write(part)
 
-    def _aside(self) -> Path:
-        """A path for what is not yet whole."""
-        folder = Path(self.path(f"{ASIDE}/aside"))
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / uuid.uuid4().hex
+    def _aside(self, target: Path) -> Path:
+        """A path for what is not yet whole: in the folder for such things where that is there, else by the target."""
+        folder = Path(self.path(ASIDE))
+        if not folder.is_dir():
+            return temporary(target)
+        (folder / "aside").mkdir(exist_ok=True)
+        return folder / "aside" / uuid.uuid4().hex
 
     def _place(self, name: str, write: Callable[[Path], object]) -> None:
         """Have a file written aside, then give it its name."""
-        target, aside = Path(self.path(name)), self._aside()
+        target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
+        aside = self._aside(target)
         try:
             write(aside)
             os.replace(aside, target)
@@ -197,21 +220,42 @@ class Folder:
                 aside.unlink(missing_ok=True)
             raise
 
-    @contextmanager
-    def faults(self, what: str) -> Iterator[None]:
-        """Errors of the filesystem as a DataError that names the folder."""
+    def faults(self, what: str, *, absent: bool = False) -> AbstractContextManager[None]:
+        """Errors of the filesystem as one that names the folder; see `storage.faults`."""
+        full = "make room, then give the same command again: it goes on where it stopped"
+        return faults(self.location, what, self._kind, do=_ADVICE.get(what), full=full, absent=absent)
+
+
+def _write(path: Path, parts: Iterable[Any]) -> None:
+    """Write a new file, part after part, and have it on the disk."""
+    with open(path, "xb") as file:
+        if isinstance(parts, Sequence):
+            _reserve(file.fileno(), sum(memoryview(part).nbytes for part in parts))
+        for part in parts:
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Ask for the room of the whole file at once: a full disk is known at once, and the writing is quicker."""
+    if size and hasattr(os, "posix_fallocate"):
         try:
-            yield
-        except (OSError, pa.ArrowException) as error:
-            text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-            full = isinstance(error, OSError) and error.errno in (28, 122)
-            raise DataError(
-                f"the disk of {self.location} is full" if full else f"{self.location} {what}",
-                got=text,
-                do="make room, then give the same command again: it goes on where it stopped"
-                if full
-                else _ADVICE.get(what),
-            ) from error
+            os.posix_fallocate(handle, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+
+
+def _flush_filesystem(folder: Path) -> None:
+    """Have all that was written to the folder's filesystem on the disk. Unlike os.sync it leaves other disks of the
+    machine alone, and does not keep an error of this one to itself."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if _LIBC.syncfs(handle):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+    finally:
+        os.close(handle)
 
 
 def _remote(scheme: str, location: str) -> tuple[Any, str]:

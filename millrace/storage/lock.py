@@ -1,61 +1,81 @@
-"""One process at a time in a dataset's folder: a file lock that dies with its owner."""
+"""One process at a time: a lock on a file that the kernel frees when its owner ends, however it ends.
 
-import fcntl
+A lock file is never trusted by its mere name: one that was removed while somebody waited for it is opened again, so
+that no two hold the lock, one on the removed file and one on its successor.
+"""
+
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from millrace.errors import DeadlineError
 
-_SHORTEST, _LONGEST = 0.02, 0.5
+POLL = 0.05  # seconds between two tries
 
 
 @contextmanager
-def locked(path: Path, *, seconds: float, waiting: Callable[[str, float], None] | None = None) -> Iterator[None]:
+def locked(
+    path: Path,
+    *,
+    seconds: float,
+    doing: str = "fetching this dataset",
+    waiting: Callable[[str, float], None] | None = None,
+) -> Iterator[None]:
     """Hold the lock file; DeadlineError after `seconds` of waiting, naming the process that holds it.
 
-    The kernel frees the lock when its owner ends, however it ends, so a lock file left behind
-    blocks nobody. `waiting(owner, waited seconds)` is called while waiting.
+    doing: what the other one does. `waiting(owner, waited seconds)` is called while waiting.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        _acquire(handle, path, seconds, waiting)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
-        try:
-            yield
-        finally:
-            # Explicitly: a child process forked meanwhile shares the lock and would keep it alive.
-            fcntl.flock(handle, fcntl.LOCK_UN)
-    finally:
-        os.close(handle)
-
-
-def _acquire(handle: int, path: Path, seconds: float, waiting: Callable[[str, float], None] | None) -> None:
     begin = time.monotonic()
-    pause = _SHORTEST
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            waited = time.monotonic() - begin
-        owner = _owner(handle)
-        if waited >= seconds:
-            raise DeadlineError(
-                "another process has been fetching this dataset for too long",
-                expected=f"at most {seconds:g} s",
-                got=f"{owner} holds {path}",
-                do="wait for it, or end it if it hangs",
-            )
+
+    def tell() -> bool:
         if waiting is not None:
-            waiting(owner, waited)
-        time.sleep(min(pause, seconds - waited))
-        pause = min(2 * pause, _LONGEST)
+            waiting(holder(path), time.monotonic() - begin)
+        return False  # go on waiting
+
+    lock = _lock(path)
+    try:
+        lock.acquire(seconds, POLL, cancel_check=tell)
+    except Timeout:
+        raise DeadlineError(
+            f"another process has been {doing} for too long",
+            expected=f"at most {seconds:g} s",
+            got=f"{holder(path)} holds {path}",
+            do="wait for it, or end it if it hangs",
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _owner(handle: int) -> str:
-    pid = os.pread(handle, 20, 0).decode("ascii", "replace")
+def try_lock(path: Path) -> FileLock | None:
+    """The lock file, held by this process until `release`; None where another one holds it."""
+    lock = _lock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    return lock
+
+
+def _lock(path: Path) -> FileLock:
+    """Not of one thread: who takes a run may let it go on another. Only locks that die with their owner."""
+    return FileLock(path, thread_local=False, fallback_to_soft=False, on_acquired=_sign)
+
+
+def _sign(handle: int) -> None:
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock file, or held it last, in words: "process 4711"."""
+    try:
+        pid = path.read_text(errors="replace").strip()
+    except OSError:
+        pid = ""
     return f"process {pid}" if pid.isdigit() else "another process"

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from millrace.errors import CheckpointError, TakenOverError, UsageError
+from millrace.errors import CheckpointError, MismatchError, TakenOverError, UsageError
 from millrace.model import Checkpoint, Inputs
 from millrace.runs.folder import RunFolder
+from millrace.runs.incidents import MIXED, reproducible
+from millrace.runs.json_lines import read_lines
 
 
 def checkpoint(step: int) -> Checkpoint:
@@ -52,7 +54,8 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_folder_whose_making_was_killed_can_be_made_again(tmp_path: Path) -> None:
-    (tmp_path / ".config.yaml.4711.partial").write_text("epo")
+    (tmp_path / ".config.yaml.4711.partial").write_text("epo")  # by an earlier version
+    (tmp_path / ".config.yaml.0123456789ab.tmp").write_text("epo")
     assert RunFolder.create(tmp_path, "epochs: 3\n").config_text() == "epochs: 3\n"
 
 
@@ -99,9 +102,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over(folder: RunFolder, file: str
 def test_a_checkpoint_of_other_data_or_another_model_is_refused_not_passed_over(folder: RunFolder) -> None:
     folder.write(checkpoint(1))
     folder.write(dataclasses.replace(checkpoint(2), dataset_digest="other"))
-    with pytest.raises(CheckpointError, match="another dataset"):
+    with pytest.raises(MismatchError, match="another dataset"):
         folder.latest(dataset_digest="d")
-    with pytest.raises(CheckpointError, match="another model"):
+    with pytest.raises(MismatchError, match="another model"):
         folder.latest(model="n")
 
 
@@ -186,6 +189,35 @@ def test_a_driver_that_was_killed_is_told_of_and_one_that_stopped_is_not(folder:
     assert str(os.getpid()) in line["cause"]
 
 
+def test_a_torn_line_of_incidents_is_passed_over(folder: RunFolder) -> None:
+    folder.note_incident("worker lost", "worker 1", "node", "killed", 3)
+    with folder.incidents.open("ab") as file:
+        file.write(b'{"time": 1, "st')
+    assert reproducible(folder.incidents)
+    folder.note_incident(MIXED, "worker 2", "node", "another CPU", 5)
+    assert not reproducible(folder.incidents)
+    assert [line["step"] for line in read_lines(folder.incidents)] == [3, 5]
+
+
+def test_each_checkpoint_is_read_and_digested_once(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2):
+        folder.write(checkpoint(step))
+    (folder.checkpoints()[1] / "weights.safetensors").write_bytes(b"damaged")
+    opened: list[str] = []
+    read = Path.read_bytes
+
+    def counted(path: Path) -> bytes:
+        opened.append(f"{path.parent.name}/{path.name}")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counted)
+    found = folder.latest(dataset_digest="d", model="m")
+    assert found is not None
+    assert found.step == 1
+    assert sorted(opened) == sorted(set(opened))
+    assert len(opened) == 6
+
+
 def test_a_file_address_is_a_path(tmp_path: Path) -> None:
     address = f"file://{tmp_path}/run"
     assert not RunFolder.is_run(address)
@@ -216,4 +248,4 @@ def test_the_result_is_the_mark_of_a_finished_run(folder: RunFolder) -> None:
     folder.finish({"test_accuracy": 0.5})
     assert folder.finished
     assert folder.result() == {"test_accuracy": 0.5}
-    assert not [name for name in os.listdir(folder.path) if name.endswith(".partial")]
+    assert not [name for name in os.listdir(folder.path) if name.endswith((".partial", ".tmp"))]

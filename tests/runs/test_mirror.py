@@ -13,9 +13,8 @@ from millrace.model import load, save
 from millrace.runs import mirror as run_mirror
 from millrace.runs.mirror import Mirror, patiently
 from millrace.runs.owner import RunOwner
-from millrace.runs.store import DiskStore, RemoteStore
-from millrace.runs.working_copy import try_lock
 from millrace.storage.folder import Folder
+from millrace.storage.lock import try_lock
 from tests.runs.test_folder import checkpoint
 
 FILES = ("checkpoint.json", "optimizer.safetensors", "weights.safetensors")
@@ -27,7 +26,7 @@ class Machine:
     def __init__(self, there: Path, here: Path) -> None:
         here.mkdir()
         self.there, self.here = there, here
-        self.mirror = Mirror(RemoteStore(Folder(str(there))), here)
+        self.mirror = Mirror(Folder(str(there), CheckpointError), here)
 
     def write(self, step: int) -> None:
         """A checkpoint, and one line of metrics for each step before it."""
@@ -103,7 +102,7 @@ def test_what_is_newer_here_is_replaced_by_the_truth(make: Make) -> None:
     (one.here / "metrics.jsonl").write_text("more\n")
     (one.here / "result.json").write_text("{}")
     (one.here / "lock").touch()
-    one.mirror = Mirror(RemoteStore(Folder(str(one.there))), one.here)
+    one.mirror = Mirror(Folder(str(one.there), CheckpointError), one.here)
     one.pull()
     assert tree(one.here) == before
     assert (one.here / "lock").exists()
@@ -195,7 +194,7 @@ def test_something_else_at_the_address_is_left_alone(make: Make) -> None:
     one, two = make("one"), make("two")
     one.mirror.begin("seed: 1\n", "config.yaml", keep="lock")
     with pytest.raises(UsageError, match="is not empty"):
-        two.mirror.refuse_strangers()
+        two.mirror.refuse_if_used()
     with pytest.raises(UsageError, match="is not empty"):
         two.mirror.begin("seed: 2\n", "config.yaml", keep="lock")
     assert tree(one.there) == {"config.yaml": b"seed: 1\n"}
@@ -214,7 +213,7 @@ def test_a_copy_that_is_being_trained_on_is_left_alone(make: Make) -> None:
     assert lock is not None
     one.pull()
     assert (one.here / "metrics.jsonl").read_text() == "newer\n"
-    lock.close()
+    lock.release()
     one.pull()
     assert not (one.here / "metrics.jsonl").exists()
 
@@ -233,7 +232,7 @@ class Shaky:
 
 def test_an_address_out_of_reach_is_waited_for_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_mirror, "PAUSE", 0.0)
-    owner, heard = RunOwner.take(DiskStore(tmp_path), locked=True, settle=0), list[str]()
+    owner, heard = RunOwner.take(Folder(str(tmp_path), CheckpointError), locked=True, settle=0), list[str]()
     patiently(Shaky(3), owner, heard.append)
     assert len(heard) == 3
     assert heard[0].startswith("s3://bucket/run cannot be written (no route to host): trying again for ")

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,44 +15,41 @@ import pytest
 from millrace.errors import CheckpointError, TakenOverError, UsageError
 from millrace.runs import owner as run_owner
 from millrace.runs.owner import Claim, RunOwner, newest_claim
-from millrace.runs.store import DiskStore
+from millrace.storage.folder import Folder, Stat
 from millrace.storage.processes import Process
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = Process("elsewhere", 4711, "another boot", "pid:[1]", 17)
 PROGRAM = """\
 import sys
-from pathlib import Path
 from millrace.runs.owner import RunOwner
-from millrace.runs.store import DiskStore
-RunOwner.take(DiskStore(Path(sys.argv[1])), locked=False, settle=0)
+from millrace.storage.folder import Folder
+RunOwner.take(Folder(sys.argv[1]), locked=False, settle=0)
 print("mine", flush=True)
 sys.stdin.read()
 """
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> DiskStore:
-    return DiskStore(tmp_path)
+def store(tmp_path: Path) -> Folder:
+    return Folder(str(tmp_path), CheckpointError)
 
 
-def claim(
-    store: DiskStore, incarnation: int, process: Process = ELSEWHERE, age: float = 0.0, time: float = 0.0
-) -> Claim:
+def claim(store: Folder, incarnation: int, process: Process = ELSEWHERE, age: float = 0.0, time: float = 0.0) -> Claim:
     """A claim of another driver, last renewed so many seconds ago."""
     made = Claim(incarnation, "0123abcd", process, time)
-    store.put(made.name, made.to_json())
+    store.put(made.name, [made.to_json()])
     path = Path(store.location) / made.name
     now = path.stat().st_mtime
     os.utime(path, (now - age, now - age))
     return made
 
 
-def names(store: DiskStore) -> list[str]:
+def names(store: Folder) -> list[str]:
     return sorted(store.stats("owners"))
 
 
-def test_incarnations_count_up(store: DiskStore) -> None:
+def test_incarnations_count_up(store: Folder) -> None:
     assert newest_claim(store) is None
     for number in (1, 2, 3):
         owner = RunOwner.take(store, locked=True, settle=0)
@@ -69,7 +66,7 @@ def test_incarnations_count_up(store: DiskStore) -> None:
 
 
 @pytest.mark.parametrize("locked", [True, False])
-def test_an_owner_on_another_machine_is_left_alone_while_it_is_heard_of(store: DiskStore, locked: bool) -> None:
+def test_an_owner_on_another_machine_is_left_alone_while_it_is_heard_of(store: Folder, locked: bool) -> None:
     claim(store, 4, age=12.2)
     with pytest.raises(UsageError, match="another driver trains the run") as refused:
         RunOwner.take(store, locked=locked, settle=0)
@@ -79,7 +76,7 @@ def test_an_owner_on_another_machine_is_left_alone_while_it_is_heard_of(store: D
 
 
 @pytest.mark.parametrize("skew", [-3600, 0, 3600])
-def test_one_that_is_heard_of_no_more_is_followed_whatever_its_clock_says(store: DiskStore, skew: int) -> None:
+def test_one_that_is_heard_of_no_more_is_followed_whatever_its_clock_says(store: Folder, skew: int) -> None:
     before = claim(store, 4, age=31, time=time.time() + skew)
     owner = RunOwner.take(store, locked=False, settle=0)
     assert owner.claim.incarnation == 5
@@ -88,7 +85,7 @@ def test_one_that_is_heard_of_no_more_is_followed_whatever_its_clock_says(store:
     owner.release()
 
 
-def test_a_killed_process_of_this_machine_is_followed_at_once(store: DiskStore) -> None:
+def test_a_killed_process_of_this_machine_is_followed_at_once(store: Folder) -> None:
     command = [sys.executable, "-c", PROGRAM, store.location]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as child:
         assert child.stdout is not None
@@ -102,7 +99,7 @@ def test_a_killed_process_of_this_machine_is_followed_at_once(store: DiskStore) 
     owner.release()
 
 
-def test_a_file_lock_says_that_no_process_of_this_kernel_has_the_run(store: DiskStore) -> None:
+def test_a_file_lock_says_that_no_process_of_this_kernel_has_the_run(store: Folder) -> None:
     claim(store, 1, process=Process.here())
     with pytest.raises(UsageError, match="another driver"):
         RunOwner.take(store, locked=False, settle=0)
@@ -111,10 +108,10 @@ def test_a_file_lock_says_that_no_process_of_this_kernel_has_the_run(store: Disk
 
 @pytest.mark.parametrize(("owner", "wins"), [("00000000", True), ("ffffffff", False)])
 def test_of_two_that_see_each_other_while_they_wait_the_higher_goes_on(
-    store: DiskStore, monkeypatch: pytest.MonkeyPatch, owner: str, wins: bool
+    store: Folder, monkeypatch: pytest.MonkeyPatch, owner: str, wins: bool
 ) -> None:
     other = Claim(1, owner, ELSEWHERE, 0.0)
-    monkeypatch.setattr("millrace.runs.owner.time.sleep", lambda seconds: store.put(other.name, other.to_json()))
+    monkeypatch.setattr("millrace.runs.owner.time.sleep", lambda seconds: store.put(other.name, [other.to_json()]))
     if wins:
         taken = RunOwner.take(store, locked=False, settle=1)
         assert names(store) == [taken.claim.name]
@@ -125,7 +122,7 @@ def test_of_two_that_see_each_other_while_they_wait_the_higher_goes_on(
         assert names(store) == [other.name]
 
 
-def test_of_many_that_begin_at_once_one_is_the_owner(store: DiskStore) -> None:
+def test_of_many_that_begin_at_once_one_is_the_owner(store: Folder) -> None:
     start, owners, refused = threading.Barrier(5), [], []
 
     def begin() -> None:
@@ -157,7 +154,7 @@ def test_of_many_that_begin_at_once_one_is_the_owner(store: DiskStore) -> None:
     assert (last.owner, last.released) == (still[0].claim.owner, True)
 
 
-def test_an_owner_that_was_followed_stops_and_writes_nothing_more(store: DiskStore) -> None:
+def test_an_owner_that_was_followed_stops_and_writes_nothing_more(store: Folder) -> None:
     owner = RunOwner.take(store, locked=True, settle=0)
     claim(store, 2)
     owner.check()  # renewed just now: nobody can have taken it, so nobody is asked
@@ -167,9 +164,9 @@ def test_an_owner_that_was_followed_stops_and_writes_nothing_more(store: DiskSto
     assert owner.lost
     with pytest.raises(TakenOverError):
         owner.check()
-    before = {name: store.read(name) for name in names(store)}
+    before = {name: store.data(name) for name in names(store)}
     owner.release()
-    assert {name: store.read(name) for name in names(store)} == before
+    assert {name: store.data(name) for name in names(store)} == before
     assert not json.loads(before[owner.claim.name])["released"]
 
 
@@ -182,7 +179,7 @@ def wait_for(seen: Callable[[], bool], what: str) -> None:
     raise TimeoutError(what)
 
 
-def test_it_renews_its_claim_and_finds_its_loss_by_itself(store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_renews_its_claim_and_finds_its_loss_by_itself(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_owner, "RENEWED", 0.02)
     owner = RunOwner.take(store, locked=True, settle=0)
 
@@ -199,7 +196,7 @@ def test_it_renews_its_claim_and_finds_its_loss_by_itself(store: DiskStore, monk
     owner.release()
 
 
-def test_after_a_sleep_it_asks_before_anything_is_written(store: DiskStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_sleep_it_asks_before_anything_is_written(store: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = RunOwner.take(store, locked=True, settle=0)
     claim(store, 2)
     clock = run_owner._clock
@@ -209,9 +206,38 @@ def test_after_a_sleep_it_asks_before_anything_is_written(store: DiskStore, monk
     owner.release()
 
 
-def test_a_damaged_claim_is_named(store: DiskStore) -> None:
-    store.put("owners/000001-0123abcd.json", b"{}")
+def test_a_damaged_claim_is_named(store: Folder) -> None:
+    store.put("owners/000001-0123abcd.json", [b"{}"])
     with pytest.raises(CheckpointError, match=r"owners/000001-0123abcd.json of .* is damaged"):
         newest_claim(store)
-    store.put("owners/notes.txt", b"not a claim")
-    assert newest_claim(DiskStore(Path(store.location) / "nowhere")) is None
+    store.put("owners/notes.txt", [b"not a claim"])
+    assert newest_claim(Folder(f"{store.location}/nowhere", CheckpointError)) is None
+
+
+class Stale(Folder):
+    """A store that lists a file for some looks after it has gone."""
+
+    def __init__(self, location: str, looks: float) -> None:
+        super().__init__(location, CheckpointError)
+        self.looks, self.asked = looks, 0
+
+    def stats(self, under: str = "") -> Mapping[str, Stat]:
+        self.asked += 1
+        gone = {"owners/000009-0123abcd.json": Stat(3, 0.0)} if self.asked <= self.looks else {}
+        return {**super().stats(under), **gone}
+
+
+def test_a_listing_that_is_late_is_asked_again_after_a_pause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, pauses = Stale(str(tmp_path), looks=3), list[float]()
+    there = claim(store, 4)
+    monkeypatch.setattr("millrace.runs.owner.time.sleep", pauses.append)
+    assert newest_claim(store) == there
+    assert pauses == [run_owner.PAUSE] * 3
+
+
+def test_a_listing_that_stays_wrong_is_an_error_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_owner, "LISTED", 0.3)
+    store = Stale(str(tmp_path), looks=1e9)
+    with pytest.raises(CheckpointError, match="lists a file that it does not give"):
+        newest_claim(store)
+    assert store.asked < 10

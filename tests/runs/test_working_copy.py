@@ -1,4 +1,4 @@
-"""Where a working copy lies, and that a file lock keeps others out."""
+"""Where a working copy lies."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from millrace.errors import CheckpointError
 from millrace.runs import working_copy
-from millrace.runs.working_copy import is_address, try_lock
+from millrace.runs.working_copy import is_address
 
 
 @pytest.fixture(autouse=True)
@@ -41,13 +41,3 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(cache: Path) -> None:
     cache.write_text("a file")
     with pytest.raises(CheckpointError, match="MILLRACE_CACHE"):
         working_copy.working_copy("s3://bucket/run")
-
-
-def test_one_holds_the_lock(tmp_path: Path) -> None:
-    held = try_lock(tmp_path / "lock")
-    assert held is not None
-    assert try_lock(tmp_path / "lock") is None
-    held.close()
-    again = try_lock(tmp_path / "lock")
-    assert again is not None
-    again.close()

@@ -1,11 +1,11 @@
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from millrace.errors import DataError
-from millrace.storage.files import storage_errors, sweep, written_aside
+from millrace.storage.files import is_temporary, sweep, temporary, write_folder, write_whole, written_aside
 from millrace.user_cache import user_cache
 
 
@@ -48,30 +48,60 @@ def test_a_file_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
-    for name in (".a.123.tmp", "a", "a.part"):
+    for name in (".a.123.tmp", ".result.json.4711.partial", "a", "a.part"):
         (tmp_path / name).touch()
+    (tmp_path / ".step-1.0123456789ab.tmp").mkdir()
+    (tmp_path / ".step-1.0123456789ab.tmp" / "file").touch()
     sweep(tmp_path)
+    sweep(tmp_path / "missing")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "a.part"]
 
 
-@pytest.mark.parametrize(
-    ("number", "match"),
-    [
-        (errno.ENOSPC, "disk of the cache folder is full"),
-        (errno.EDQUOT, "disk of the cache folder is full"),
-        (errno.EROFS, "cannot be written"),
-        (errno.EACCES, "cannot be written"),
-    ],
-)
-def test_disk_errors_say_what_to_do(tmp_path: Path, number: int, match: str) -> None:
-    with pytest.raises(DataError, match=match) as caught, storage_errors(tmp_path):
-        raise OSError(number, os.strerror(number), str(tmp_path / "x"))
-    assert "MILLRACE_CACHE" in str(caught.value.do)
-    assert str(tmp_path) in str(caught.value)
+def test_a_whole_file_survives_a_power_cut_by_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        flushed.append(Path(os.readlink(f"/proc/self/fd/{handle}")))
+        real(handle)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    write_whole(tmp_path / "result.json", b"{}")
+    aside, folder = flushed
+    assert is_temporary(aside)
+    assert folder == tmp_path
+    assert (tmp_path / "result.json").read_bytes() == b"{}"
 
 
-def test_other_errors_and_other_folders_are_left_alone(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError), storage_errors(tmp_path / "cache"):
-        raise OSError(errno.EACCES, "no", str(tmp_path / "else"))
-    with pytest.raises(InterruptedError), storage_errors(tmp_path):
-        raise OSError(errno.EINTR, "interrupted")
+@pytest.mark.parametrize("make", [write_whole, lambda path, data: write_folder(path, {"file": data})])
+def test_a_full_disk_leaves_the_old_one_and_nothing_else(
+    make: Callable[[Path, bytes], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "a", b"old")
+    before = {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")}
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    for name in ("a", "b"):
+        with pytest.raises(OSError, match="No space"):
+            make(tmp_path / name, b"new")
+    assert {path: path.is_file() and path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_two_containers_with_the_same_process_number_do_not_share_a_name(tmp_path: Path) -> None:
+    """Process 1 in each, on one network disk: a name of the process's number alone would be the same file."""
+    path = tmp_path / "a"
+    with written_aside(path) as one, written_aside(path) as other:
+        one.write(b"one")
+        other.write(b"other")
+    assert path.read_bytes() == b"one"
+    assert temporary(path) != temporary(path)
+
+
+def test_a_folder_replaces_what_has_its_name(tmp_path: Path) -> None:
+    for files in ({"a": b"1", "b": b"2"}, {"c": b"3"}):
+        write_folder(tmp_path / "runs" / "x", files)
+        assert {path.name: path.read_bytes() for path in (tmp_path / "runs" / "x").iterdir()} == files
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["x"]

@@ -1,14 +1,20 @@
 """Folders: files whole or not at all, names of every kind, addresses without credentials."""
 
+import ctypes
 import errno
 import os
 import pickle
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from millrace.errors import DataError, UsageError
-from millrace.storage.folder import Folder
+from millrace.errors import CheckpointError, DataError, UsageError
+from millrace.storage.folder import ASIDE, Folder
 
 
 def test_a_path_and_its_address_are_the_same_folder(tmp_path: Path) -> None:
@@ -60,13 +66,82 @@ def test_credentials_behind_the_question_mark_are_refused_and_not_shown(address:
     assert "squeamish" not in str(refused.value)
 
 
+def test_stats_pass_over_what_is_not_yet_whole(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.put_many([("a", b"1"), (".b.0123456789ab.tmp", b"1"), (".millrace/aside/c", b"1"), ("d/.e", b"1")])
+    assert list(folder.stats()) == ["a"]
+
+
+def test_what_is_not_yet_whole_lies_in_the_folder_for_it_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / ASIDE).mkdir()
+    seen: list[list[str]] = []
+
+    def parts() -> Iterator[bytes]:
+        seen.append(Folder(str(tmp_path)).names())
+        yield b"1"
+
+    Folder(str(tmp_path)).put("b/c", parts())
+    (tmp_path / ASIDE / "aside").rmdir()
+    (tmp_path / ASIDE).rmdir()
+    Folder(str(tmp_path)).put("b/d", parts())
+    assert [[name.rpartition("/")[0] for name in names] for names in seen] == [[f"{ASIDE}/aside"], ["b", "b"]]
+
+
+def test_many_files_are_flushed_without_other_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """os.sync waits for every disk of the machine, and says nothing of an error."""
+    monkeypatch.setattr("os.sync", lambda: pytest.fail("all disks of the machine were flushed"))
+    folder = Folder(str(tmp_path))
+    folder.put_many([(f"{n % 3}/{n}", str(n).encode()) for n in range(50)])
+    assert {name: folder.data(name) for name in folder.names()} == {f"{n % 3}/{n}": str(n).encode() for n in range(50)}
+
+
+def test_a_disk_that_fails_to_flush_many_files_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(handle: int) -> int:
+        ctypes.set_errno(errno.EIO)
+        return -1
+
+    monkeypatch.setattr("millrace.storage.folder._LIBC", SimpleNamespace(syncfs=broken))
+    with pytest.raises(DataError, match="cannot be written"):
+        Folder(str(tmp_path / "x")).put_many([("a", b"1")])
+    assert os.listdir(tmp_path / "x") == []
+
+
+def test_faults_are_of_the_kind_that_was_asked_for(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "run"), CheckpointError)
+    folder.put("folder/file", [b"x"])
+    assert folder.data("folder/file") == b"x"
+    with pytest.raises(CheckpointError, match="run cannot be written"):
+        folder.put("folder/file/below", [b"x"])
+    with pytest.raises(CheckpointError, match="run cannot be read"):
+        folder.data("folder")
+    with pytest.raises(FileNotFoundError):
+        folder.data("none")
+    with pytest.raises(CheckpointError):
+        pickle.loads(pickle.dumps(folder)).data("folder")  # noqa: S301  (our own bytes)
+
+
+def test_times_are_those_of_the_filesystem(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    folder.put("a", [b"x"])
+    assert abs(folder.stats()["a"].modified - time.time()) < 60
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[], [b""], [b"12", bytearray(b"345")], [np.arange(1 << 20, dtype=np.uint8)] * 3, [np.zeros((0, 3)), b"1"]],
+)
+def test_the_bytes_of_all_parts_in_their_order(parts: list[Any], tmp_path: Path) -> None:
+    Folder(str(tmp_path)).put("a", parts)
+    assert (tmp_path / "a").read_bytes() == b"".join(bytes(part) for part in parts)
+
+
 def test_names_of_a_folder_and_of_what_is_below_it(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path / "absent"))
     assert folder.names() == []
     folder.put_many([("b/c/d", b"1"), ("b/e", b"2"), ("a", b"")])
     assert folder.names() == ["a", "b/c/d", "b/e"]
     assert folder.names("b") == ["b/c/d", "b/e"]
-    assert folder.names(deep=False) == [".millrace", "a", "b"]
+    assert folder.names(deep=False) == ["a", "b"]
 
 
 def test_hints_and_what_is_settled_later(tmp_path: Path) -> None:
@@ -99,7 +174,7 @@ def test_a_file_that_fails_on_the_way_leaves_the_old_one(tmp_path: Path) -> None
     with pytest.raises(DataError, match="cannot be written"):
         folder.put("a", parts())  # type: ignore[arg-type]
     assert folder.read("a").to_pybytes() == b"old"
-    assert os.listdir(tmp_path / ".millrace" / "aside") == []
+    assert os.listdir(tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize(("number", "said"), [(errno.ENOSPC, "is full"), (errno.EACCES, "cannot be written")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import DeadlineError
-from millrace.storage.lock import locked
+from millrace.storage.lock import holder, locked, try_lock
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -84,6 +84,47 @@ def test_it_is_freed_by_an_error_and_though_a_child_lives(tmp_path: Path) -> Non
         for child in children:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+def test_a_lock_file_that_was_removed_guards_nothing(tmp_path: Path) -> None:
+    """One holds the lock and removes its file, one waits for that file, a third makes a new one: the waiter must not
+    enter while the third is in, as it would by the lock on the file that has no name any more."""
+    lock = tmp_path / "lock"
+    waits, third_is_in, third_may_go, inside = threading.Event(), threading.Event(), threading.Event(), list[str]()
+
+    def second() -> None:
+        with locked(lock, seconds=20, waiting=lambda owner, waited: waits.set()):
+            inside.append("second")
+
+    def third() -> None:
+        with locked(lock, seconds=20):
+            third_is_in.set()
+            third_may_go.wait(20)
+            inside.append("third")
+
+    threads = [threading.Thread(target=second), threading.Thread(target=third)]
+    with locked(lock, seconds=1):
+        threads[0].start()
+        assert waits.wait(20)
+        lock.unlink()
+        threads[1].start()
+        assert third_is_in.wait(20)
+    time.sleep(1.5)  # longer than a pause between two tries
+    third_may_go.set()
+    for thread in threads:
+        thread.join(20)
+    assert inside == ["third", "second"]
+
+
+def test_trying_does_not_wait(tmp_path: Path) -> None:
+    held = try_lock(tmp_path / "lock")
+    assert held is not None
+    assert try_lock(tmp_path / "lock") is None
+    assert holder(tmp_path / "lock") == f"process {os.getpid()}"
+    held.release()
+    again = try_lock(tmp_path / "lock")
+    assert again is not None
+    again.release()
 
 
 def _inherit_all() -> list[tuple[int, int, int]]:
