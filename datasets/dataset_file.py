@@ -23,198 +23,126 @@ sent_sha256 or sent_md5 (of the file as sent, where nothing is known of the cont
 
 Without urls and mirrors a file lies beside the YAML file. What comes over the network must have digests;
 a local file may do without, it then counts as another dataset whenever it changes.
-Unknown keys are refused, with the nearest known one.
+Unknown keys are refused, with the nearest known one. Words are read as in configurations (`millrace.yaml_text`).
 """
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from reprlib import repr as short
-from typing import Any
-
-import yaml
 
 from millrace.datasets.mirrors import as_url, path_url, shown
 from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
 from millrace.errors import UsageError, unknown_name
+from millrace.values import convert
 
-MAX_YAML_BYTES = 1 << 20
 _FORMATS = ("idx", "cifar-binary", "npz")
-_TOP = (
-    "name",
-    "format",
-    "classes",
-    "files",
-    "title",
-    "policy",
-    "licence",
-    "homepage",
-    "mirrors",
-    "folder",
-    "shape",
-    "layout",
-    "prepare",
-)
-_DIGESTS = ("sha256", "md5")
-_FILE = ("name", "part", "urls", "size", "sent_sha256", "sent_md5", "members", *_DIGESTS)
-_MEMBER = ("name", "part", "size", *_DIGESTS)
+
+
+@dataclass(frozen=True)
+class _Member:
+    """The keys of a member of an archive."""
+
+    name: str
+    part: str
+    size: int
+    sha256: str | None = None
+    md5: str | None = None
+
+
+@dataclass(frozen=True)
+class _File:
+    """The keys of a file."""
+
+    name: str
+    part: str = ""
+    urls: tuple[str, ...] = ()
+    size: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    sent_sha256: str | None = None
+    sent_md5: str | None = None
+    members: tuple[_Member, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Document:
+    """The keys of the whole; class names are often digits, so whole numbers are taken too."""
+
+    name: str
+    format: str
+    classes: tuple[str | int, ...]
+    files: tuple[_File, ...]
+    title: str | None = None
+    policy: str = "none"
+    licence: str = ""
+    homepage: str = ""
+    mirrors: tuple[str, ...] = ()
+    folder: str = ""
+    shape: tuple[int, int, int] | None = None
+    layout: str = "chw"
+    prepare: str = ""
 
 
 def read_dataset_file(path: Path) -> DatasetSpec:
     """The dataset that a YAML file describes; UsageError naming the file and what is wrong in it."""
-    top = _mapping(_parse(path), _TOP, f"{path}")
-    where = f"{path}"
-    fmt = _text(top, "format", where)
-    if fmt not in _FORMATS:
-        raise unknown_name(f"format in {path}", fmt, _FORMATS)
-    mirrors = tuple(_address(url, path, f"{where}: mirrors") for url in _texts(top, "mirrors", where))
-    files = _list(top, "files", where)
+    from millrace import yaml_text  # PyYAML takes its time to import
+
+    hint = "give the name of a dataset (see `millrace datasets`) or the path of a dataset file"
+    document: _Document = convert(_Document, yaml_text.read(path, "the dataset file", do=hint), f"{path}")
+    if document.format not in _FORMATS:
+        raise unknown_name(f"format in {path}", document.format, _FORMATS)
+    mirrors = tuple(_address(url, path, f"{path}: mirrors") for url in document.mirrors)
     try:
         return DatasetSpec(
-            name=_text(top, "name", where),
-            title=_text(top, "title", where, _text(top, "name", where)),
-            format=fmt,
-            classes=_texts(top, "classes", where),
-            files=tuple(_file(entry, path, bool(mirrors)) for entry in files),
-            policy=_text(top, "policy", where, "none"),
-            licence=_text(top, "licence", where, ""),
-            homepage=_text(top, "homepage", where, ""),
+            name=document.name,
+            title=document.name if document.title is None else document.title,
+            format=document.format,
+            classes=tuple(map(str, document.classes)),
+            files=tuple(_file(file, path, bool(mirrors)) for file in document.files),
+            policy=document.policy,
+            licence=document.licence,
+            homepage=document.homepage,
             mirrors=mirrors,
-            folder=_text(top, "folder", where, ""),
-            shape=_shape(top, where),
-            layout=_text(top, "layout", where, "chw"),
-            prepare=_text(top, "prepare", where, ""),
+            folder=document.folder,
+            shape=document.shape,
+            layout=document.layout,
+            prepare=document.prepare,
         )
     except UsageError as error:
-        if str(path) in error.what:
-            raise
-        raise UsageError(f"{path}: {error.what}", expected=error.expected, got=error.got, do=error.do) from None
+        raise error.within(str(path)) from error
 
 
-class _Strict(yaml.SafeLoader):
-    """YAML without tags, and without keys given twice, of which the last would win in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"given twice: {', '.join(twice)}", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _parse(path: Path) -> object:
-    try:
-        with open(path, "rb") as file:
-            text = file.read(MAX_YAML_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            f"the dataset file cannot be read: {path}",
-            got=error.strerror,
-            do="give the name of a dataset (see `millrace datasets`) or the path of a dataset file",
-        ) from None
-    if len(text) > MAX_YAML_BYTES:
-        raise UsageError(f"{path} is too large for a dataset file", expected=f"at most {MAX_YAML_BYTES} bytes")
-    try:
-        return yaml.load(text, _Strict)  # _Strict is a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not YAML", got=str(error)[:500] or type(error).__name__) from None
-
-
-def _file(entry: object, path: Path, mirrored: bool) -> FileSpec:
-    where = f"{path}: files"
-    top = _mapping(entry, _FILE, where)
-    name = _text(top, "name", where)
-    where = f"{path}: {name}"
-    urls = tuple(_address(url, path, where) for url in _texts(top, "urls", where))
+def _file(file: _File, path: Path, mirrored: bool) -> FileSpec:
+    urls = tuple(_address(url, path, file.name) for url in file.urls)
     if not urls and not mirrored:
-        urls = (path_url(path.parent / name),)
-    file = FileSpec(
-        name=name,
-        part=_text(top, "part", where, ""),
-        size=_whole(top, "size", where),
-        digest=_digest(top, "", where),
-        sent_digest=_digest(top, "sent_", where),
-        members=tuple(_member(member, where) for member in _list(top, "members", where, [])),
+        urls = (path_url(path.parent / file.name),)
+    made = FileSpec(
+        name=file.name,
+        part=file.part,
+        size=file.size,
+        digest=_digest(file.sha256, file.md5),
+        sent_digest=_digest(file.sent_sha256, file.sent_md5),
+        members=tuple(MemberSpec(m.name, m.part, m.size, _digest(m.sha256, m.md5)) for m in file.members),
         urls=urls,
     )
     remote = mirrored or any(not url.startswith("file:") for url in urls)
-    if remote and not file.pinned:
+    if remote and not made.pinned:
         raise UsageError(
-            f"{where} comes over the network and has no digest",
+            f"{file.name} comes over the network and has no digest",
             expected="sha256 (of the file or of every member)",
-            do=f"add sha256 to {name}: of its content, which is after gunzip if it is compressed",
+            do=f"add sha256 to {file.name}: of its content, which is after gunzip if it is compressed",
         )
-    return file
+    return made
 
 
-def _member(entry: object, where: str) -> MemberSpec:
-    top = _mapping(entry, _MEMBER, f"{where}: members")
-    size = _whole(top, "size", f"{where}: members")
-    if size is None:
-        raise UsageError(f"{where}: a member has no size", expected="bytes, exactly")
-    name = _text(top, "name", f"{where}: members")
-    return MemberSpec(name, _text(top, "part", f"{where}: {name}"), size, _digest(top, "", f"{where}: {name}"))
-
-
-def _address(address: str, path: Path, where: str) -> str:
+def _address(address: str, path: Path, what: str) -> str:
     url = as_url(address, path.parent)
     if url is None or not address:
-        raise UsageError(f"{where}: not an address", expected="http, https, file: or a path", got=shown(address))
+        raise UsageError(f"{what}: not an address", expected="http, https, file: or a path", got=shown(address))
     return url
 
 
-def _mapping(value: object, known: tuple[str, ...], where: str) -> Mapping[str, object]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise UsageError(f"{where}: not a table of keys", expected=", ".join(known), got=type(value).__name__)
-    for key in value:
-        if key not in known:
-            raise unknown_name(f"key in {where}:", key, known)
-    return value
-
-
-def _text(top: Mapping[str, object], key: str, where: str, default: str | None = None) -> str:
-    value = top.get(key, default)
-    if not isinstance(value, str):
-        got = "nothing" if value is None else short(value)
-        raise UsageError(f"{where}: {key} is not text", expected="text (in quotes if it is a number)", got=got)
-    return value
-
-
-def _list(top: Mapping[str, object], key: str, where: str, default: list[object] | None = None) -> list[object]:
-    value = top.get(key, default)
-    if not isinstance(value, list):
-        raise UsageError(f"{where}: {key} is not a list", expected="[…]", got=type(value).__name__)
-    return value
-
-
-def _texts(top: Mapping[str, object], key: str, where: str) -> tuple[str, ...]:
-    # Class names are often digits: whole numbers are taken as they are written.
-    values = _list(top, key, where, None if key == "classes" else [])
-    for value in values:
-        if isinstance(value, bool) or not isinstance(value, str | int):
-            raise UsageError(f"{where}: {key} holds something that is not text", got=short(value))
-    return tuple(str(value) for value in values)
-
-
-def _whole(top: Mapping[str, object], key: str, where: str) -> int | None:
-    value = top.get(key)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise UsageError(f"{where}: {key} is not a whole number", got=short(value))
-    return value
-
-
-def _digest(top: Mapping[str, object], prefix: str, where: str) -> str | None:
-    for algorithm in _DIGESTS:
-        if prefix + algorithm in top:
-            value = _text(top, prefix + algorithm, where).lower()
-            return value if value.startswith(f"{algorithm}:") else f"{algorithm}:{value}"
+def _digest(sha256: str | None, md5: str | None) -> str | None:
+    for algorithm, value in (("sha256", sha256), ("md5", md5)):
+        if value is not None:
+            return value.lower() if value.lower().startswith(f"{algorithm}:") else f"{algorithm}:{value.lower()}"
     return None
-
-
-def _shape(top: Mapping[str, object], where: str) -> tuple[int, int, int] | None:
-    if "shape" not in top:
-        return None
-    match _list(top, "shape", where):
-        case [int() as channels, int() as height, int() as width]:
-            return channels, height, width
-        case other:
-            raise UsageError(f"{where}: not a shape", expected="[channels, height, width]", got=short(other))

@@ -80,11 +80,17 @@ def describe(kind: Any) -> str:
             [describe(c) for c in choices if c is not types.NoneType] + ["none"] * (types.NoneType in choices)
         )
     if typing.get_origin(kind) is tuple:
-        many = choices[-1] is ...
-        return f"a list of {'' if many else f'{len(choices)} '}{describe(choices[0]).partition(' ')[2]}s"
+        return f"a list of {'' if choices[-1] is ... else f'{len(choices)} '}{_many(choices[0])}"
     if dataclasses.is_dataclass(kind):
         return f"a group of keys: {', '.join(hints(kind))}"
     return {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]
+
+
+def _many(kind: Any) -> str:
+    """A type annotation in words, of several: `whole numbers`."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(map(_many, typing.get_args(kind)))
+    return "groups of keys" if dataclasses.is_dataclass(kind) else f"{describe(kind).partition(' ')[2]}s"
 
 
 def from_text(kind: Any, text: str, name: str) -> Any:

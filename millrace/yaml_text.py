@@ -64,8 +64,8 @@ _Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(no
 _Loader.add_constructor("tag:yaml.org,2002:map", _Loader.table)
 
 
-def read(path: Path, what: str) -> object:
-    """The content of a file as plain values, mappings as `Table`. what: the kind of file, for messages.
+def read(path: Path, what: str, *, do: str = "give the path of a YAML file") -> object:
+    """The content of a file as plain values, mappings as `Table`. For messages: what, the kind of file; do, a way out.
 
     Errors: UsageError for a file that cannot be read, is too large or is no YAML, with file and line."""
     try:
@@ -75,7 +75,7 @@ def read(path: Path, what: str) -> object:
             raise UsageError(f"{path} is too large for {what}", expected=f"at most {LARGEST} bytes")
         return parse(data.decode("utf-8"), str(path))
     except OSError as error:
-        raise UsageError(f"cannot read {what} {path}: {error.strerror}", do="give the path of a YAML file") from error
+        raise UsageError(f"cannot read {what} {path}: {error.strerror}", do=do) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no YAML file", expected="UTF-8 text", got="other bytes") from error
 

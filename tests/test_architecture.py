@@ -67,13 +67,13 @@ BELOW: dict[str, set[str]] = {
     "__main__": FOUNDATION | ROOMS | {"settings", "library", "commands"},
 }
 
-# Modules that the command line needs to answer `--help`: the standard library (and YAML) alone.
+# Modules that the command line needs to answer `--help`: the standard library alone.
 QUICK = (
     "errors", "user_cache", "values", "fields", "datasets", "pipeline", "pipeline.policy", "pipeline.export.options",
     "model", "model.options", "workers", "workers.job", "workers.events", "settings.keys", "settings.layers",
     "settings.flags", "reports", "commands", "commands.main",
 )  # fmt: skip
-HEAVY = {"numpy", "numba", "scipy", "pyarrow", "ray", "sklearn", "matplotlib", "PIL", "requests", "safetensors"}
+HEAVY = {"yaml", "numpy", "numba", "scipy", "pyarrow", "ray", "sklearn", "matplotlib", "PIL", "requests", "safetensors"}
 
 
 @cache

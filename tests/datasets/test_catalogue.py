@@ -47,7 +47,7 @@ def test_a_path_is_read_as_a_dataset_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("{name: mine, format: npz, classes: [a, b], files: [{name: mine.npz}]}")
     assert find(str(path)).name == "mine"
-    with pytest.raises(UsageError, match=r"cannot be read: .*none\.yml"):
+    with pytest.raises(UsageError, match=r"cannot read .*none\.yml"):
         find(str(tmp_path / "none.yml"))
 
 
