@@ -1,27 +1,63 @@
-"""What actors say to each other: small frozen records; arrays travel beside them or lie in shared memory."""
+"""What actors say to each other: small frozen records; arrays travel beside them or lie in shared memory.
+
+The way of a gradient: `Partial` (worker) → `Contribution`, in a `Request` → `Partial` again, summed by the server →
+`Update`, in a `Status` → the trainer's `StepDone`, which is its line in metrics.jsonl. A `Command` answers a request.
+"""
 
 from typing import NamedTuple
 
+import numpy as np
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError
 
 from millrace.workers.parameter_server import Update
-from millrace.workers.tree import Block
-
-Contribution = tuple[Block, int | None, float, int, int, tuple[bytes, ...]]
-"""block; row of the sender's arena (None: the gradient is an argument of the call); loss; correct; samples; digests."""
+from millrace.workers.tree import Block, Partial
 
 # How the loss of an actor shows to its callers: of its process, of an object that it owned, of its answer.
 LOST = (RayActorError, ObjectLostError, GetTimeoutError)
 
 WORK, WAIT, STOP, JOIN = "work", "wait", "stop", "join"
 
+ELSEWHERE = np.empty(0, np.float32)  # in the place of a gradient that does not travel within the message
 
-class Order(NamedTuple):
+
+class Contribution(NamedTuple):
+    """A block's partial sum, whose gradient is ELSEWHERE: in this row of the sender's shared memory, or where row is
+    None, among the arguments of the call, in order."""
+
+    block: Block
+    row: int | None
+    partial: Partial
+
+
+class Report(NamedTuple):
+    """What a worker says of itself with a request: seconds waited for data since the last one, bytes of batches that
+    it has asked for and not used, bytes of batches it received since the last one."""
+
+    waited: float
+    in_flight: int
+    received: int
+
+
+class Request(NamedTuple):
+    """A worker gives what it computed of a step, mostly something, and asks for its next work.
+
+    incarnation: of the server that it means. near: whether it reads the weights from that server's shared memory.
+    """
+
+    name: str
+    incarnation: str
+    step: int
+    near: bool
+    contributions: list[Contribution]
+    report: Report
+
+
+class Command(NamedTuple):
     """What a worker does next.
 
-    kind: work, wait (ask again), stop, join (this server does not know you). lease: (rank, members), the worker's share
-    of the steps to come. weights: the row of the server's arena, or
-    a list of one object reference for a worker on another node.
+    kind: work, wait (ask again), stop, join (this server does not know you). slots: of the step. lease: (rank,
+    members), the worker's share of the steps to come. weights: the row of the server's arena, or a list of one object
+    reference for a worker on another node.
     """
 
     kind: str
@@ -31,15 +67,6 @@ class Order(NamedTuple):
     blocks: tuple[Block, ...] = ()
     lease: tuple[int, int] = (0, 1)
     weights: object = None
-
-
-class Report(NamedTuple):
-    """What a worker tells of itself with a contribution: seconds waited for data since the last one, bytes of batches
-    that it has asked for and not used, bytes of batches it received."""
-
-    waited: float
-    in_flight: int
-    received: int
 
 
 class Status(NamedTuple):

@@ -19,11 +19,10 @@ from millrace.workers.job import Job
 from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.fetcher import FETCH
 from millrace.workers.ray_runtime.gauges import ServerGauges
-from millrace.workers.ray_runtime.line import Request, listen
-from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Contribution, Order, Report, Status
+from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, Status
 from millrace.workers.ray_runtime.shared import Arena, Handle
+from millrace.workers.ray_runtime.socket_line import listen
 from millrace.workers.setup import Setup
-from millrace.workers.tree import Partial
 
 PATIENCE = 2.0  # seconds that a worker's call may hang without work before it asks again
 
@@ -110,8 +109,8 @@ class ServerActor:
 
     async def join(
         self, name: str, node: str, environment: dict[str, str], arena: Handle | None
-    ) -> tuple[Order, Handle | None, bool, str]:
-        """A worker introduces itself: its first order, the arena of the weights (None: on another node), whether its
+    ) -> tuple[Command, Handle | None, bool, str]:
+        """A worker introduces itself: its first command, the arena of the weights (None: on another node), whether its
         own arena can be read here, and the address of the line (empty: none). UsageError where its environment gives
         other bits."""
         if self._failure is not None:
@@ -131,44 +130,34 @@ class ServerActor:
         if self._dispatcher is not None:
             self._arenas[name], self._nodes[name] = opened, node
             self._dispatcher.join(name)
-        order = await self._order(name, near)
+        command = await self._command(name, near)
         if near and opened is not None and not self._line[0]:
-            self._line = await listen(self._heard)
-        return order, self._arena.handle if near and self._arena else None, opened is not None, self._line[0]
+            self._line = await listen(self._on_line)
+        return command, self._arena.handle if near and self._arena else None, opened is not None, self._line[0]
 
-    async def contribute(
-        self,
-        name: str,
-        incarnation: str,
-        step: int,
-        near: bool,
-        contributions: list[Contribution],
-        report: Report,
-        *gradients: Any,
-    ) -> Order:
-        """Take a worker's partial sums of a step and answer with its next work; none to just ask for work."""
+    async def contribute(self, request: Request, *gradients: Any) -> Command:
+        """Take a worker's partial sums of a step and answer with its next work."""
+        name, incarnation, step, near, contributions, report = request
         dispatcher = self._dispatcher
         if incarnation != self._incarnation or dispatcher is None or name not in self._arenas:
-            return Order(JOIN)
+            return Command(JOIN)
         self._reports[name] = self._reports.get(name, 0.0) + report.waited
         self._gauges.in_flight(name, report.in_flight)
         self._copied += report.received
         dispatcher.server.norm_wanted = self._gauges.due
         arrays = iter(gradients)
-        for block, row, loss, correct, samples, digests in contributions:
+        for block, row, partial in contributions:
             gradient = self._row(name, row) if row is not None else next(arrays)
             self._copied += 0 if row is not None else gradient.nbytes
-            partial = Partial(gradient, loss, correct, samples, digests)
-            update = dispatcher.contribute(step, block, partial)
+            update = dispatcher.contribute(step, block, partial._replace(gradient=gradient))
             if update is not None:
                 self._advance(update)
-        return await self._order(name, near)
+        return await self._command(name, near)
 
-    async def _heard(self, request: Request) -> Order:
-        """`contribute`, said on the line."""
-        name, incarnation, step, contributions, report = request
+    async def _on_line(self, request: Request) -> Command:
+        """`contribute`, on the socket: it carries no errors, so the next call of a worker raises them."""
         try:
-            return await self.contribute(name, incarnation, step, True, contributions, report)
+            return await self.contribute(request)
         except Exception as error:
             self._failure = error
             raise
@@ -177,8 +166,8 @@ class ServerActor:
         """What happened since the trainer saw step `seen` − 1; up to `patience` seconds later, sooner at the limit."""
         until = time.monotonic() + patience
         while (left := until - time.monotonic()) > 0:
-            # At the limit the trainer has work to do: it is told at once, if it does not know yet. Until then nobody
-            # wakes this wait: steps take no time for it.
+            # At the limit the trainer has work to do: it is answered at once, if it does not know yet. Until then
+            # nothing wakes this wait: steps take no time for it.
             halted = self._halted.is_set()
             if halted and self._dispatcher is not None and self._dispatcher.version > seen:
                 break
@@ -233,7 +222,7 @@ class ServerActor:
     def _publish(self) -> None:
         """Put a view that is not the weights themselves where workers of this node read it.
 
-        Whoever reads while an update or this writes computes nonsense, but for nobody: the step's slots are covered."""
+        Whoever reads while an update or this writes computes nonsense, which is dropped: the step is complete."""
         if self._dispatcher is not None and self._arena is not None:
             view = self._dispatcher.server.view
             self._row_of_view = int(not np.shares_memory(view, self._arena.array))
@@ -268,23 +257,23 @@ class ServerActor:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _order(self, name: str, near: bool) -> Order:
+    async def _command(self, name: str, near: bool) -> Command:
         """The worker's next work, as soon as there is any."""
         until = time.monotonic() + PATIENCE
         while True:
             if self._stopped or (self._dispatcher is not None and self._dispatcher.ended):
-                return Order(STOP)
+                return Command(STOP)
             changed = self._changed
             if self._dispatcher is None or name not in self._arenas:
                 if time.monotonic() > until or self._dispatcher is not None:
-                    return Order(JOIN)
+                    return Command(JOIN)
             elif (task := self._dispatcher.task(name)) is not None:
                 weights = self._weights(near)
                 blocks = tuple(task.blocks)
-                return Order(WORK, self._incarnation, task.step, task.slots, blocks, task.lease, weights)
+                return Command(WORK, self._incarnation, task.step, task.slots, blocks, task.lease, weights)
             left = until - time.monotonic()
             if left <= 0:
-                return Order(WAIT, self._incarnation)
+                return Command(WAIT, self._incarnation)
             try:
                 await asyncio.wait_for(changed.wait(), left)
             except TimeoutError:

@@ -33,7 +33,7 @@ OWN_STORE = 1024 * MIB  # shared memory of an own Ray; it is taken only as it is
 LEAVE = 10.0
 
 
-class Session:
+class RaySession:
     """A connection to Ray with the run's data in its shared memory; `dataset` is read there without a copy."""
 
     def __init__(self, job: Job, place: Place, actors: Actors, staff: Staff) -> None:
@@ -105,7 +105,7 @@ def _incidents(folder: RunFolder, observer: Observer) -> Incident:
 
 
 @contextmanager
-def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: None) -> Iterator[Session]:
+def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: None) -> Iterator[RaySession]:
     """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after.
     note: hears what is waited for."""
     least = place.least_workers or cores()
@@ -129,6 +129,6 @@ def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: N
         )
         try:
             actors.begin(staff.least, note)
-            yield Session(job, place, actors, staff)
+            yield RaySession(job, place, actors, staff)
         finally:
             actors.close(LEAVE)

@@ -1,4 +1,4 @@
-"""The gradient-worker actor: asks the server for work, computes it, contributes it, until it is told to stop."""
+"""The gradient-worker actor: asks the server for work, computes it, contributes it, until the server says stop."""
 
 import time
 from typing import Any
@@ -13,9 +13,19 @@ from millrace.workers.job import Job
 from millrace.workers.ray_runtime.augmenter import nearest
 from millrace.workers.ray_runtime.causes import why
 from millrace.workers.ray_runtime.fetcher import FETCH
-from millrace.workers.ray_runtime.line import Line, Request
-from millrace.workers.ray_runtime.messages import JOIN, LOST, STOP, WORK, Contribution, Order, Report
+from millrace.workers.ray_runtime.messages import (
+    ELSEWHERE,
+    JOIN,
+    LOST,
+    STOP,
+    WORK,
+    Command,
+    Contribution,
+    Report,
+    Request,
+)
 from millrace.workers.ray_runtime.shared import Arena
+from millrace.workers.ray_runtime.socket_line import SocketLine
 from millrace.workers.ray_runtime.supply import Supply
 from millrace.workers.setup import Setup
 from millrace.workers.tree import Block, Partial
@@ -41,7 +51,7 @@ class WorkerActor:
         self._fresh_arena()
         self._weights: Arena | None = None
         self._readable = False
-        self._line: Line | None = None
+        self._line: SocketLine | None = None
         self._given: list[Any] = []  # gradients that the server may still read
         self._step = -1
 
@@ -57,15 +67,15 @@ class WorkerActor:
         """Work until the server says stop; the number of blocks computed."""
         computed = 0
         with one_blas_thread():
-            order = self._join()
-            while order.kind != STOP:
-                if order.kind == WORK:
-                    order, done = self._work(order)
+            command = self._join()
+            while command.kind != STOP:
+                if command.kind == WORK:
+                    command, done = self._work(command)
                     computed += done
-                elif order.kind == JOIN:
-                    order = self._join()
+                elif command.kind == JOIN:
+                    command = self._join()
                 else:
-                    order = self._ask(order, [], [])
+                    command = self._ask(command, [], [])
         return computed
 
     def _fresh_arena(self) -> None:
@@ -84,7 +94,7 @@ class WorkerActor:
         slots = self._setup.order.most_slots
         return min(2 * slots.bit_length() + 1, slots + 1)
 
-    def _join(self) -> Order:
+    def _join(self) -> Command:
         """Introduce this worker to the server, or to the next incarnation of it."""
         until = time.monotonic() + DEADLINE
         if self._step >= 0:
@@ -98,7 +108,7 @@ class WorkerActor:
         while True:
             try:
                 reply = self._server.join.remote(self._name, self._node, fingerprint(), handle)
-                order, weights, self._readable, line = ray.get(reply, timeout=ANSWER)
+                command, weights, self._readable, line = ray.get(reply, timeout=ANSWER)
                 break
             except LOST as error:
                 if time.monotonic() > until:
@@ -109,51 +119,49 @@ class WorkerActor:
                     ) from error
                 time.sleep(PAUSE)
         self._weights = Arena.open(weights, self._node) if weights is not None else None
-        self._line = Line.open(line) if self._weights is not None and self._readable else None
-        return order  # type: ignore[no-any-return]
+        self._line = SocketLine.open(line) if self._weights is not None and self._readable else None
+        return command  # type: ignore[no-any-return]
 
-    def _work(self, order: Order) -> tuple[Order, int]:
-        weights = self._at(order)
+    def _work(self, command: Command) -> tuple[Command, int]:
+        weights = self._at(command)
         if weights is None:
-            return Order(JOIN), 0
-        if order.step != self._step:
+            return Command(JOIN), 0
+        if command.step != self._step:
             self._recycle()
-            self._step = order.step
-            self._supply.expect(order.step, order.lease)
+            self._step = command.step
+            self._supply.expect(command.step, command.lease)
         contributions: list[Contribution] = []
         gradients: list[Any] = []
-        for block in order.blocks:
-            partial = self._worker.compute(weights, order.step, block, order.slots, self._supply.take)
+        for block in command.blocks:
+            partial = self._worker.compute(weights, command.step, block, command.slots, self._supply.take)
             self._given.append(partial.gradient)
             contributions.append(self._contribution(block, partial, gradients))
-        return self._ask(order, contributions, gradients), len(order.blocks)
+        return self._ask(command, contributions, gradients), len(command.blocks)
 
     def _contribution(self, block: Block, partial: Partial, gradients: list[Any]) -> Contribution:
         row = self._place.get(partial.gradient.ctypes.data) if self._readable else None
         if row is None:
             gradients.append(partial.gradient)
-        return block, row, partial.loss, partial.correct, partial.samples, partial.digests
+        return Contribution(block, row, partial._replace(gradient=ELSEWHERE))
 
-    def _ask(self, order: Order, contributions: list[Contribution], gradients: list[Any]) -> Order:
+    def _ask(self, command: Command, contributions: list[Contribution], gradients: list[Any]) -> Command:
         """Contribute, and make batches until the answer is there."""
         report = Report(self._worker.waited, self._supply.in_flight, self._supply.received)
         self._worker.waited, self._supply.received = 0.0, 0
-        if self._line is not None and not gradients:
-            request = Request(self._name, order.incarnation, order.step, contributions, report)
-            return self._say(self._line, request)
         near = self._weights is not None
-        reply = self._server.contribute.remote(
-            self._name, order.incarnation, order.step, near, contributions, report, *gradients
-        )
+        request = Request(self._name, command.incarnation, command.step, near, contributions, report)
+        if self._line is not None and not gradients:
+            return self._say(self._line, request)
+        reply = self._server.contribute.remote(request, *gradients)
         try:
             while not ray.wait([reply], timeout=0)[0]:
                 if not self._supply.help():
                     break
             return ray.get(reply, timeout=ANSWER)  # type: ignore[no-any-return]
         except LOST:
-            return Order(JOIN)
+            return Command(JOIN)
 
-    def _say(self, line: Line, request: Request) -> Order:
+    def _say(self, line: SocketLine, request: Request) -> Command:
         """As `_ask`, on the line."""
         try:
             line.send(request, ANSWER)
@@ -162,20 +170,20 @@ class WorkerActor:
                     break
             return line.receive()
         except (OSError, ValueError):
-            return Order(JOIN)
+            return Command(JOIN)
 
-    def _at(self, order: Order) -> Any:
-        """The weights of an order: a view of the server's shared memory, or of this node's object store; None where
+    def _at(self, command: Command) -> Any:
+        """The weights of an command: a view of the server's shared memory, or of this node's object store; None where
         they were lost with the server."""
-        if isinstance(order.weights, int) and self._weights is not None:
-            return self._weights.array[order.weights]
+        if isinstance(command.weights, int) and self._weights is not None:
+            return self._weights.array[command.weights]
         try:
-            return ray.get(order.weights[0], timeout=ANSWER)  # type: ignore[index]
+            return ray.get(command.weights[0], timeout=ANSWER)  # type: ignore[index]
         except LOST:
             return None
 
     def _recycle(self) -> None:
-        """The step is over: nobody reads its gradients any more."""
+        """The step is over: its gradients are read no more."""
         for gradient in self._given:
             self._worker.recycle(gradient)
         self._given.clear()

@@ -12,33 +12,22 @@ import socket
 import struct
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
 
-from millrace.workers.ray_runtime.messages import Contribution, Order, Report
-from millrace.workers.tree import Block
+from millrace.workers.ray_runtime.messages import ELSEWHERE, Command, Contribution, Report, Request
+from millrace.workers.tree import Block, Partial
 
 LONGEST = 1 << 26  # bytes of one line: a digest for each slot of a share
 CONNECT = 5.0  # seconds
 
 
-class Request(NamedTuple):
-    """The arguments of `contribute`, for a worker on the server's node whose gradients the server can read."""
-
-    name: str
-    incarnation: str
-    step: int
-    contributions: list[Contribution]
-    report: Report
-
-
-class Line:
+class SocketLine:
     """The worker's end. OSError or ValueError where it is broken: it is of no use after that."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket, self._file = connection, connection.makefile("rb")
 
     @classmethod
-    def open(cls, address: str) -> "Line | None":
+    def open(cls, address: str) -> "SocketLine | None":
         """A line to the server that listens there; None where it cannot be reached so."""
         if not address:
             return None
@@ -57,20 +46,19 @@ class Line:
     def send(self, request: Request, timeout: float) -> None:
         """Say it; one answer will come, within `timeout` seconds."""
         self._socket.settimeout(timeout)
-        name, incarnation, step, contributions, report = request
-        said = [(*rest, [digest.hex() for digest in digests]) for *rest, digests in contributions]
-        self._socket.sendall(json.dumps((name, incarnation, step, said, report)).encode() + b"\n")
+        contributions = [_plain(contribution) for contribution in request.contributions]
+        self._socket.sendall(json.dumps(request._replace(contributions=contributions)).encode() + b"\n")  # type: ignore[arg-type]
 
     @property
     def answered(self) -> bool:
         """Whether `receive` would not have to wait."""
         return bool(select.select([self._socket], [], [], 0)[0])
 
-    def receive(self) -> Order:
+    def receive(self) -> Command:
         """The answer, as soon as it is there."""
         kind, incarnation, step, slots, blocks, lease, weights = json.loads(_whole(self._file.readline()))
         rank, members = lease
-        return Order(kind, incarnation, step, slots, tuple(Block(*b) for b in blocks), (rank, members), weights)
+        return Command(kind, incarnation, step, slots, tuple(Block(*b) for b in blocks), (rank, members), weights)
 
     def close(self) -> None:
         """Hang up."""
@@ -78,8 +66,8 @@ class Line:
         self._socket.close()
 
 
-async def listen(answer: Callable[[Request], Awaitable[Order]]) -> tuple[str, asyncio.Server | None]:
-    """Answer whoever speaks, in this event loop; the address for `Line.open`, empty where the system has no such
+async def listen(answer: Callable[[Request], Awaitable[Command]]) -> tuple[str, asyncio.Server | None]:
+    """Answer whoever speaks, in this event loop; the address for `SocketLine.open`, empty where the system has no such
     sockets, and the listening server."""
     if not hasattr(socket, "SO_PEERCRED"):
         return "", None
@@ -89,8 +77,8 @@ async def listen(answer: Callable[[Request], Awaitable[Order]]) -> tuple[str, as
         try:
             if _same_user(writer.get_extra_info("socket")):
                 while line := await reader.readline():
-                    order = await answer(_request(line))
-                    writer.write(json.dumps(order).encode() + b"\n")
+                    command = await answer(_request(line))
+                    writer.write(json.dumps(command).encode() + b"\n")
                     await writer.drain()
         except Exception:
             pass  # the worker learns by its next call what is wrong
@@ -107,15 +95,23 @@ async def listen(answer: Callable[[Request], Awaitable[Order]]) -> tuple[str, as
 
 
 def _request(line: bytes) -> Request:
-    name, incarnation, step, said, report = json.loads(_whole(line))
-    return Request(name, incarnation, step, [_contribution(*parts) for parts in said], Report(*report))
+    name, incarnation, step, near, contributions, report = json.loads(_whole(line))
+    found = [_contribution(*parts) for parts in contributions]
+    return Request(name, incarnation, step, near, found, Report(*report))
+
+
+def _plain(contribution: Contribution) -> tuple[object, ...]:
+    """A contribution as JSON has it: no gradient, digests as hexadecimal text."""
+    block, row, partial = contribution
+    return block, row, partial.loss, partial.correct, partial.samples, [digest.hex() for digest in partial.digests]
 
 
 def _contribution(
     block: Sequence[int], row: int, loss: float, correct: int, samples: int, digests: Sequence[str]
 ) -> Contribution:
     start, size = block
-    return Block(start, size), row, loss, correct, samples, tuple(bytes.fromhex(digest) for digest in digests)
+    partial = Partial(ELSEWHERE, loss, correct, samples, tuple(bytes.fromhex(digest) for digest in digests))
+    return Contribution(Block(start, size), row, partial)
 
 
 def _whole(line: bytes) -> bytes:

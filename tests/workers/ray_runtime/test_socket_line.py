@@ -8,19 +8,20 @@ from contextlib import contextmanager
 
 import pytest
 
-from millrace.workers.ray_runtime.line import Line, Request, listen
-from millrace.workers.ray_runtime.messages import STOP, WORK, Order, Report
-from millrace.workers.tree import Block
+from millrace.workers.ray_runtime.messages import ELSEWHERE, STOP, WORK, Command, Contribution, Report, Request
+from millrace.workers.ray_runtime.socket_line import SocketLine, listen
+from millrace.workers.tree import Block, Partial
 
 DIGESTS = (bytes(range(32)), bytes(range(32, 64)))
-REQUEST = Request("worker-0", "abc", 7, [(Block(2, 2), 3, 0.1 + 0.2, 5, 140, DIGESTS)], Report(1e-9, 10, 20))
-ORDER = Order(WORK, "abc", 8, 5, (Block(0, 2), Block(4, 1)), (1, 2), 0)
+PARTIAL = Partial(ELSEWHERE, 0.1 + 0.2, 5, 140, DIGESTS)
+REQUEST = Request("worker-0", "abc", 7, True, [Contribution(Block(2, 2), 3, PARTIAL)], Report(1e-9, 10, 20))
+COMMAND = Command(WORK, "abc", 8, 5, (Block(0, 2), Block(4, 1)), (1, 2), 0)
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="no such sockets here")
 
 
 @contextmanager
-def listening(answer: Callable[[Request], Awaitable[Order]]) -> Iterator[str]:
+def listening(answer: Callable[[Request], Awaitable[Command]]) -> Iterator[str]:
     """The address of a loop that answers in a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -39,8 +40,8 @@ def listening(answer: Callable[[Request], Awaitable[Order]]) -> Iterator[str]:
         loop.close()
 
 
-def opened(address: str) -> Line:
-    line = Line.open(address)
+def opened(address: str) -> SocketLine:
+    line = SocketLine.open(address)
     assert line is not None
     return line
 
@@ -48,46 +49,46 @@ def opened(address: str) -> Line:
 def test_what_is_said_and_answered_arrives_as_it_was() -> None:
     heard: list[Request] = []
 
-    async def answer(request: Request) -> Order:
+    async def answer(request: Request) -> Command:
         heard.append(request)
-        return ORDER if request.contributions else Order(STOP)
+        return COMMAND if request.contributions else Command(STOP)
 
     with listening(answer) as address:
         line = opened(address)
         line.send(REQUEST, 10)
-        assert line.receive() == ORDER
+        assert line.receive() == COMMAND
         line.send(REQUEST._replace(contributions=[]), 10)
-        assert line.receive() == Order(STOP)
+        assert line.receive() == Command(STOP)
         line.close()
     assert heard == [REQUEST, REQUEST._replace(contributions=[])]
-    assert isinstance(heard[0].contributions[0][0], Block)
+    assert isinstance(heard[0].contributions[0].block, Block)
     assert isinstance(heard[0].report, Report)
 
 
 def test_it_says_whether_the_answer_is_there() -> None:
     gate = threading.Event()
 
-    async def answer(request: Request) -> Order:
+    async def answer(request: Request) -> Command:
         await asyncio.to_thread(gate.wait, 10)
-        return ORDER
+        return COMMAND
 
     with listening(answer) as address:
         line = opened(address)
         line.send(REQUEST, 10)
         assert not line.answered
         gate.set()
-        assert line.receive() == ORDER
+        assert line.receive() == COMMAND
         assert not line.answered
         line.close()
 
 
 def test_it_breaks_where_the_server_fails_or_is_late() -> None:
-    async def fail(request: Request) -> Order:
+    async def fail(request: Request) -> Command:
         raise KeyError("out of order")
 
-    async def sleep(request: Request) -> Order:
+    async def sleep(request: Request) -> Command:
         await asyncio.sleep(30)
-        return ORDER
+        return COMMAND
 
     with listening(fail) as address:
         line = opened(address)
@@ -106,9 +107,9 @@ def test_it_breaks_where_the_server_fails_or_is_late() -> None:
 def test_half_a_line_is_none() -> None:
     heard: list[Request] = []
 
-    async def answer(request: Request) -> Order:
+    async def answer(request: Request) -> Command:
         heard.append(request)
-        return ORDER
+        return COMMAND
 
     with listening(answer) as address:
         with socket.socket(socket.AF_UNIX) as torn:
@@ -117,6 +118,6 @@ def test_half_a_line_is_none() -> None:
             torn.sendall(b'["worker-0", "abc"')
             torn.shutdown(socket.SHUT_WR)
             assert torn.recv(1) == b""
-        assert Line.open("millrace-nobody") is None
-        assert Line.open("") is None
+        assert SocketLine.open("millrace-none") is None
+        assert SocketLine.open("") is None
     assert heard == []
