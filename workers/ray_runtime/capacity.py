@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+# Private: no public call says how many nodes are on their way (`ray status` reads the same entry), and demands are made
+# in `ray.autoscaler.sdk` alone. `test_private_ray` notices where they go.
 from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
 from ray.autoscaler.sdk import request_resources
 from ray.exceptions import RayError

@@ -1,29 +1,24 @@
 """The Ray that a run uses: its own on this machine, or a cluster that runs already. Every wait has a deadline."""
 
-import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import worker as ray_worker
 from ray.exceptions import RayError
 
-import millrace
 from millrace.errors import DeadlineError, MillraceError, UsageError
 from millrace.workers.ray_runtime.last_words import last_words
+from millrace.workers.ray_runtime.own_ray import ROOT, agents, start
+from millrace.workers.ray_runtime.quiet import quiet
 from millrace.workers.ray_runtime.reach import reach
 
-ROOT = Path(millrace.__file__).resolve().parents[1]  # the folder that this package is imported from
 CONNECT = 30.0  # seconds to reach a cluster
 MIB = 1 << 20
-# Of the command lines of Ray's agents, before and after they name themselves.
-AGENTS = (b"dashboard/agent.py", b"runtime_env/agent/main.py", b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ class Need:
 def connected(address: str | None, need: Need) -> Iterator[bool]:
     """Connect to Ray; True where it is the run's own, which ends with the block.
 
-    None: an own Ray on this machine, with as many logical CPUs as the run asks for; never a stranger's. "auto" or
+    None: an own Ray on this machine, with as many logical CPUs as the run asks for; it joins no other. "auto" or
     HOST:PORT: a cluster that runs already. An existing connection of this process is used as it is.
     """
     if ray.is_initialized():
@@ -47,25 +42,12 @@ def connected(address: str | None, need: Need) -> Iterator[bool]:
     # Ray puts a handler of its own for SIGTERM in place, which ends the process without a checkpoint.
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _start(need) if address is None else _join(address)
+        start(need.cpus, need.memory) if address is None else _join(address)
         _restore(handlers)
-        with last_words("", _agents() if address is None else []):
+        with last_words("", agents() if address is None else []):
             yield address is None
     finally:
         ray.shutdown()
-
-
-def _agents() -> list[int]:
-    """The processes that would ask for an own Ray for a minute after a kill of this one; all others end with it."""
-    node: Any = ray_worker._global_node
-    raylet = node.all_processes["raylet"][0].process.pid
-    found = []
-    for children in Path(f"/proc/{raylet}/task").glob("*/children"):
-        with suppress(OSError):
-            for process in children.read_text().split():
-                command = Path(f"/proc/{process}/cmdline").read_bytes()
-                found += [int(process)] if any(name in command for name in AGENTS) else []
-    return found
 
 
 def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
@@ -76,60 +58,16 @@ def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
         return  # not the main thread: there Ray puts no handlers in place either
 
 
-def environment() -> dict[str, str]:
-    """What the processes of an own Ray need beside this one's own environment: this project on their path."""
-    return {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
-
-
 def inside_job() -> bool:
     """Whether this process is the driver of `ray job submit`, whose working folder is a copy of the project."""
     return bool(os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR"))  # Ray's own name for it
 
 
-def _quiet() -> None:
-    """Ray's own lines on the terminal tell of its inner life; what concerns the user is said by this project."""
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    # What Ray hears of lost nodes and processes it prints to standard output, where `--json` puts its records.
-    ray_worker.print_to_stdstream = _unsaid
-
-
-def _unsaid(data: object, ignore_prefix: bool) -> None:
-    logging.getLogger("ray").info("%s", data)
-
-
-def _start(need: Need) -> None:
-    """The processes of an own Ray inherit this one's environment: one named by a runtime_env would make every actor
-    wait for an agent, and for a process that Ray has not started ahead."""
-    _quiet()
-    before = os.environ.get("PYTHONPATH")
-    os.environ.update(environment())
-    try:
-        ray.init(
-            address="local",
-            num_cpus=need.cpus,
-            object_store_memory=max(need.memory, 128 * MIB),
-            include_dashboard=False,
-            configure_logging=False,
-            log_to_driver=False,
-        )
-    finally:
-        _put_back("PYTHONPATH", before)
-
-
-def _put_back(name: str, value: str | None) -> None:
-    if value is None:
-        del os.environ[name]
-    else:
-        os.environ[name] = value
-
-
 def _join(address: str) -> None:
-    _quiet()
     environment = None if inside_job() else {"py_modules": [str(ROOT / "millrace")]}
     target = reach(address)
     try:
-        with _deadline(CONNECT, f"the Ray cluster at {address}"):
+        with _deadline(CONNECT, f"the Ray cluster at {address}"), quiet():
             ray.init(address=target, configure_logging=False, log_to_driver=False, runtime_env=environment)
     except MillraceError:
         raise
@@ -182,7 +120,7 @@ def nodes() -> list[dict[str, Any]]:
 
 
 def resources(which: str) -> dict[str, float]:
-    """Resources by name: "cluster" for all of them, "available" for what nobody holds."""
+    """Resources by name: "cluster" for all of them, "available" for what is free."""
     known = ray.cluster_resources() if which == "cluster" else ray.available_resources()  # type: ignore[no-untyped-call]
     return dict(known)
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import grpc
 import ray
+
+# Private: `ray.init` tries for minutes to reach a cluster that is not there and does not say why; only these ask it
+# once, with a deadline, and with the user's token. `test_private_ray` notices where they go.
 from ray._private.authentication.authentication_token_setup import maybe_enable_token_auth_if_token_available
 from ray._private.grpc_utils import init_grpc_channel
 from ray._private.services import canonicalize_bootstrap_address_or_die
@@ -31,7 +34,12 @@ CAUSES = {
     ),
     grpc.StatusCode.UNAVAILABLE: (UsageError, "is not there", "a cluster that runs", START_ONE),
 }
-OTHER = UsageError, "gives a strange answer", "Ray's head (its own port, 6379 by default)", "check the address"
+OTHER = (
+    UsageError,
+    "gives an answer that is not Ray's",
+    "Ray's head (its own port, 6379 by default)",
+    "check the address",
+)
 
 
 def reach(address: str) -> str:
@@ -100,5 +108,5 @@ def _check_versions(address: str, theirs: dict[str, str]) -> None:
             f"the Ray cluster at {address} has other versions than this program",
             expected=f"Ray {ray.__version__} and Python {python}, as here",
             got=f"Ray {theirs['ray_version']} and Python {theirs['python_version']} on the cluster",
-            do="install requirements/run.txt with one Python on every node, and start the cluster anew",
+            do="install requirements/run.txt with one Python on every node, and start the cluster again",
         )

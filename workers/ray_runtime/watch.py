@@ -5,6 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+
+# Private: what an object store has spilled is a number of its node alone, which no public call gives.
+# `test_private_ray` notices where they go.
 from ray._private.grpc_utils import init_grpc_channel
 from ray.core.generated import node_manager_pb2, node_manager_pb2_grpc
 
@@ -29,7 +32,7 @@ class Spilling:
         self._next = time.monotonic() + LOOK
 
     def look(self) -> list[tuple[str, str]]:
-        """Nodes (id, what happened) that have spilled, each said anew when it is twice as much; mostly none."""
+        """Nodes (id, what happened) that have spilled, each said again when it is twice as much; mostly none."""
         if time.monotonic() < self._next:
             return []
         self._next = time.monotonic() + LOOK

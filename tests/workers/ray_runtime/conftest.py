@@ -20,7 +20,7 @@ def shared_ray() -> Iterator[None]:
     It writes its token to the HOME of all tests: a process reads a token once, so another home would have none.
     """
     ray = pytest.importorskip("ray")
-    from millrace.workers.ray_runtime.cluster import environment
+    from millrace.workers.ray_runtime.own_ray import environment
 
     ray.init(
         address="local",
