@@ -1,4 +1,4 @@
-"""The crew: threads that wait for something else lend a hand with work that is cut into pieces."""
+"""The crew: threads that wait for something else help with work that is cut into pieces."""
 
 import threading
 import time
@@ -27,7 +27,7 @@ class Crew:
 
     @property
     def busy(self) -> bool:
-        """Whether there is a piece that nobody has begun."""
+        """Whether there is a piece that was not begun."""
         return self._next < self._end
 
     def spread(self, work: Work, size: int) -> None:

@@ -65,7 +65,7 @@ class Dispatcher:
         if self.ended or self.version >= self.limit:
             return None
         fresh = not self.leases.has_begun(name)
-        blocks = self.leases.take(name, self.server.missing())
+        blocks = self.leases.assign(name, self.server.missing())
         if not blocks:
             return None
         self.retries += 0 if fresh else len(blocks)

@@ -48,7 +48,7 @@ def in_threads(
                 running.add(pool.submit(work, index))
             if not running:
                 break
-            # A short wait, so that a stop is heard while shards take long.
+            # A short wait, so that a stop is seen while shards take long.
             done, running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 error = future.exception()

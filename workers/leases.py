@@ -51,17 +51,17 @@ class Leases:
             self._loose.update(range(block.start, min(block.end, self._slots)))
 
     def loosen(self, missing: Iterable[int]) -> None:
-        """These slots were waited for too long: whoever is idle may take them as well."""
+        """These slots were waited for too long: who is idle may take them as well."""
         self._loose.update(missing)
 
     def has_begun(self, name: str) -> bool:
         """Whether the member has been handed something of the current step already."""
         return bool(self._out.get(name))
 
-    def take(self, name: str, missing: Iterable[int]) -> list[Block]:
+    def assign(self, name: str, missing: Iterable[int]) -> list[Block]:
         """Work for an idle member: its share of the step first, then a piece of what is loose. Empty: nothing to do.
 
-        missing: the slots that nobody has contributed yet.
+        missing: the slots that were not contributed yet.
         """
         if name not in self._members:
             return []

@@ -1,7 +1,7 @@
-"""The ledger: what was trained on, as a chain of digests that anybody can compute again from the configuration.
+"""The ledger: what was trained on, as a chain of digests that can be computed again by anyone from the configuration.
 
 Each slot's digest is taken by the worker from the very batch that it trained on: sample ids, labels, pixels. The
-server chains them in slot order, step after step; the chain starts anew with each epoch.
+server chains them in slot order, step after step; each epoch starts a chain of its own.
 """
 
 import hashlib

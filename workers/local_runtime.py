@@ -1,6 +1,6 @@
 """The local runtime: gradient workers as threads of this process, around one parameter server.
 
-Nobody waits idly: a worker whose contribution is in makes batches ahead until the last contribution comes; whoever
+No thread waits idly: a worker whose contribution is in makes batches ahead until the last contribution comes; whoever
 brings that one updates the weights, and the others help. A step costs no message and no copy of an array.
 """
 
@@ -67,7 +67,7 @@ class LocalRuntime:
     def allow(self, limit: int) -> None:
         with self._moved:
             self._limit = limit
-            # The time until somebody allows the next step is no step's time.
+            # The time until the next step is allowed is no step's time.
             self._last = time.perf_counter()
             self._moved.notify_all()
 

@@ -78,7 +78,7 @@ class ServerState:
 class ParameterServer:
     """Takes contributions to one step at a time, each slot once; updates when all slots are covered.
 
-    Safe in threads: `contribute` in any number of them; whoever is told that the step is complete calls `update`.
+    Safe in threads: `contribute` in any number of them; the one that completes the step calls `update`.
     """
 
     def __init__(self, setup: Setup, state: ServerState | None = None) -> None:
@@ -114,26 +114,31 @@ class ParameterServer:
         A contribution to another step, or to slots of which one is covered, is dropped whole.
         """
         with self._lock:
-            if self._reduction is None or step != self.version or not self._reduction.take(block, partial):
+            if self._reduction is None or step != self.version or not self._reduction.add(block, partial):
                 return False, False
             return True, self._reduction.complete
 
     def missing(self) -> list[int]:
-        """The slots of the current step that nobody has contributed yet."""
+        """The slots of the current step that were not contributed yet."""
         with self._lock:
             return self._reduction.missing() if self._reduction else []
 
     def update(self, spread: Spread | None = None) -> Update:
         """Average the complete step's gradients and move the weights. Diverged where the loss is not finite: the
         weights stay as they were before the step. spread: see `model.updates`; it changes no bit."""
+        # `_updating` is held for the whole update, so that a snapshot falls between two. `_lock` is not: contributions
+        # that come late, and are dropped, need not wait for the milliseconds that it takes.
         with self._updating:
             if self._reduction is None:
                 raise TrainingError("there is no step left to update", got=f"version {self.version}")
+            # Complete, so nothing changes it any more. The kernel adds the two halves while it reads them: one pass
+            # over the memory less.
             left, right = self._reduction.halves()
             state, step = self._state, self.version
             loss = left.loss + (right.loss if right else 0.0)
             correct = left.correct + (right.correct if right else 0)
             samples = left.samples + (right.samples if right else 0)
+            # Both checks come before a weight is touched: what is served and kept after a breakdown is the last good.
             if not math.isfinite(loss):
                 raise _not_finite(step, loss)
             sums_of = left.gradient, right.gradient if right else None
@@ -146,11 +151,12 @@ class ParameterServer:
             self._setup.updates.step(move, spread)
             ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
             sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
+            # The line of an epoch's last step has the whole epoch's sums; the state after it begins the next ones.
             edge = (step + 1) % self._setup.order.steps_per_epoch == 0
             kept = (0.0, 0, 0, EMPTY) if edge else sums
             with self._lock:
                 state = ServerState(step + 1, state.weights, state.optimizer, *kept)
-                # The view first: whoever sees the new version reads it at once, without the lock.
+                # The view first: who sees the new version reads the view at once, without the lock.
                 self._view = self._publish(state)
                 self._state = state
                 self._open()

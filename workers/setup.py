@@ -31,14 +31,17 @@ class Setup:
 
     @cached_property
     def images(self) -> npt.NDArray[np.uint8]:
+        """Of the training table, uint8 (n, C, H, W): a view of its memory."""
         return images(self.dataset.train)
 
     @cached_property
     def labels(self) -> npt.NDArray[np.uint8]:
+        """Of the training table, uint8 (n,)."""
         return labels(self.dataset.train)
 
     @cached_property
     def split(self) -> Split:
+        """The rows of the training table to train on and to validate on, int64 each, with nothing in common."""
         if self.exported is not None:
             held_from = self.exported.manifest.splits["train"].per_epoch
             rows = np.arange(len(self.labels), dtype=np.int64)
@@ -53,6 +56,7 @@ class Setup:
 
     @cached_property
     def stream(self) -> Stream:
+        """The batches of every step. UsageError where the job wants what an export cannot give."""
         if self.exported is not None:
             _check_export(self.job, self.exported)
             return StoredStream(self.exported, batch=self.batch, slot_size=self.job.slot_size)
@@ -69,19 +73,23 @@ class Setup:
 
     @property
     def order(self) -> Order:
+        """Which samples each step and slot has."""
         return self.stream.order
 
     @property
     def total_steps(self) -> int:
+        """The steps of the whole run, all epochs."""
         return self.job.epochs * self.order.steps_per_epoch
 
     @cached_property
     def network(self) -> Network:
+        """The network for these images and classes. UsageError where its options do not fit."""
         inputs, classes = int(np.prod(self.images.shape[1:])), len(self.dataset.spec.classes)
         return Network(self.job.network, inputs, classes, self.job.regularization)
 
     @cached_property
     def inputs(self) -> Inputs:
+        """How pixels become the network's float32 inputs: by the statistics of the training rows, or by 255."""
         if self.job.normalize == "unit":
             return Inputs.unit(self.images.shape[1])
         if self.exported is not None:
@@ -90,14 +98,17 @@ class Setup:
 
     @cached_property
     def optimizer(self) -> Optimizer:
+        """The update rule, with its ranges of the flat weights."""
         return optimizer(self.job.optimizer, self.network.layout)
 
     @cached_property
     def updates(self) -> Updates:
+        """The update rule with what the job puts around it: clipping, max-norm, averaging, noise."""
         return Updates(self.optimizer, self.job.regularization, self.job.seed)
 
     @cached_property
     def schedule(self) -> Schedule:
+        """The learning rate of every step, before the plateau's cuts."""
         return schedule(self.job.schedule, self.job.optimizer.rate, self.total_steps, self.order.steps_per_epoch)
 
     def check(self) -> None:
@@ -117,7 +128,7 @@ class Setup:
 
 
 def _check_export(job: Job, dataset: ExportedDataset) -> None:
-    """Refuse what would draw anew from rows that are drawn already."""
+    """Refuse what would draw again from rows that are drawn already."""
     epochs = dataset.manifest.splits["train"].epochs
     if job.epochs > epochs:
         raise UsageError(

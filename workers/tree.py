@@ -112,7 +112,7 @@ class Reduction:
         """The slots not covered yet."""
         return [slot for slot in range(self.slots) if not self.covered >> slot & 1]
 
-    def take(self, block: Block, partial: Partial) -> bool:
+    def add(self, block: Block, partial: Partial) -> bool:
         """Add a block's partial sum; False (and nothing changed) where any of its slots is covered already."""
         self._check(block)
         mask = ((1 << min(block.end, self.slots)) - 1) & ~((1 << block.start) - 1)

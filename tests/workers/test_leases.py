@@ -17,10 +17,10 @@ def test_members_hold_even_shares_in_the_order_of_joining() -> None:
         leases.join(name)
     leases.begin(8)
     missing = range(8)
-    assert leases.take("a", missing) == [Block(0, 2)]
-    assert leases.take("b", missing) == [Block(2, 2), Block(4, 1)]
-    assert leases.take("c", missing) == [Block(5, 1), Block(6, 2)]
-    assert leases.take("a", missing) == []
+    assert leases.assign("a", missing) == [Block(0, 2)]
+    assert leases.assign("b", missing) == [Block(2, 2), Block(4, 1)]
+    assert leases.assign("c", missing) == [Block(5, 1), Block(6, 2)]
+    assert leases.assign("a", missing) == []
 
 
 def test_who_leaves_loses_its_slots_to_the_idle() -> None:
@@ -28,11 +28,11 @@ def test_who_leaves_loses_its_slots_to_the_idle() -> None:
     leases.join("a")
     leases.join("b")
     leases.begin(4)
-    assert leases.take("a", range(4)) == [Block(0, 2)]
-    assert leases.take("b", range(4)) == [Block(2, 2)]
+    assert leases.assign("a", range(4)) == [Block(0, 2)]
+    assert leases.assign("b", range(4)) == [Block(2, 2)]
     leases.leave("b")
     # Slots 0 and 1 have arrived from a, which is idle now.
-    assert slots_of(leases.take("a", [2, 3]) + leases.take("a", [2, 3]), 4) == {2, 3}
+    assert slots_of(leases.assign("a", [2, 3]) + leases.assign("a", [2, 3]), 4) == {2, 3}
 
 
 def test_a_straggler_is_helped_in_smaller_blocks() -> None:
@@ -40,11 +40,11 @@ def test_a_straggler_is_helped_in_smaller_blocks() -> None:
     leases.join("slow")
     leases.join("quick")
     leases.begin(8)
-    assert leases.take("slow", range(8)) == [Block(0, 4)]
-    assert leases.take("quick", range(8)) == [Block(4, 4)]
+    assert leases.assign("slow", range(8)) == [Block(0, 4)]
+    assert leases.assign("quick", range(8)) == [Block(4, 4)]
     leases.loosen([0, 1, 2, 3])
-    assert leases.take("quick", [0, 1, 2, 3]) == [Block(0, 2)]
-    assert leases.take("quick", [2, 3]) == [Block(2, 1)]
+    assert leases.assign("quick", [0, 1, 2, 3]) == [Block(0, 2)]
+    assert leases.assign("quick", [2, 3]) == [Block(2, 1)]
 
 
 def test_a_stranger_and_a_member_of_the_next_step_get_nothing_that_is_held() -> None:
@@ -52,10 +52,10 @@ def test_a_stranger_and_a_member_of_the_next_step_get_nothing_that_is_held() -> 
     leases.join("a")
     leases.begin(2)
     leases.join("b")
-    assert leases.take("stranger", [0, 1]) == []
-    assert leases.take("b", [0, 1]) == []
+    assert leases.assign("unknown", [0, 1]) == []
+    assert leases.assign("b", [0, 1]) == []
     leases.begin(2)
-    assert leases.take("b", [0, 1]) == [Block(1, 1)]
+    assert leases.assign("b", [0, 1]) == [Block(1, 1)]
 
 
 @settings(max_examples=150, deadline=None)
@@ -74,9 +74,9 @@ def test_as_long_as_one_member_works_every_slot_is_computed(data: st.DataObject)
         name = data.draw(st.sampled_from(names))
         match data.draw(st.sampled_from(["work", "work", "work", "lose", "crash", "loosen"])):
             case "work":
-                missing -= slots_of(leases.take(name, missing), slots)
+                missing -= slots_of(leases.assign(name, missing), slots)
             case "lose":
-                leases.take(name, missing)  # taken, and never contributed
+                leases.assign(name, missing)  # taken, and never contributed
                 leases.leave(name)
                 leases.join(name)
             case "crash":
@@ -87,5 +87,5 @@ def test_as_long_as_one_member_works_every_slot_is_computed(data: st.DataObject)
     leases.loosen(missing)
     for _ in range(slots):
         for name in names:
-            missing -= slots_of(leases.take(name, missing), slots)
+            missing -= slots_of(leases.assign(name, missing), slots)
     assert not missing

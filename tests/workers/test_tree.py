@@ -70,7 +70,7 @@ def test_any_partition_in_any_order_gives_the_bits_of_the_sequential_tree(case: 
     reduction = Reduction(slots)
     for block in blocks:
         assert not reduction.complete
-        assert reduction.take(block, sequential(block, slots))
+        assert reduction.add(block, sequential(block, slots))
     assert reduction.complete
     assert same(whole(reduction), sequential(root(slots), slots))
 
@@ -84,11 +84,11 @@ def test_a_block_that_touches_a_covered_slot_changes_nothing(
     strangers = [block for block in other[1] if block.start < slots and block.size <= root(slots).size]
     for block in [*strangers, *blocks, *strangers]:
         own = set(range(block.start, min(block.end, slots)))
-        assert reduction.take(block, sequential(block, slots)) == (not covered & own)
+        assert reduction.add(block, sequential(block, slots)) == (not covered & own)
         covered |= own if not covered & own else set()
         assert reduction.missing() == sorted(set(range(slots)) - covered)
     for slot in reduction.missing():
-        assert reduction.take(Block(slot, 1), leaf(slot))
+        assert reduction.add(Block(slot, 1), leaf(slot))
     assert same(whole(reduction), sequential(root(slots), slots))
 
 
@@ -96,7 +96,7 @@ def test_a_missing_leaf_is_skipped_and_not_added_as_zero() -> None:
     negative = np.full(WIDTH, -0.0, np.float32)
     reduction = Reduction(3)
     for slot in range(3):
-        reduction.take(Block(slot, 1), Partial(negative.copy(), -0.0, 0, 1))
+        reduction.add(Block(slot, 1), Partial(negative.copy(), -0.0, 0, 1))
     total = whole(reduction)
     assert total.gradient.tobytes() == negative.tobytes()
     assert math.copysign(1, total.loss) == -1
@@ -127,7 +127,7 @@ def test_shares_cover_every_slot_once_and_are_even(slots: int, workers: int) -> 
 def test_tree_sum_is_the_sum_of_the_tree(values: list[float]) -> None:
     reduction = Reduction(max(1, len(values)))
     for slot, value in enumerate(values or [0.0]):
-        reduction.take(Block(slot, 1), Partial(np.zeros(1, np.float32), value, 0, 1))
+        reduction.add(Block(slot, 1), Partial(np.zeros(1, np.float32), value, 0, 1))
     assert tree_sum(values) == whole(reduction).loss
     assert tree_sum(values) == pytest.approx(math.fsum(values), abs=1e-6)
 
@@ -142,12 +142,12 @@ def test_relations_of_blocks() -> None:
 @pytest.mark.parametrize("block", [Block(1, 2), Block(0, 3), Block(0, 0), Block(5, 1), Block(-1, 1), Block(0, 16)])
 def test_what_is_no_block_of_the_tree_is_refused(block: Block) -> None:
     with pytest.raises(UsageError, match="no block of this step's tree"):
-        Reduction(5).take(block, leaf(0))
+        Reduction(5).add(block, leaf(0))
 
 
 def test_halves_of_an_incomplete_step_and_a_step_without_slots_are_refused() -> None:
     reduction = Reduction(2)
-    reduction.take(Block(1, 1), leaf(1))
+    reduction.add(Block(1, 1), leaf(1))
     with pytest.raises(UsageError, match="not complete"):
         reduction.halves()
     with pytest.raises(UsageError, match="no slots"):

@@ -47,7 +47,7 @@ class Actors:
         self.server: Any = None
         self.server_node = ""
         self._here = str(ray.get_runtime_context().get_node_id())
-        # Beside the driver: there is the user's cache, and while the driver lives, so does this copy of the data.
+        # On the driver's node: there is the user's cache, and while the driver lives, so does this copy of the data.
         here = NodeAffinitySchedulingStrategy(self._here, soft=True)
         fetcher: Any = ray.remote(FetcherActor)
         self._fetcher = fetcher.options(
@@ -187,7 +187,7 @@ class Actors:
             worker.actor.use.remote(self.augmenters.handles)
 
     def give_up(self) -> Loss | None:
-        """End an augmenter, or one of several workers, so that its CPU is free; None where nobody can be spared."""
+        """End an augmenter, or one of several workers, so that its CPU is free; None where none can be spared."""
         loss = self.augmenters.give_up()
         if loss is not None:
             self.assign()

@@ -27,7 +27,7 @@ class AugmenterActor:
 
     def make(self, begin: int, end: int, lease: tuple[int, int]) -> pa.Buffer:
         """The batches of a lease's slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which
-        is read from shared memory without a copy. What each schema says of its batch travels beside the batch."""
+        is read from shared memory without a copy. What each schema says of its batch travels next to the batch."""
         sink = pa.BufferOutputStream()
         writer = None
         for step, slot in keys(self._stream.order, begin, end, lease):
@@ -55,5 +55,5 @@ def keys(order: Order, begin: int, end: int, lease: tuple[int, int]) -> list[tup
 def nearest(augmenters: Sequence[tuple[Any, str]], node: str, number: int) -> Any:
     """The augmenter for a worker of this number and node, of (actor, node): one of its own node where there is any;
     None where there is none at all."""
-    near = [actor for actor, where in augmenters if where == node] or [actor for actor, _ in augmenters]
+    near = [actor for actor, place in augmenters if place == node] or [actor for actor, _ in augmenters]
     return near[number % len(near)] if near else None

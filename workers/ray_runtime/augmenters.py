@@ -15,7 +15,7 @@ from millrace.workers.ray_runtime.causes import why
 from millrace.workers.ray_runtime.cluster import alive_nodes, nodes
 
 FOREVER = -1
-ROOM = 2  # CPUs that a node has at least, to have an augmenter of its own beside a worker
+ROOM = 2  # CPUs of a node that has an augmenter of its own: a worker wants one too
 
 
 class Loss(NamedTuple):
@@ -76,7 +76,7 @@ class Augmenters:
         alive = alive_nodes()
         losses = []
         for augmenter in list(self._all):
-            before, cause = augmenter.node, self._heard(augmenter)
+            before, cause = augmenter.node, self._asked(augmenter)
             if self._wanted is None and before not in alive:
                 cause = "its node was lost"
                 self.end(augmenter.name)
@@ -101,15 +101,15 @@ class Augmenters:
 
     def _add(self, node: str) -> None:
         # Where so many are wanted, those of a lost node come back on another one; soft allows that.
-        where = NodeAffinitySchedulingStrategy(node, soft=self._wanted is not None)
+        strategy = NodeAffinitySchedulingStrategy(node, soft=self._wanted is not None)
         maker = ray.remote(AugmenterActor).options(
-            num_cpus=1, max_restarts=FOREVER, max_task_retries=0, scheduling_strategy=where
+            num_cpus=1, max_restarts=FOREVER, max_task_retries=0, scheduling_strategy=strategy
         )
         actor: Any = maker.remote(self._job, [self._data])
         self._all.append(_Augmenter(f"augmenter-{next(self._names)}", actor, node, "", actor.hello.remote()))
 
-    def _heard(self, augmenter: _Augmenter) -> str:
-        """Why the augmenter was lost since it was last heard of; empty where it was not, or nothing is known."""
+    def _asked(self, augmenter: _Augmenter) -> str:
+        """Why the augmenter was lost since its last answer; empty where it was not, or nothing is known."""
         if not ray.wait([augmenter.greeting], timeout=0)[0]:
             return ""
         cause = ""

@@ -53,7 +53,7 @@ class _Crew:
         self._running: dict[Any, tuple[Any, int]] = {}
         self._left: deque[int] = deque()
         self._lost: Counter[int] = Counter()
-        self._stillborn = 0
+        self._failed_starts = 0
         self._failed: BaseException | None = None
         for _ in range(size):
             self._hire()
@@ -95,13 +95,13 @@ class _Crew:
         except RayTaskError as error:
             self._fail(cause_of(error))
         except RayError as error:
-            self._stillborn += 1
-            if self._stillborn < TRIES:
+            self._failed_starts += 1
+            if self._failed_starts < TRIES:
                 self._hire()
             else:
                 self._fail(MillraceError("the cluster starts no actor", got=why(error), do=LOGS))
         else:
-            self._stillborn = 0
+            self._failed_starts = 0
             self._idle.append(actor)
 
     def _finished(self, reference: Any) -> Done | None:
@@ -142,7 +142,7 @@ class _Crew:
 
 class RayExecutor:
     """An executor, as `export_local.LocalExecutor`, of actors. actors: 0 for as many as there are CPUs. address: of a
-    cluster that runs already; None: an own Ray on this machine, never a stranger's."""
+    cluster that runs already; None: an own Ray on this machine, it joins no other."""
 
     def __init__(self, writer: ShardWriter, actors: int, address: str | None) -> None:
         self._writer, self._actors, self._address = writer, actors, address

@@ -1,4 +1,4 @@
-"""What is done where this process ends without a word of its own: Ray ends a driver at once when its node is lost."""
+"""What is done where this process ends without saying why: Ray ends a driver at once when its node is lost."""
 
 import subprocess
 import sys
@@ -26,9 +26,9 @@ def last_words(text: str, processes: Sequence[int] = ()) -> Iterator[None]:
     ends with the block."""
     # -I and -S: nothing is imported that takes time. A session of its own: Ctrl-C is not for it.
     command = [sys.executable, "-I", "-S", "-c", PROGRAM, text, *map(str, processes)]
-    heir = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    other = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield
     finally:
         with suppress(OSError, subprocess.TimeoutExpired):
-            heir.communicate(b".", timeout=END)
+            other.communicate(b".", timeout=END)

@@ -1,4 +1,4 @@
-"""What actors say to each other: small frozen records; arrays travel beside them or lie in shared memory.
+"""What actors say to each other: small frozen records; arrays travel next to them or lie in shared memory.
 
 The way of a gradient: `Partial` (worker) → `Contribution`, in a `Request` → `Partial` again, summed by the server →
 `Update`, in a `Status` → the trainer's `StepDone`, which is its line in metrics.jsonl. A `Command` answers a request.

@@ -15,11 +15,12 @@ from millrace.workers.ray_runtime.messages import Status
 
 PERIOD = 1.0  # seconds between two looks at who could join
 PLACED = 60.0  # seconds for a worker that joins to be there
-MANNED = 300.0  # seconds that a run may be without any worker; a machine new to this program compiles kernels first
+UNSTAFFED = 300.0  # seconds that a run may be without any worker; a machine new to this program compiles kernels first
 GIVE_WAY = 30.0  # seconds for the server to start, where others may hold the CPU that it needs
-IN_VAIN = 20  # workers lost in a row without a step between
+LOSSES = 20  # workers lost in a row without a step between
 
-Incident = Callable[[str, str, str, str, int], None]  # kind, who, node, cause, step
+# What went wrong and was survived: (kind, who, node or "", cause, step).
+Incident = Callable[[str, str, str, str, int], None]
 
 
 @dataclass(frozen=True)
@@ -37,15 +38,15 @@ class Staffing:
     def __init__(self, actors: Actors, staff: Staff, incident: Incident, leave: Callable[[str], None]) -> None:
         self._actors, self._staff, self._incident, self._leave = actors, staff, incident, leave
         self._look_at = 0.0
-        self._manned = time.monotonic()
+        self._staffed = time.monotonic()
         self._rest, self._rest_until = PLACED, 0.0  # after a worker that joined nowhere
-        self._version, self._in_vain = -1, 0
+        self._version, self._losses = -1, 0
         self._foreign: set[str] = set()  # who was admitted with another environment
         self._grown: set[str] = set()  # workers beyond the least number that have not joined yet
 
     def begin(self) -> None:
         """Start what the least number of workers lacks."""
-        self._manned = time.monotonic()
+        self._staffed = time.monotonic()
         for _ in range(self._staff.least - self._actors.worker_count):
             self._actors.add_worker()
 
@@ -62,8 +63,8 @@ class Staffing:
                 self._refused(name, node, cause, step)
                 continue
             self._incident("worker lost", name, node, why(cause), step)
-            self._in_vain += 1
-            if self._in_vain > IN_VAIN:
+            self._losses += 1
+            if self._losses > LOSSES:
                 raise TrainingError(
                     "workers are lost again and again without a step between",
                     got=why(cause),
@@ -79,13 +80,16 @@ class Staffing:
                 self._grown.remove(name)
                 self._incident("worker joined", name, node, "a CPU was free", step)
         for name in set(status.members) - self._actors.workers:
-            self._leave(name)  # a call of its that was taken for lost was carried out
+            # Ended here, a member there: its `join` was taken for lost and carried out later. Without this its share
+            # of every step would wait for the straggler's deadline.
+            self._leave(name)
         for name in status.foreign.keys() - self._foreign:
             self._foreign.add(name)
             node = dict(zip(status.members, status.nodes, strict=True)).get(name, "")
             self._incident(MIXED, name, node, status.foreign[name], step)
-        self._in_vain = 0 if status.version > self._version else self._in_vain
+        self._losses = 0 if status.version > self._version else self._losses
         self._version = status.version
+        # What follows asks Ray and takes CPU from the workers: once a second.
         now = time.monotonic()
         if now < self._look_at:
             return
@@ -93,12 +97,13 @@ class Staffing:
         losses = self._actors.augmenters.watch()
         for loss in losses:
             self._incident("augmenter lost", *loss, step)
+        # A worker that has not joined yet may hold a CPU that still counts as free: none is added until it has.
         # Workers first: they can do without an augmenter.
         free = 0 if self._actors.late_workers(0.0) else int(resources("available").get("CPU", 0))
         free -= self._grow() if free else 0
         if (free > 0 and self._actors.augmenters.fill(free)) or losses:
             self._actors.assign()
-        self._check_manned(status, now)
+        self._check_staffed(status, now)
 
     def give_way(self, step: int, waited: float) -> None:
         """Free a CPU for the parameter server, where it has none: an augmenter's, or that of one of several workers."""
@@ -138,18 +143,18 @@ class Staffing:
             self._grown.add(name)
         return 1
 
-    def _check_manned(self, status: Status, now: float) -> None:
-        """Give up a worker that joins nowhere, and the run where nobody is at work."""
+    def _check_staffed(self, status: Status, now: float) -> None:
+        """Give up a worker that joins nowhere, and the run where none is at work."""
         if self._actors.worker_count > self._staff.least:
             for name in self._actors.late_workers(PLACED)[:1]:
                 self._actors.end_worker(name)
                 self._rest_until, self._rest = now + self._rest, 2 * self._rest
         if status.members:
-            self._manned = now
-        elif now - self._manned > MANNED:
+            self._staffed = now
+        elif now - self._staffed > UNSTAFFED:
             raise DeadlineError(
                 "no worker is at work",
-                expected=f"one within {MANNED:g} s",
+                expected=f"one within {UNSTAFFED:g} s",
                 got=f"{resources('available').get('CPU', 0):g} of {resources('cluster').get('CPU', 0):g} CPUs free",
                 do="add nodes with free CPUs, or ask for fewer --augmenters",
             )

@@ -20,6 +20,8 @@ Key = tuple[int, int]
 
 
 class _Asked(NamedTuple):
+    """A call of an augmenter: the steps [begin, end), the (step, slot) that its answer has in order, the answer."""
+
     begin: int
     end: int
     keys: list[Key]
@@ -52,13 +54,18 @@ class Supply:
 
     def expect(self, step: int, lease: tuple[int, int]) -> None:
         """From this step on the worker holds this lease: forget what another one had in store, and ask ahead."""
+        # `use` comes from another thread: the augmenter changes here alone, between two steps. Answers of the old one
+        # may never come, and are not waited for.
         if self._augmenter is not self._next_augmenter:
             self._augmenter, self._rest_until = self._next_augmenter, 0.0
             self._asked.clear()
+        # Another lease means other slots of every step: what was asked for or made is mostly of slots that others hold
+        # now, would fill the bound, and be used by no one. It is made again where it is needed: the same bits.
         if lease != self._lease:
             self._asked.clear()
             self._ready.clear()
         self._step, self._lease = step, lease
+        # Slots of earlier steps, which others have computed in this one's place, are never asked for again.
         for key in [key for key in self._ready if key[0] < step]:
             del self._ready[key]
         while self._asked and self._asked[0].end <= step:
