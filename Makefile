@@ -49,7 +49,7 @@ format: $(TEST) ## put the sources in order
 	$(PYTHON) -m ruff check --fix .
 
 .PHONY: test-all
-test-all: $(TEST) readers ## what `make test` leaves out: slow, Ray, real data (MILLRACE_TEST_MIRROR)
+test-all: $(TEST) readers peers ## what `make test` leaves out: slow, Ray, real data (MILLRACE_TEST_MIRROR)
 	$(PYTEST) -m "not ($(TESTED))" --durations 20 $(ARGS)
 
 .PHONY: bench

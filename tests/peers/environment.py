@@ -1,0 +1,31 @@
+"""The frameworks' environment (`make peers`), and programs in it."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+needed = pytest.mark.skipif(not PYTHON.exists(), reason="the frameworks' environment is missing: make peers")
+
+
+def has(module: str) -> bool:
+    """Whether a framework is installed there: some have no wheels for every machine."""
+    return PYTHON.exists() and subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True).returncode == 0
+
+
+def run(*arguments: str | Path, folder: Path, seconds: float = 300) -> str:
+    """What a program of that environment prints; it must end with exit code 0. `millrace` is installed there."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(word) for word in (PYTHON, *arguments)],
+        cwd=folder,
+        env={**environment, "HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
