@@ -31,7 +31,7 @@ def main() -> None:
     network.compile("adam", loss, metrics=["accuracy"])
     # One generator for all epochs: Keras takes len(stream) batches of it for each, and knows generators by their type.
     batches = (batch for batch in stream.numpy(given.epochs, layout="NHWC"))
-    network.fit(batches, epochs=given.epochs, steps_per_epoch=len(stream), verbose=0)
+    network.fit(batches, epochs=given.epochs, steps_per_epoch=len(stream), shuffle=False, verbose=0)
 
     test = millrace.stream(given.dataset, batch=120, split="test")
     scaled = test.numpy(1, layout="NHWC", mean=stream.mean, std=stream.std)
