@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from millrace.library.networks import network as network
     from millrace.library.run import open_run as open_run
     from millrace.library.training import resume as resume, train as train
-    from millrace.loading.datastream import stream as stream
+    from millrace.loading.opening import stream as stream
     from millrace.pipeline.policy import Policy as Policy
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -1,27 +1,28 @@
-"""`millrace.stream`: any step of a dataset's augmented batches, by number."""
+"""The addressable stream that users hold: any step by number, ranks, state, and loaders that read ahead."""
 
-import os
 import weakref
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from millrace.counters import check_seed
 from millrace.errors import UsageError
-from millrace.loading.data import SPLITS, opened, whole
+from millrace.extras import extras_named
+from millrace.loading.data import whole
 from millrace.loading.delivery import LAYOUTS, Delivery, columns_of, one_of, scaling
 from millrace.loading.loader import Loader
-from millrace.loading.source import Choice, Source
+from millrace.loading.source import Source
 from millrace.loading.state import state_of, step_of
 from millrace.pipeline.batch import size as arrow_bytes
 from millrace.pipeline.stream import Visited
 
-MIB = 1 << 20
-MOST_STEPS = 1 << 62
+if TYPE_CHECKING:
+    from millrace.loading.tensors import TorchLoader
+
 EPOCHS = 1 << 32  # the epoch is a word of the counter that draws are made from
 Numbers = float | Sequence[float] | None
 Made = TypeVar("Made")
@@ -89,6 +90,8 @@ class DataStream:
     def state(self) -> dict[str, Any]:
         """Where the stream stands: {"step": …} and what it is known by, as plain values for JSON or `torch.save`.
         It holds for every rank, world, number of threads and way of delivery."""
+        for loader in self._loaders:
+            loader.check_state()
         return state_of(self.step, self._source.identity)
 
     def step_of(self, state: Any) -> int:
@@ -132,11 +135,37 @@ class DataStream:
         brightness, in place of these. epochs: see `Loader`.
         """
         delivery = self._delivery(columns, layout, dtype, normalize, mean, std, labels=np.int32)
-        return self._keep(
-            Loader(
-                self, lambda step: self._arrays(step, delivery), **self._size(epochs, delivery.row_bytes(self.shape))
-            )
-        )
+        make = partial(self._arrays, delivery=delivery)
+        return self._keep(Loader(self, make, **self._size(epochs, delivery.row_bytes(self.shape))))
+
+    def torch(
+        self,
+        epochs: int | None = None,
+        *,
+        columns: Sequence[str] = ("image", "label"),
+        device: Any = None,
+        layout: str = "NCHW",
+        dtype: Any = "float32",
+        normalize: str = "standard",
+        mean: Numbers = None,
+        std: Numbers = None,
+    ) -> "TorchLoader":
+        """Batches as tuples of PyTorch tensors, by default (images, labels), labels int64; otherwise as `numpy`.
+
+        device: where they are wanted; bytes cross as uint8 and are normalised there. dtype: also float16 and bfloat16,
+        and torch.dtypes. The loader is an IterableDataset too, for `DataLoader(loader, batch_size=None)`. It needs the
+        extra `torch`.
+        """
+        with extras_named():
+            from millrace.loading.tensors import Target, TorchLoader
+        target = Target.of(device, dtype)
+        delivery = self._delivery(columns, layout, target.made, normalize, mean, std, labels=np.int64)
+        delivery = replace(delivery, as_bytes=not target.on_cpu)
+        make = partial(self._arrays, delivery=delivery)
+        loader = TorchLoader(self, make, **self._size(epochs, delivery.row_bytes(self.shape)))
+        loader.deliver(target, delivery)
+        self._loaders.add(loader)
+        return loader
 
     def arrow(self, epochs: int | None = None) -> Loader[pa.RecordBatch]:
         """Batches as Arrow record batches, as `stream[step]` gives them."""
@@ -208,55 +237,3 @@ class DataStream:
     def _keep(self, loader: Loader[Made]) -> Loader[Made]:
         self._loaders.add(loader)
         return loader
-
-
-def stream(
-    data: Any,
-    *,
-    batch: int = 128,
-    seed: int = 0,
-    policy: Any = "auto",
-    split: str = "train",
-    subset: int | None = None,
-    validation: int = 0,
-    drop_last: bool = False,
-    threads: int | None = None,
-    read_ahead: float = 64,
-    mirror: str | None = None,
-    offline: bool = False,
-    cache: str | Path | None = None,
-) -> DataStream:
-    """Stream augmented batches: the same bits for the same (data, batch, seed, policy, split, subset, validation).
-
-    data: the name of a dataset, the path of a dataset file (YAML) or an export, a pair (images, labels) of arrays, or a
-        Dataset. images: uint8 (n, C, H, W) or (n, H, W); labels: whole numbers (n,), 0 to 255; they are not copied
-        and must not be written to afterwards.
-    batch: samples of a step; the last step of an epoch has what is left, or is left out with `drop_last`.
-    seed: 0 to 2³² − 1; decides the order, the draws, the subset and the validation split.
-    policy: auto (the dataset's own for training, none for the other splits), a name, a `millrace.Policy`, or a mapping.
-    split: train (shuffled anew in every epoch), validation or test (as stored).
-    subset, validation: train on that many samples, of which so many are set apart: class-balanced, as `millrace.train`.
-    threads: that make batches ahead, by default one for each core that this process may use, at most 8; 0: none.
-    read_ahead: MiB of batches at most that are made ahead of need; one is always allowed. 0: none.
-    mirror, offline, cache: where the dataset comes from and is kept, as in `millrace fetch`.
-
-    Errors: UsageError for arguments that do not fit; DownloadError, IntegrityError and others of `millrace.errors`
-    where the dataset cannot be had.
-    """
-    split = one_of("split", split, SPLITS)
-    if not isinstance(read_ahead, (int, float)) or not 0 <= read_ahead < MOST_STEPS:
-        raise UsageError("read_ahead is out of range", expected="MiB of at least 0", got=repr(read_ahead))
-    chosen = Choice(
-        batch=whole("the batch", batch, 1),
-        seed=check_seed(whole("the seed", seed, 0, 2**32 - 1)),
-        policy=policy,
-        split=split,
-        subset=None if subset is None else whole("subset", subset, 1),
-        validation=whole("validation", validation, 0),
-        drop_last=bool(drop_last),
-    )
-    if threads is None:
-        threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
-    dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache)
-    ahead = int(read_ahead * MIB)
-    return DataStream(Source(dataset, chosen), threads=whole("threads", threads, 0, 1024), read_ahead=ahead)

@@ -85,13 +85,14 @@ def _per_channel(name: str, given: Any, channels: int) -> tuple[float, ...]:
 class Delivery:
     """Turns rows into arrays. Every array has memory of its own, is writable and stays as it is.
 
-    scaling: None delivers uint8. labels: the integer type of labels and nothing else.
+    scaling: None delivers uint8. labels: the integer type of labels. as_bytes: uint8 all the same; the taker scales.
     """
 
     columns: tuple[str, ...]
     layout: str
     scaling: Scaling | None
     labels: Any
+    as_bytes: bool = False
 
     def arrays(self, rows: Visited, weight: float) -> tuple[npt.NDArray[Any], ...]:
         """The columns asked for, in that order; `weight` is what each row counts."""
@@ -110,14 +111,14 @@ class Delivery:
         return drawn != 0 if name == "flip" else drawn
 
     def _image(self, pixels: U8Array) -> npt.NDArray[Any]:
-        if self.scaling is not None:
+        if self.scaling is not None and not self.as_bytes:
             last = self.layout == "NHWC"
             return normalised(pixels, self.scaling.shift, self.scaling.factor, interleaved=last)
         return _own(pixels if self.layout == "NCHW" else channels_last(pixels))
 
     def row_bytes(self, shape: tuple[int, int, int]) -> int:
         """The bytes of a delivered row, about: for the bound on reading ahead."""
-        return math.prod(shape) * (1 if self.scaling is None else 5) + 64
+        return math.prod(shape) * (1 if self.scaling is None or self.as_bytes else 5) + 64
 
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

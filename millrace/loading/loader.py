@@ -7,7 +7,7 @@ that is taken in the loop's body goes on with the next batch.
 
 import os
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from millrace.errors import UsageError
@@ -40,7 +40,7 @@ class Loader(Generic[Batch]):
     A batch stays valid for ever: its memory is its own. May be closed, also by `with`; then it cannot be used.
     """
 
-    def __init__(self, stream: Steps, make: Callable[[int], Batch], *, epochs: int | None, batch_bytes: int) -> None:
+    def __init__(self, stream: Steps, make: Callable[[int], Any], *, epochs: int | None, batch_bytes: int) -> None:
         self._stream, self._make, self._epochs, self._bytes = stream, make, epochs, batch_bytes
         self._step, self._placed, self._closed = stream.step, stream.placed, False
         self._passes: weakref.WeakSet[Pass[Any]] = weakref.WeakSet()
@@ -48,9 +48,12 @@ class Loader(Generic[Batch]):
     def __len__(self) -> int:
         return len(self._stream) * (self._epochs or 1)
 
-    def __iter__(self) -> Iterator[Batch]:
-        first, end = self._next_pass()
-        return self._pass(first, end)
+    def __iter__(self) -> "Pass[Batch]":
+        self._check_open()
+        if not self._placed:
+            # A pass that was left early is not gone on with, or the next one would count too few samples.
+            self._step = self._following(self._step - 1)
+        return Pass(self, range(self._step, self._end(self._step)))
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iteration stands, as plain values: the step after the batch handed out last."""
@@ -73,6 +76,9 @@ class Loader(Generic[Batch]):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def check_state(self) -> None:
+        """Raise a UsageError where it is not known how much has been handed out."""
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_passes": None}
 
@@ -84,28 +90,26 @@ class Loader(Generic[Batch]):
         if self._closed:
             raise UsageError("the loader is closed", do="make a new one from the stream")
 
-    def _next_pass(self) -> tuple[int, int]:
-        """The first step of the next pass and the one after its last."""
-        self._check_open()
-        steps = len(self._stream)
-        if not self._placed:
-            # A pass that was left early is not gone on with, or the next one would count too few samples.
-            self._step = 0 if self._epochs else -(-self._step // steps) * steps
-        end = self._epochs * steps if self._epochs else (self._step // steps + 1) * steps
-        return self._step, end
+    def _following(self, step: int) -> int:
+        """Where the pass begins that comes after one in which this step was."""
+        return 0 if self._epochs else (step // len(self._stream) + 1) * len(self._stream)
 
-    def _pass(self, first: int, end: int, stride: int = 1) -> "Pass[Batch]":
-        running = Pass(self, range(first, end, stride))
-        self._passes.add(running)
-        return running
+    def _end(self, first: int) -> int:
+        """The step after the last of a pass."""
+        steps = len(self._stream)
+        return self._epochs * steps if self._epochs else (first // steps + 1) * steps
+
+    def _finish(self, batch: Any) -> Batch:
+        """What the consumer gets of what was made: done in its own thread."""
+        return batch  # type: ignore[no-any-return]
 
     def _handed_out(self, step: int) -> None:
         self._step, self._placed = step + 1, False
         self._stream.step, self._stream.placed = self._step, False
 
-    def _reader(self, steps: range) -> ReadAhead[Batch] | None:
+    def _reader(self, steps: range, threads: int) -> ReadAhead[Any] | None:
         """What reads these steps ahead; None where batches are made as they are asked for."""
-        threads, bound = self._stream.threads, self._stream.read_ahead
+        bound = self._stream.read_ahead
         if not (threads and bound and steps):
             return None
         make = self._make
@@ -123,10 +127,11 @@ class Pass(Generic[Batch]):
     """One run through steps. Its threads end with its last batch, with `close`, and when nobody holds it any more: a
     loop that an exception leaves drops it."""
 
-    def __init__(self, loader: Loader[Batch], steps: range) -> None:
+    def __init__(self, loader: Loader[Batch], steps: range, threads: int | None = None) -> None:
+        loader._passes.add(self)
         self._loader, self._steps, self._next = loader, steps, 0
         self._process, self._closed = os.getpid(), False
-        self._reader = loader._reader(steps)
+        self._reader = loader._reader(steps, loader._stream.threads if threads is None else threads)
 
     def __iter__(self) -> "Pass[Batch]":
         return self
@@ -144,9 +149,10 @@ class Pass(Generic[Batch]):
             batch = self._loader._make(step)
         else:
             batch, _ = self._reader.take(step, 0)
+        done = self._loader._finish(batch)
         self._next += 1
         self._loader._handed_out(step)
-        return batch
+        return done
 
     def close(self) -> None:
         """End the threads and wait for them. Another `next` is a UsageError."""

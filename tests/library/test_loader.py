@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 import millrace
 from millrace.errors import UsageError
+from millrace.extras import MissingExtra
 from millrace.pipeline import images_of, labels_of, parameters_of, samples_of
 from tests.library.pictures import small
 
@@ -207,3 +209,14 @@ def test_a_stream_and_its_loaders_cross_to_another_process() -> None:
     stream = small().shard(1, 3)
     loader = pickle.loads(pickle.dumps(stream.arrow(epochs=2)))  # noqa: S301  (our own bytes)
     assert [batch.equals(stream[step]) for step, batch in enumerate(loader)] == [True] * 10
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="PyTorch is installed here")
+def test_without_pytorch_it_says_what_to_install() -> None:
+    with pytest.raises(MissingExtra, match=r"(?s)torch is not installed.*pip install 'millrace\[torch\]'"):
+        small().torch()
+
+
+def test_a_numpy_loader_crosses_too() -> None:
+    loader = pickle.loads(pickle.dumps(small().numpy(columns=["sample"])))  # noqa: S301  (our own bytes)
+    assert len(list(loader)) == 5

@@ -1,0 +1,64 @@
+"""`millrace.stream`: from a name, a path or arrays to a stream."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from millrace.counters import check_seed
+from millrace.errors import UsageError
+from millrace.loading.data import SPLITS, opened, whole
+from millrace.loading.datastream import DataStream
+from millrace.loading.delivery import one_of
+from millrace.loading.source import Choice, Source
+
+
+def stream(
+    data: Any,
+    *,
+    batch: int = 128,
+    seed: int = 0,
+    policy: Any = "auto",
+    split: str = "train",
+    subset: int | None = None,
+    validation: int = 0,
+    drop_last: bool = False,
+    threads: int | None = None,
+    read_ahead: float = 64,
+    mirror: str | None = None,
+    offline: bool = False,
+    cache: str | Path | None = None,
+) -> DataStream:
+    """Stream augmented batches: the same bits for the same (data, batch, seed, policy, split, subset, validation).
+
+    data: the name of a dataset, the path of a dataset file (YAML) or an export, a pair (images, labels) of arrays, or a
+        Dataset. images: uint8 (n, C, H, W) or (n, H, W); labels: whole numbers (n,), 0 to 255; they are not copied
+        and must not be written to afterwards.
+    batch: samples of a step; the last step of an epoch has what is left, or is left out with `drop_last`.
+    seed: 0 to 2³² − 1; decides the order, the draws, the subset and the validation split.
+    policy: auto (the dataset's own for training, none for the other splits), a name, a `millrace.Policy`, or a mapping.
+    split: train (shuffled anew in every epoch), validation or test (as stored).
+    subset, validation: train on that many samples, of which so many are set apart: class-balanced, as `millrace.train`.
+    threads: that make batches ahead, by default one for each core that this process may use, at most 8; 0: none.
+    read_ahead: MiB of batches at most that are made ahead of need; one is always allowed. 0: none.
+    mirror, offline, cache: where the dataset comes from and is kept, as in `millrace fetch`.
+
+    Errors: UsageError for arguments that do not fit; DownloadError, IntegrityError and others of `millrace.errors`
+    where the dataset cannot be had.
+    """
+    split = one_of("split", split, SPLITS)
+    if not isinstance(read_ahead, (int, float)) or not 0 <= read_ahead < 2**40:
+        raise UsageError("read_ahead is out of range", expected="MiB of at least 0", got=repr(read_ahead))
+    chosen = Choice(
+        batch=whole("the batch", batch, 1),
+        seed=check_seed(whole("the seed", seed, 0, 2**32 - 1)),
+        policy=policy,
+        split=split,
+        subset=None if subset is None else whole("subset", subset, 1),
+        validation=whole("validation", validation, 0),
+        drop_last=bool(drop_last),
+    )
+    if threads is None:
+        threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache)
+    ahead = int(read_ahead * (1 << 20))
+    return DataStream(Source(dataset, chosen), threads=whole("threads", threads, 0, 1024), read_ahead=ahead)
