@@ -146,18 +146,18 @@ def permute(positions: npt.ArrayLike, size: int, *, seed: int, purpose: int, twe
     position, fewer than two network passes each on average. `tweak` tells permutations of one key
     apart, such as the epoch.
     """
-    where = np.ascontiguousarray(positions, dtype=np.int64)
+    places = np.ascontiguousarray(positions, dtype=np.int64)
     if not 1 <= size <= 1 << 62:
         raise UsageError("cannot permute", expected="a size of at least 1", got=size)
-    if where.size and (where.min() < 0 or where.max() >= size):
+    if places.size and (places.min() < 0 or places.max() >= size):
         raise UsageError(
             "a position is outside of the permutation",
             expected=f"0 to {size - 1}",
-            got=f"{where.min()} to {where.max()}",
+            got=f"{places.min()} to {places.max()}",
         )
     bits = max(int(size - 1).bit_length(), 2)
-    out = np.empty_like(where)
-    _permute(where, size, bits, _round_keys(seed, int(purpose), tweak, bits), out)
+    out = np.empty_like(places)
+    _permute(places, size, bits, _round_keys(seed, int(purpose), tweak, bits), out)
     return out
 
 

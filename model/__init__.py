@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from millrace.model.checkpoint_folder import load as load, save as save
     from millrace.model.environment import differences as differences, fingerprint as fingerprint
     from millrace.model.inputs import Inputs as Inputs
-    from millrace.model.layout import Block as Block, Layer as Layer, Layout as Layout
-    from millrace.model.network import (
-        Draws as Draws,
+    from millrace.model.layout import ParameterBlock as ParameterBlock, Layer as Layer, Layout as Layout
+    from millrace.model.fast.network import (
+        RowKeys as RowKeys,
         Network as Network,
         SlotResult as SlotResult,
         Workspace as Workspace,

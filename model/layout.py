@@ -17,7 +17,7 @@ LARGEST = 1 << 31  # parameters: 8 GiB of float32
 
 
 @dataclass(frozen=True)
-class Block:
+class ParameterBlock:
     """One array of parameters inside the flat vector: elements [begin, end), row-major.
 
     decays: whether the L2 penalty applies (weights: yes; biases, gains, shifts: no).
@@ -46,16 +46,16 @@ class Layer:
 
     inputs: int
     units: int
-    weight: Block
-    bias: Block
+    weight: ParameterBlock
+    bias: ParameterBlock
 
 
 @dataclass(frozen=True)
 class Norm:
     """A layer normalisation: `gain` and `shift`, both of shape (units,)."""
 
-    gain: Block
-    shift: Block
+    gain: ParameterBlock
+    shift: ParameterBlock
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Layout:
     norms: tuple[Norm, ...] = ()
 
     @cached_property
-    def blocks(self) -> tuple[Block, ...]:
+    def blocks(self) -> tuple[ParameterBlock, ...]:
         dense = [block for layer in self.layers for block in (layer.weight, layer.bias)]
         norms = [block for norm in self.norms for block in (norm.gain, norm.shift)]
         return tuple(sorted([*dense, *norms], key=lambda block: block.begin))
@@ -88,7 +88,7 @@ class Layout:
                 yield low, high, block.decays
 
 
-class Plan:
+class LayoutBuilder:
     """Lays a network out, block after block."""
 
     def __init__(self) -> None:
@@ -96,8 +96,8 @@ class Plan:
         self._norms: list[Norm] = []
         self._at = 0
 
-    def _block(self, name: str, *shape: int, decays: bool = False) -> Block:
-        block = Block(name, self._at, shape, decays)
+    def _block(self, name: str, *shape: int, decays: bool = False) -> ParameterBlock:
+        block = ParameterBlock(name, self._at, shape, decays)
         self._at = block.end
         return block
 
@@ -134,7 +134,7 @@ def dense(sizes: tuple[int, ...]) -> Layout:
 
     (784, 999, 299, 10) has 1,086,215 parameters. UsageError where a size does not fit.
     """
-    plan = Plan()
+    builder = LayoutBuilder()
     for inputs, units in pairwise(sizes):
-        plan.dense(inputs, units)
-    return plan.layout()
+        builder.dense(inputs, units)
+    return builder.layout()

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from millrace.errors import UsageError
+from millrace.model.fast.normalization import EPSILON
 from millrace.model.layout import Floats, Layer, Norm
-from millrace.model.normalization import EPSILON
 from millrace.model.portable import Portable
 
 OPSET = 17

@@ -16,9 +16,9 @@ import numpy as np
 
 from millrace.compiled import F32, In, Out, device, kernel
 from millrace.elementary import power
+from millrace.model.fast.settling import FLOOR, SQUARE_FLOOR, settled
 from millrace.model.layout import Floats, Layout
 from millrace.model.options import OptimizerOptions
-from millrace.model.settling import FLOOR, SQUARE_FLOOR, settled
 
 State = dict[str, Floats]  # what a rule remembers between steps, by name: arrays laid out as the weights are
 

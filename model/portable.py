@@ -13,9 +13,9 @@ from safetensors.numpy import load as decode_tensors
 from safetensors.numpy import save as encode_tensors
 
 from millrace.errors import CheckpointError, MillraceError, UsageError
+from millrace.model.fast.network import Network
 from millrace.model.inputs import Inputs
 from millrace.model.layout import Floats
-from millrace.model.network import Network
 from millrace.model.options import NetworkOptions
 
 FORMAT = 1

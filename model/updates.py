@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from millrace.model.fast.noise import shake
 from millrace.model.layout import Floats
-from millrace.model.noise import shake
 from millrace.model.norms import blend, gradient_norm, limit_units
 from millrace.model.optimizers import Optimizer, State, Step
 from millrace.model.options import RegularizationOptions

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from millrace.elementary import exp, log
 from millrace.model import Inputs, Network, Workspace
-from millrace.model.losses import softmax_cross_entropy
-from millrace.model.mixup import NONE
+from millrace.model.fast.losses import softmax_cross_entropy
+from millrace.model.fast.mixup import NONE
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.tree import tree_sum
 

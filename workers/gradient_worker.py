@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from millrace.errors import UsageError
-from millrace.model import Draws, Inputs, Network
+from millrace.model import Inputs, Network, RowKeys
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
 from millrace.workers.tree import Block, Partial, join
@@ -59,8 +59,8 @@ class GradientWorker:
         rows = len(slot.labels)
         x = self.inputs.into(slot.images, self._x[:rows])
         out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)
-        draws = Draws(self._seed, step // self._steps_per_epoch, slot.samples) if self.network.draws else None
-        result = self.network.gradient(weights, x, slot.labels, out, self._workspace, draws)
+        keys = RowKeys(self._seed, step // self._steps_per_epoch, slot.samples) if self.network.random else None
+        result = self.network.gradient(weights, x, slot.labels, out, self._workspace, keys)
         return Partial(out, result.loss, result.correct, rows, (slot.digest,))
 
 

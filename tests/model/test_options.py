@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from millrace.errors import UsageError
-from millrace.model import activations, initializers, optimizers, options, schedules
+from millrace.model import initializers, optimizers, options, schedules
+from millrace.model.fast import activations
 from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,11 +10,11 @@ import pytest
 import safetensors.numpy
 
 from millrace.errors import CheckpointError, UsageError
-from millrace.model import reference
+from millrace.model.fast.network import Network
 from millrace.model.inputs import Inputs
-from millrace.model.network import Network
 from millrace.model.options import NetworkOptions
 from millrace.model.portable import Portable, from_safetensors, rounded, to_npz, to_safetensors
+from tests.model import reference
 
 KINDS = {
     "plain": NetworkOptions(hidden=(7, 5)),

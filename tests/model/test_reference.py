@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from millrace.model import reference
 from millrace.model.layout import dense
+from tests.model import reference
 
 DEPTHS = {0: (6, 4), 1: (6, 5, 4), 2: (6, 5, 7, 4), 3: (6, 5, 7, 3, 4), 4: (5, 6, 4, 6, 5, 3)}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, optimizer
-from millrace.model.network import Network
+from millrace.model.fast.network import Network
 from millrace.model.optimizers import Step
 from millrace.model.updates import Updates
 from millrace.workers.crew import PIECE, Crew

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from millrace.datasets import images, labels
-from millrace.model import reference
 from millrace.workers import evaluation
 from millrace.workers.evaluation import evaluate
 from millrace.workers.setup import Setup
+from tests.model import reference
 from tests.workers.runs import JOB, digits
 
 

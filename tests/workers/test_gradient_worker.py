@@ -7,13 +7,13 @@ import pyarrow as pa
 import pytest
 
 from millrace.errors import UsageError
-from millrace.model import reference
 from millrace.pipeline import images_of, labels_of
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.gradient_worker import GradientWorker, gradient_worker
 from millrace.workers.ledger import slot_digest
 from millrace.workers.setup import Setup
 from millrace.workers.tree import Block, Partial, join, root
+from tests.model import reference
 from tests.workers.runs import JOB, digits
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.special
 
 from millrace.compiled import F32, In, Out, kernel
-from millrace.model import curves
+from millrace.model.fast import curves
 
 
 @kernel

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from millrace.model.losses import softmax_cross_entropy
-from millrace.model.mixup import NONE, Mixed
+from millrace.model.fast.losses import softmax_cross_entropy
+from millrace.model.fast.mixup import NONE, Mixed
 
 Result = tuple[float, int, npt.NDArray[np.float32], npt.NDArray[np.float32]]
 

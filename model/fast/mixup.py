@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from millrace.compiled import F32, I64, U8, U32, In, In2, Out, Out2, kernel
 from millrace.counters import Purpose, philox
+from millrace.model.fast.noise import RowKeys
 from millrace.model.layout import Floats
-from millrace.model.noise import Draws
 
 
 class Mixed(NamedTuple):
@@ -23,7 +23,7 @@ class Mixed(NamedTuple):
     shares: Floats
 
     @classmethod
-    def room(cls, rows: int) -> "Mixed":
+    def empty(cls, rows: int) -> "Mixed":
         """Arrays for up to `rows` rows."""
         return cls(np.empty(rows, np.uint8), np.empty(rows, np.float32))
 
@@ -32,7 +32,7 @@ class Mixed(NamedTuple):
         return Mixed(self.others[:rows], self.shares[:rows])
 
 
-NONE = Mixed.room(0)
+NONE = Mixed.empty(0)
 
 
 @kernel
@@ -41,7 +41,7 @@ def _mix(
     purpose: U32,
     samples: In[I64],
     epoch: U32,
-    cut: int,
+    threshold: int,
     x: In2[F32],
     y: In[U8],
     others: Out[U8],
@@ -53,7 +53,7 @@ def _mix(
         partner = row + 1 if row + 1 < rows else 0
         a, b, _, _ = philox(seed, purpose, np.uint32(samples[row]), epoch, zero, zero)
         share = one
-        if np.int64(a) < cut and partner != row:
+        if np.int64(a) < threshold and partner != row:
             share = np.float32(1.0 - np.float64(b) * 2.0**-33)
         others[row], shares[row] = y[partner], share
         if share == one:
@@ -65,13 +65,13 @@ def _mix(
                 out[row, at] = x[row, at] * share + x[partner, at] * rest
 
 
-def mix(x: Floats, y: npt.NDArray[np.uint8], probability: float, draws: Draws, mixed: Mixed, out: Floats) -> None:
+def mix(x: Floats, y: npt.NDArray[np.uint8], probability: float, keys: RowKeys, mixed: Mixed, out: Floats) -> None:
     """With this probability, a row's share of itself plus the rest of the next row; after the last comes the first.
 
     x, out: float32 (m, n), apart. y: uint8 (m,). mixed: overwritten, of m rows. The share is uniform in [1/2, 1], as a
     partner who had more would be the same as the two in the other order. A row on its own is left as it is. Word 0 of a
     sample's draws says whether, word 1 how much.
     """
-    key = np.uint32(draws.seed), np.uint32(Purpose.MIXUP)
-    cut = int(probability * 2.0**32)
-    _mix(*key, draws.samples, np.uint32(draws.epoch), cut, x, y, mixed.others, mixed.shares, out)
+    key = np.uint32(keys.seed), np.uint32(Purpose.MIXUP)
+    threshold = int(probability * 2.0**32)
+    _mix(*key, keys.samples, np.uint32(keys.epoch), threshold, x, y, mixed.others, mixed.shares, out)

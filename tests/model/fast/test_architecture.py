@@ -11,9 +11,9 @@ import pytest
 from millrace.counters import Purpose, words
 from millrace.elementary import normals
 from millrace.errors import UsageError
-from millrace.model import reference
-from millrace.model.network import Draws, Network
+from millrace.model.fast.network import Network, RowKeys
 from millrace.model.options import NetworkOptions, RegularizationOptions
+from tests.model import reference
 
 INPUTS, CLASSES, ROWS = 6, 4, 7
 KINDS = [
@@ -33,15 +33,15 @@ def _name(options: NetworkOptions) -> str:
     return f"{len(options.hidden)}-{options.activation}-{options.norm}{'-skip' * options.skip}"
 
 
-def _case(network: Network) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.uint8], Draws]:
+def _case(network: Network) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.uint8], RowKeys]:
     rng = np.random.default_rng(network.parameters)
     flat = (network.initial(3) + 0.3 * rng.standard_normal(network.parameters)).astype(np.float32)
     x = rng.standard_normal((ROWS, INPUTS)).astype(np.float32)
-    draws = Draws(9, 2, np.array([5, 0, 4_000_000_000, 17, 3, 8, 1], np.int64))
+    draws = RowKeys(9, 2, np.array([5, 0, 4_000_000_000, 17, 3, 8, 1], np.int64))
     return flat, x, rng.integers(0, CLASSES, ROWS).astype(np.uint8), draws
 
 
-def _kept(draws: Draws, layer: int, units: int, probability: float) -> npt.NDArray[np.float64]:
+def _kept(draws: RowKeys, layer: int, units: int, probability: float) -> npt.NDArray[np.float64]:
     """What dropout multiplies by, from the definition: unit u of a sample is word u % 4 of block u // 4."""
     blocks = np.arange(-(-units // 4))
     rows = [
@@ -51,7 +51,7 @@ def _kept(draws: Draws, layer: int, units: int, probability: float) -> npt.NDArr
     return np.where(np.array(rows) >= int(probability * 2**32), 1 / (1 - probability), 0.0)
 
 
-def _shares(network: Network, draws: Draws | None) -> npt.NDArray[np.float64]:
+def _shares(network: Network, draws: RowKeys | None) -> npt.NDArray[np.float64]:
     """What mixup makes of the rows, from the definition: (rows, rows), each a row's share of itself and of the next."""
     share = np.ones(ROWS)
     if draws is not None:
@@ -60,7 +60,7 @@ def _shares(network: Network, draws: Draws | None) -> npt.NDArray[np.float64]:
     return np.diag(share) + np.roll(np.diag(1 - share), 1, axis=1)
 
 
-def _loss(network: Network, flat: Any, x: Any, y: Any, draws: Draws | None) -> float:
+def _loss(network: Network, flat: Any, x: Any, y: Any, draws: RowKeys | None) -> float:
     options, r = network.options, network.regularization
     factors = {}
     if draws is not None and r.dropout:
@@ -71,7 +71,7 @@ def _loss(network: Network, flat: Any, x: Any, y: Any, draws: Draws | None) -> f
     return reference.smoothed_loss(logits, target, r.label_smoothing if draws is not None else 0.0)
 
 
-def _slopes(network: Network, flat: Any, x: Any, y: Any, draws: Draws | None) -> npt.NDArray[np.float64]:
+def _slopes(network: Network, flat: Any, x: Any, y: Any, draws: RowKeys | None) -> npt.NDArray[np.float64]:
     slopes, step = np.empty(flat.size), 1e-5
     for at in range(flat.size):
         up, down = flat.copy(), flat.copy()
@@ -98,7 +98,7 @@ def test_gradients_equal_central_differences(options: NetworkOptions) -> None:
 @pytest.mark.parametrize("options", [k for k in KINDS if len(k.hidden) in (2, 3)], ids=_name)
 def test_gradients_with_random_layers_equal_central_differences(options: NetworkOptions) -> None:
     network = Network(options, INPUTS, CLASSES, WILD)
-    assert network.draws
+    assert network.random
     flat, x, y, draws = _case(network)
     out, workspace = np.full(network.parameters, np.nan, np.float32), network.workspace(ROWS)
     result = network.gradient(flat, x, y, out, workspace, draws)
@@ -112,7 +112,7 @@ def test_gradients_with_random_layers_equal_central_differences(options: Network
     )
 
 
-def _given(network: Network, x: npt.NDArray[np.float32], draws: Draws) -> npt.NDArray[np.float32]:
+def _given(network: Network, x: npt.NDArray[np.float32], draws: RowKeys) -> npt.NDArray[np.float32]:
     """The inputs as noise and dropout leave them."""
     blocks = np.arange(-(-INPUTS // 4))
     noise = [
@@ -135,7 +135,7 @@ def test_draws_do_not_depend_on_the_rows_around(options: NetworkOptions) -> None
     loss = 0.0
     for row in reversed(range(ROWS)):
         only = slice(row, row + 1)
-        part = Draws(draws.seed, draws.epoch, draws.samples[only])
+        part = RowKeys(draws.seed, draws.epoch, draws.samples[only])
         loss += network.gradient(flat, x[only], y[only], one, workspace, part).loss
         total += one
     assert loss == pytest.approx(result.loss, rel=1e-5)
@@ -150,9 +150,9 @@ def test_other_epochs_seeds_and_samples_draw_anew() -> None:
         network.gradient(flat, x, y, out, workspace, changed).loss
         for changed in (
             draws,
-            Draws(8, draws.epoch, draws.samples),
-            Draws(draws.seed, 3, draws.samples),
-            Draws(draws.seed, draws.epoch, draws.samples + 1),
+            RowKeys(8, draws.epoch, draws.samples),
+            RowKeys(draws.seed, 3, draws.samples),
+            RowKeys(draws.seed, draws.epoch, draws.samples + 1),
         )
     }
     assert len(losses) == 4

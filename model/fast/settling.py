@@ -1,17 +1,18 @@
 """Numbers far too small to change a weight become 0, before they get so small that they slow the processor down."""
 
-import numpy as np
+from typing import Any
 
-from millrace.compiled import F32, device
+from millrace.compiled import F32
+from millrace.elementary import choose, shared
 
-FLOOR = np.float32(1e-30)  # of deltas and moments: beside the sums that they enter, nothing
-SQUARE_FLOOR = np.float32(1e-36)  # of moments of squares
-SLOPE_FLOOR = np.float32(1e-20)  # of slopes, so that the product of slope and delta is not subnormal on its way
+FLOOR = F32(1e-30)  # of deltas and moments: beside the sums that they enter, nothing
+SQUARE_FLOOR = F32(1e-36)  # of moments of squares
+SLOPE_FLOOR = F32(1e-20)  # of slopes, so that the product of slope and delta is not subnormal on its way
 
 
-@device
-def settled(value: F32, floor: F32) -> F32:
-    """The value, or 0 where its size is below the floor; float32.
+@shared
+def settled(value: Any, floor: Any) -> Any:
+    """The value, or 0 where its size is below the floor; float32, an array or a number.
 
     Below 1e-38 numbers are subnormal, which slows processors down, many by a factor of a hundred: one in fifty among
     the deltas of a layer makes its matrix products take twice as long. Two kinds of numbers end there: the moments of a
@@ -20,4 +21,4 @@ def settled(value: F32, floor: F32) -> F32:
     changes a weight.
     """
     # Not-a-number is no smaller than the floor: it stays.
-    return np.float32(0.0) if abs(value) < floor else value
+    return choose(abs(value) < floor, F32(0.0), value)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from millrace.model.activations import ACTIVATIONS
+from millrace.model.fast.activations import ACTIVATIONS
 from millrace.model.layout import Floats
 
 RELU = ACTIVATIONS["relu"]

@@ -9,10 +9,10 @@ import pytest
 import threadpoolctl
 
 from millrace.errors import UsageError
-from millrace.model import reference
+from millrace.model.fast.network import Network
 from millrace.model.layout import Floats
-from millrace.model.network import Network
 from millrace.model.options import NetworkOptions
+from tests.model import reference
 
 HIDDEN: list[tuple[int, ...]] = [(), (33,), (33, 17), (20, 9, 12), (8, 8, 8, 8)]
 

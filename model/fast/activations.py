@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from millrace.compiled import F32, In, In2, Out, Out2, kernel
-from millrace.model.curves import erf, exp_below, tanh
-from millrace.model.settling import FLOOR, SLOPE_FLOOR, settled
+from millrace.model.fast.curves import erf, exp_below, tanh
+from millrace.model.fast.settling import FLOOR, SLOPE_FLOOR, settled
 
 ZERO, HALF, ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 LEAK = np.float32(0.01)  # the slope of leaky ReLU below 0

@@ -1,4 +1,6 @@
-"""The multilayer perceptron: forward, loss and backpropagation by hand, on one flat vector of weights."""
+"""The multilayer perceptron as training runs it: checks, memory, and the fused kernels in their order.
+
+What it computes is written out in `model.network`, in plain NumPy; both are equal bit for bit."""
 
 from typing import NamedTuple
 
@@ -6,16 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.errors import UsageError
-from millrace.model.architecture import build, text
+from millrace.model.fast.architecture import build, text
+from millrace.model.fast.losses import softmax_cross_entropy
+from millrace.model.fast.mixup import NONE, Mixed, mix
+from millrace.model.fast.noise import RowKeys
+from millrace.model.fast.parts import Chain
 from millrace.model.initializers import initial
 from millrace.model.layout import Floats, Layer
-from millrace.model.losses import softmax_cross_entropy
-from millrace.model.mixup import NONE, Mixed, mix
-from millrace.model.noise import Draws
 from millrace.model.options import NetworkOptions, RegularizationOptions
-from millrace.model.parts import Memory
 
-__all__ = ["Draws", "Labels", "Network", "SlotResult", "Workspace"]
+__all__ = ["Labels", "Network", "RowKeys", "SlotResult", "Workspace"]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -28,11 +30,11 @@ class SlotResult(NamedTuple):
 
 
 class Workspace:
-    """The arrays that forward and backward passes of up to `rows` rows write to; one per thread."""
+    """The parts and arrays of forward and backward passes of up to `rows` rows; one per thread."""
 
-    def __init__(self, memory: Memory, classes: int, rows: int, blended: tuple[int, int] = (0, 0)) -> None:
-        self.memory, self.rows = memory, rows
-        self.blend, self.mixed = np.empty(blended, np.float32), Mixed.room(blended[0])
+    def __init__(self, chain: Chain, classes: int, rows: int, blended: tuple[int, int] = (0, 0)) -> None:
+        self.chain, self.rows = chain, rows
+        self.blend, self.mixed = np.empty(blended, np.float32), Mixed.empty(blended[0])
         self.scratch = np.empty(classes)
         self.measures = np.empty(2)
 
@@ -41,8 +43,8 @@ class Network:
     """A perceptron of any depth with softmax output: x → g(x W₁ + b₁) → … → x W + b.
 
     options: hidden layers, activation, first weights. inputs, classes: the width of x and of the output
-    (classes at most 256, as labels are uint8). regularization: what `gradient` draws and smooths; nothing else heeds
-    it. UsageError where a size does not fit.
+    (classes at most 256, as labels are uint8). regularization: what `gradient` draws and smooths; no other method
+    does. UsageError where a size does not fit.
 
     The weights live outside, in one flat float32 vector: per layer W (inputs, units) row-major, then b, and the gains
     and shifts of normalisations where they act. All methods may run in several threads at once, each with its own
@@ -60,7 +62,7 @@ class Network:
             raise UsageError("too many classes", expected="at most 256", got=classes)
         self.options, self.inputs, self.classes = options, inputs, classes
         self.regularization = regularization or RegularizationOptions()
-        self.layout, self._chain, self._output = build(options, self.regularization, inputs, classes)
+        self.layout, _, self._output = build(options, self.regularization, inputs, classes, rows=0)
 
     @property
     def parameters(self) -> int:
@@ -78,8 +80,8 @@ class Network:
         return text(self.options, self.inputs, self.classes)
 
     @property
-    def draws(self) -> bool:
-        """Whether `gradient` has random layers or mixup, which want to be told what to draw from."""
+    def random(self) -> bool:
+        """Whether `gradient` has random layers or mixup, which draw from the keys of the rows."""
         r = self.regularization
         return bool(r.dropout or r.input_dropout or r.input_noise or r.mixup)
 
@@ -95,40 +97,41 @@ class Network:
     def workspace(self, rows: int) -> Workspace:
         """Arrays for passes of up to `rows` rows."""
         blended = (rows, self.inputs) if self.regularization.mixup else (0, 0)
-        return Workspace(self._chain.memory(rows), self.classes, rows, blended)
+        chain = build(self.options, self.regularization, self.inputs, self.classes, rows).chain
+        return Workspace(chain, self.classes, rows, blended)
 
     def gradient(
-        self, flat: Floats, x: Floats, y: Labels, out: Floats, workspace: Workspace, draws: Draws | None = None
+        self, flat: Floats, x: Floats, y: Labels, out: Floats, workspace: Workspace, keys: RowKeys | None = None
     ) -> SlotResult:
         """The summed gradient of the rows' losses with respect to every parameter.
 
         flat: float32 (parameters,), only read. x: float32 (m, inputs), C-contiguous, m up to the workspace's rows, only
         read. y: uint8 (m,), below classes. out: float32 (parameters,), overwritten with the *sum* over the rows of
-        ∂loss/∂parameter, laid out as the weights are. draws: what random layers and mixup draw from; without it
+        ∂loss/∂parameter, laid out as the weights are. keys: what random layers and mixup draw from; without them
         they do nothing. Label smoothing and mixup count in the loss and its gradient; a blended row is right where the
         label of its larger part is found.
 
-        Back-propagation as in Deep Learning, algorithm 6.4. The bits depend on flat, x, y, draws, the build
+        Back-propagation as in Deep Learning, algorithm 6.4. The bits depend on flat, x, y, keys, the build
         of BLAS and on its number of threads: run it under one BLAS thread.
         """
         self._check_flat("the weights", flat)
         self._check_flat("the gradient", out)
         self._check_rows(x, y, workspace)
         mixed = NONE
-        if draws is not None and self.regularization.mixup:
+        if keys is not None and self.regularization.mixup:
             blend, mixed = workspace.blend[: len(x)], workspace.mixed.first(len(x))
-            mix(x, y, self.regularization.mixup, draws, mixed, blend)
+            mix(x, y, self.regularization.mixup, keys, mixed, blend)
             x = blend
-        product = self._chain.forward(flat, x, workspace.memory, draws)
+        product = workspace.chain.forward(flat, x, keys)
         result = self._loss(product, flat, y, workspace, self._output.bias.view(out), mixed)
-        self._chain.backward(flat, x, product, workspace.memory, out)
+        workspace.chain.backward(flat, product, out)
         return result
 
     def measure(self, flat: Floats, x: Floats, y: Labels, workspace: Workspace) -> SlotResult:
         """Loss and right answers of the rows, without gradient, draws, smoothing, mixup; else as `gradient`."""
         self._check_flat("the weights", flat)
         self._check_rows(x, y, workspace)
-        product = self._chain.forward(flat, x, workspace.memory, None)
+        product = workspace.chain.forward(flat, x, None)
         return self._loss(product, flat, y, workspace, None)
 
     def logits(self, flat: Floats, x: Floats, workspace: Workspace | None = None) -> Floats:
@@ -136,7 +139,7 @@ class Network:
         workspace = workspace or self.workspace(len(x))
         self._check_flat("the weights", flat)
         self._check_rows(x, None, workspace)
-        return self._chain.forward(flat, x, workspace.memory, None) + self._output.bias.view(flat)
+        return workspace.chain.forward(flat, x, None) + self._output.bias.view(flat)
 
     def _loss(
         self,

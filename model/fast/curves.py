@@ -1,14 +1,16 @@
-"""exp, tanh and erf in float32 for kernels, from + − × ÷ alone: the same bits on every machine, and vector code.
+"""exp, tanh and erf in float32, for arrays and in kernels, from + − × ÷ alone: the same bits on every machine.
 
 tanh and erf are quotients of polynomials on a clamped range, with the coefficients of Eigen (Benoit Steiner and
 others, MPL 2.0; tests compare them with exact values). Errors: see the functions. Not-a-number goes through.
 """
 
+from typing import Any
+
 import numpy as np
 
-from millrace.compiled import F32, device
+from millrace.compiled import F32 as F
+from millrace.elementary import choose, shared
 
-F = np.float32
 LOG2_E, HALF = F(1.44269504), F(0.5)
 LN2_HIGH, LN2_LOW = F(0.693359375), F(-2.12194440e-4)  # the first has nine bits: its product with a power is exact
 E1, E2, E3, E4, E5, E6 = F(1), F(1 / 2), F(1 / 6), F(1 / 24), F(1 / 120), F(1 / 720)
@@ -26,10 +28,10 @@ S0, S2, S4 = F(-1.42647390514189e-02), F(-7.37332916720468e-03), F(-1.6828269743
 S6, S8 = F(-2.13374055278905e-04), F(-1.45660718464996e-05)
 
 
-@device
-def exp_below(x: F32) -> F32:
+@shared
+def exp_below(x: Any) -> Any:
     """exp(x) for x ≤ 0, float32; relative error below 2e-7, from −87 on constant."""
-    x = LOWEST if x < LOWEST else x
+    x = choose(x < LOWEST, LOWEST, x)
     power = np.int32(x * LOG2_E - HALF)
     whole = np.float32(power)
     r = (x - whole * LN2_HIGH) - whole * LN2_LOW
@@ -37,21 +39,21 @@ def exp_below(x: F32) -> F32:
     return series * np.int32((power + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@device
-def tanh(x: F32) -> F32:
+@shared
+def tanh(x: Any) -> Any:
     """tanh(x), float32; relative error below 1e-6."""
-    x = T_LIMIT if x > T_LIMIT else x
-    x = -T_LIMIT if x < -T_LIMIT else x
+    x = choose(x > T_LIMIT, T_LIMIT, x)
+    x = choose(x < -T_LIMIT, -T_LIMIT, x)
     z = x * x
     above = x * (T1 + z * (T3 + z * (T5 + z * (T7 + z * (T9 + z * (T11 + z * T13))))))
     return above / (U0 + z * (U2 + z * (U4 + z * U6)))
 
 
-@device
-def erf(x: F32) -> F32:
+@shared
+def erf(x: Any) -> Any:
     """erf(x), float32; relative error below 1e-6."""
-    x = R_LIMIT if x > R_LIMIT else x
-    x = -R_LIMIT if x < -R_LIMIT else x
+    x = choose(x > R_LIMIT, R_LIMIT, x)
+    x = choose(x < -R_LIMIT, -R_LIMIT, x)
     z = x * x
     above = x * (R1 + z * (R3 + z * (R5 + z * (R7 + z * (R9 + z * (R11 + z * R13))))))
     return above / (S0 + z * (S2 + z * (S4 + z * (S6 + z * S8))))

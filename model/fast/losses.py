@@ -8,7 +8,7 @@ import numpy as np
 
 from millrace.compiled import F32, F64, U8, In, Out, Out2, device, kernel
 from millrace.elementary import exp, log
-from millrace.model.settling import FLOOR, settled
+from millrace.model.fast.settling import FLOOR, settled
 
 
 @device
@@ -46,7 +46,7 @@ def softmax_cross_entropy(
     without `backward`). scratch: float64 (classes,). measures: float64 (2,): the summed loss, and how many rows have
     their largest logit (the first of equals) at the label. smoothing: ε; the target is 1 − ε at the label plus
     ε/classes everywhere (Szegedy et al. 2016; Deep Learning, 7.5.1), and the loss that target's cross-entropy.
-    others, shares: see `model.mixup.Mixed`; of the 1 − ε, a row's share is at its label and the rest at the other.
+    others, shares: see `model.fast.mixup.Mixed`; of the 1 − ε, a row's share is at its label and the rest at the other.
     """
     classes = logits.shape[1]
     spread, mixed = smoothing / classes, shares.shape[0] > 0

@@ -12,7 +12,7 @@ from millrace.model.layout import Floats, Layout
 
 
 @dataclass(frozen=True)
-class Draws:
+class RowKeys:
     """What the random layers of a network draw from: the seed, the epoch and the sample id of each row.
 
     samples: int64 (m,). With these in a counter, a row's draws do not depend on the slot it lies in.
@@ -29,9 +29,9 @@ def _drop(
     purpose: U32,
     samples: In[I64],
     epoch: U32,
-    where: U32,
-    cut: U32,
-    by: F32,
+    lane_word: U32,
+    threshold: U32,
+    factor: F32,
     x: In2[F32],
     kept: Out2[U8],
     out: Out2[F32],
@@ -41,42 +41,42 @@ def _drop(
         sample = np.uint32(samples[row])
         for block in range(n // 4):
             at = block * 4
-            a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(block), where)
-            kept[row, at], kept[row, at + 1] = np.uint8(a >= cut), np.uint8(b >= cut)
-            kept[row, at + 2], kept[row, at + 3] = np.uint8(c >= cut), np.uint8(d >= cut)
+            a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(block), lane_word)
+            kept[row, at], kept[row, at + 1] = np.uint8(a >= threshold), np.uint8(b >= threshold)
+            kept[row, at + 2], kept[row, at + 3] = np.uint8(c >= threshold), np.uint8(d >= threshold)
         if n % 4:
             at = n // 4 * 4
-            a, b, c, _ = philox(seed, purpose, sample, epoch, np.uint32(n // 4), where)
-            kept[row, at] = np.uint8(a >= cut)
+            a, b, c, _ = philox(seed, purpose, sample, epoch, np.uint32(n // 4), lane_word)
+            kept[row, at] = np.uint8(a >= threshold)
             if n % 4 > 1:
-                kept[row, at + 1] = np.uint8(b >= cut)
+                kept[row, at + 1] = np.uint8(b >= threshold)
             if n % 4 > 2:
-                kept[row, at + 2] = np.uint8(c >= cut)
+                kept[row, at + 2] = np.uint8(c >= threshold)
         for at in range(n):
-            out[row, at] = x[row, at] * by if kept[row, at] else np.float32(0.0)
+            out[row, at] = x[row, at] * factor if kept[row, at] else np.float32(0.0)
 
 
 @kernel
-def drop_back(deltas: Out2[F32], kept: In2[U8], by: F32) -> None:
-    """deltas ← 0 where a unit was left out, else times `by`; in place."""
+def drop_back(deltas: Out2[F32], kept: In2[U8], factor: F32) -> None:
+    """deltas ← 0 where a unit was left out, else times the factor; in place."""
     for row in range(deltas.shape[0]):
         for at in range(deltas.shape[1]):
-            deltas[row, at] = deltas[row, at] * by if kept[row, at] else np.float32(0.0)
+            deltas[row, at] = deltas[row, at] * factor if kept[row, at] else np.float32(0.0)
 
 
 def drop(
-    x: Floats, probability: float, layer: int, draws: Draws, kept: npt.NDArray[np.uint8], out: Floats
+    x: Floats, probability: float, layer: int, keys: RowKeys, kept: npt.NDArray[np.uint8], out: Floats
 ) -> np.float32:
     """Dropout (Srivastava et al. 2014; Deep Learning, 7.12), inverted: what stays is divided by 1 − p.
 
     x, out: float32 (m, n). kept: uint8 (m, n), 1 where a unit stays. layer: 0 for the inputs, k for hidden layer k.
     Returns the factor 1/(1 − p). Unit u of a row is drawn from word u % 4 of block u // 4.
     """
-    by = np.float32(1.0 / (1.0 - probability))
-    cut = np.uint32(probability * 2.0**32)
-    key = np.uint32(draws.seed), np.uint32(Purpose.DROPOUT)
-    _drop(*key, draws.samples, np.uint32(draws.epoch), np.uint32(lane(layer=layer)), cut, by, x, kept, out)
-    return by
+    factor = np.float32(1.0 / (1.0 - probability))
+    threshold = np.uint32(probability * 2.0**32)
+    key = np.uint32(keys.seed), np.uint32(Purpose.DROPOUT)
+    _drop(*key, keys.samples, np.uint32(keys.epoch), np.uint32(lane(layer=layer)), threshold, factor, x, kept, out)
+    return factor
 
 
 @device
@@ -108,10 +108,10 @@ def _add_noise(
             out[row, at] = x[row, at] + deviation * drawn[at]
 
 
-def add_noise(x: Floats, deviation: float, draws: Draws, out: Floats) -> None:
+def add_noise(x: Floats, deviation: float, keys: RowKeys, out: Floats) -> None:
     """out = x + normal noise of this standard deviation; float32 (m, n). Deep Learning, 7.5."""
-    key = np.uint32(draws.seed), np.uint32(Purpose.INPUT_NOISE)
-    _add_noise(*key, draws.samples, np.uint32(draws.epoch), np.float32(deviation), x, out)
+    key = np.uint32(keys.seed), np.uint32(Purpose.INPUT_NOISE)
+    _add_noise(*key, keys.samples, np.uint32(keys.epoch), np.float32(deviation), x, out)
 
 
 STRETCH = 512  # blocks of four draws that are made at a time: their arrays stay in the nearest cache
@@ -138,9 +138,8 @@ def shake(view: Floats, deviation: float, seed: int, step: int, layout: Layout, 
     """The view plus normal noise on each weight, biases spared, drawn once per step; `out` may be the view."""
     key = np.uint32(seed), np.uint32(Purpose.WEIGHT_NOISE)
     for begin, end, decays in layout.runs(0, layout.parameters):
-        deviations = np.float32(deviation if decays else 0.0)
         if decays:
-            _shake(*key, np.uint32(step), deviations, begin, view[begin:end], out[begin:end])
+            _shake(*key, np.uint32(step), np.float32(deviation), begin, view[begin:end], out[begin:end])
         elif out is not view:
             out[begin:end] = view[begin:end]
     return out
