@@ -88,7 +88,11 @@ class Place:
     )
     mixed_cpus: bool = option(False, "admit Ray workers whose environment gives other bits")
     read_ahead: int = option(
-        16, "MiB of batches made ahead of need (on Ray: for each worker, at least 1)", metavar="MIB", least=0, most=1 << 20
+        16,
+        "MiB of batches made ahead of need (on Ray: for each worker, at least 1)",
+        metavar="MIB",
+        least=0,
+        most=1 << 20,
     )
     checkpoint_every: float = option(60.0, "seconds between checkpoints", metavar="SECONDS", above=0)
     out: str | None = option(
