@@ -1,32 +1,23 @@
 """`millrace compare`: which of several configurations is better, on the validation split."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
-from millrace.commands.variants import Variant, variants
-from millrace.datasets import Dataset
 from millrace.errors import UsageError
 from millrace.library import finding
+from millrace.library.comparing import RESULTS, trained, trials_of, write_results
 from millrace.library.outcomes import Outcome, outcome
-from millrace.reports.overlay import Curve, overlay
+from millrace.library.variants import variants
 from millrace.reports.words import counted, duration, percent, short
-from millrace.runs.folder import RunFolder
-from millrace.settings import config_file, flags
+from millrace.settings import flags
 from millrace.settings.keys import known_keys
-from millrace.storage.files import write_whole
-from millrace.workers.job import Job
-from millrace.workers.series import Trial, one_by_one
-from millrace.workers.setup import Setup
 
 KEYS = tuple(key for key in known_keys() if key not in ("out", "test"))
-PICTURE, RESULTS = "compare.png", "compare.json"
 
 
 @dataclass(frozen=True)
@@ -55,21 +46,11 @@ def run(arguments: Sequence[str]) -> int:
     sides = variants(options.files, options.sweep, given)
     new = finding.runs_folder() / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
     folder = finding.here(options.out) if options.out else new
-    trials = {side.name: [_trial(side, folder, k) for k in range(options.seeds)] for side in sides}
+    trials = trials_of(sides, folder, options.seeds)
     everything = [trial for own in trials.values() for trial in own]
     screen.say(f"{counted(len(sides), 'variant')}, {counted(options.seeds, 'seed')} each, in {short(folder)}")
     with Stopping() as stopping, Downloads(screen) as progress:
-
-        def load(trial: Trial) -> Dataset:
-            spec, place = datasets.find(trial.job.dataset), trial.place
-            return datasets.load(spec, mirror=place.mirror, offline=place.offline, progress=progress)
-
-        for trial in {trial.job.dataset: trial for trial in everything}.values():
-            dataset = load(trial)
-            for one in everything:
-                if one.job.dataset == trial.job.dataset:
-                    Setup(one.job, dataset).check()
-        for number, trial in enumerate(_trained(everything, stopping, load), start=1):
+        for number, trial in enumerate(trained(everything, stopping.event, progress), start=1):
             screen.say(f"{number:>4} of {len(everything)}: {trial.name}", style="dim")
         if stopping.event.is_set():
             screen.say("stopped; the same command with the same --out goes on")
@@ -78,53 +59,19 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _trial(side: Variant, folder: Path, number: int) -> Trial:
-    """One seed of a variant; what lies in its folder must be the same recipe."""
-    job = replace(side.job, seed=side.job.seed + number)
-    place = replace(side.place, out=None, test=False)
-    if not job.validation:
-        raise UsageError("comparing goes by the validation split, and there is none", do="add --validation N")
-    path = folder / side.folder / f"seed-{job.seed}"
-    if RunFolder.is_run(path):
-        _same(path, job)
-    name = f"{side.name}, seed {job.seed}"
-    return Trial(name, job, place, path, config_file.write(job, place))
-
-
-def _same(path: Path, job: Job) -> None:
-    different = finding.changes(finding.settings_of(RunFolder.open(path)).job, job)
-    if different:
-        raise UsageError(
-            f"{short(path)} holds a run of another recipe", got="; ".join(different[:5]), do="choose another --out"
-        )
-
-
-def _trained(trials: Sequence[Trial], stopping: Stopping, load: Callable[[Trial], Dataset]) -> Iterator[Trial]:
-    place = trials[0].place
-    if place.runtime == "ray":
-        from millrace.workers.ray_runtime.series import in_parallel  # Ray takes its time to import
-
-        yield from in_parallel(trials, stopping.event, place.address, place.most_workers)
-    else:
-        yield from one_by_one(trials, stopping.event, load)
-
-
 def _report(screen: Screen, folder: Path, outcomes: Mapping[str, Outcome]) -> None:
-    """The table, best first, the picture, and the numbers as JSON."""
+    """The table, best first, and where picture and numbers lie."""
     ranked = sorted(outcomes.items(), key=lambda item: -item[1].accuracy.mean if item[1].accuracy else 1.0)
-    made = table("variant", "validation", "±", "loss", "±", "time", "", right=("validation", "±", "loss", "time"))
+    shown = table("variant", "validation", "±", "loss", "±", "time", "", right=("validation", "±", "loss", "time"))
     for name, found in ranked:
-        made.add_row(name, *_cells(found))
+        shown.add_row(name, *_cells(found))
         screen.record(variant=name, **asdict(found))
     screen.say()
-    screen.show(made)
-    curves = [Curve(name, found.losses, found.errors) for name, found in outcomes.items() if found.losses]
-    document = {name: asdict(found) for name, found in outcomes.items()}
-    write_whole(folder / RESULTS, (json.dumps(document, indent=1) + "\n").encode())
+    screen.show(shown)
+    picture = write_results(folder, outcomes)
     screen.say()
-    if curves:
-        write_whole(folder / PICTURE, overlay(curves))
-        screen.facts(("picture", short(folder / PICTURE)))
+    if picture is not None:
+        screen.facts(("picture", short(picture)))
     screen.facts(("numbers", short(folder / RESULTS)))
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.datasets import Dataset
@@ -52,8 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     networks = [find_network(text, flagged) for text in options.runs]
     settings = resolving.for_network(networks[0].about.get("config", {}), networks[0].path, flagged)
     with Downloads(screen) as progress:
-        spec = datasets.find(settings.job.dataset)
-        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
+        dataset = resolving.dataset_of(settings, progress)
     measured = evaluate(networks, dataset, views=options.tta, notice=screen.note)
     _report(screen, networks, options.tta, dataset, measured)
     return 0

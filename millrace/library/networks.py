@@ -140,7 +140,7 @@ def network(file: str | os.PathLike[str], **place: Any) -> TrainedNetwork:
     newest. place: `mirror` and `offline`, for the rare dataset that must be fetched to know the images' shape.
 
     Errors: UsageError where nothing lies there, CheckpointError where it is damaged or no network of Millrace."""
-    return find_network(os.fspath(file), layers.from_values(resolving.keys_of(place), resolving.CALL))
+    return find_network(os.fspath(file), resolving.layer_of(place))
 
 
 def find_network(text: str, given: layers.Layer | None = None) -> TrainedNetwork:
@@ -167,9 +167,7 @@ def of_checkpoint(
     if not data:  # an earlier version did not write what its dataset is: the dataset itself is asked
         settings = resolving.for_network(checkpoint.config, path, given or {})
         spec = datasets.find(settings.job.dataset)
-        data = spec.described(
-            spec.shape or datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline).shape
-        )
+        data = spec.described(spec.shape or resolving.dataset_of(settings).shape)
     return TrainedNetwork(path, location, portable(checkpoint, data))
 
 

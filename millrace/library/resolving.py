@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from millrace import datasets
+from millrace.datasets import Dataset, Progress
 from millrace.errors import UsageError
 from millrace.runs.folder import RunFolder
 from millrace.settings import layers
@@ -29,9 +31,9 @@ def for_call(start: Settings | str | os.PathLike[str] | None, settings: Mapping[
     """The settings of a call: its own over the environment's place over `start`, settings or the path of a YAML file.
     `Settings` alone are taken as they stand."""
     if isinstance(start, Settings):
-        return layers.merge(start.chosen, _given(settings))
+        return layers.merge(start.chosen, layer_of(settings))
     file = layers.from_file(os.fspath(start)) if start is not None else {}
-    return layers.merge(file, environment(), _given(settings))
+    return layers.merge(file, environment(), layer_of(settings))
 
 
 def for_run(path: Path, given: layers.Layer) -> Settings:
@@ -57,6 +59,15 @@ def for_network(recipe: Mapping[str, Any], path: Path, given: layers.Layer) -> S
     return layers.merge(layers.from_values(recipe_values(recipe), "the checkpoint"), data, given)
 
 
+def dataset_of(settings: Settings, progress: Progress | None = None) -> Dataset:
+    """The dataset that the settings name, from where they say; fetched, verified and decoded if need be.
+
+    Errors: UsageError for an unknown name, DataError where it cannot be had."""
+    place = settings.place
+    spec = datasets.find(settings.job.dataset)
+    return datasets.load(spec, mirror=place.mirror, offline=place.offline, progress=progress)
+
+
 def environment() -> layers.Layer:
     """What the environment says of the place."""
     known = known_keys()
@@ -69,7 +80,8 @@ def unheeded() -> list[str]:
     return [setting.source for key, setting in layers.from_environment().items() if not known[key].place]
 
 
-def _given(settings: Mapping[str, object]) -> layers.Layer:
+def layer_of(settings: Mapping[str, object]) -> layers.Layer:
+    """The layer that keyword arguments make. Errors: as `keys_of`."""
     return layers.from_values(keys_of(settings), CALL)
 
 

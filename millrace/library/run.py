@@ -3,12 +3,11 @@
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace import datasets
 from millrace.datasets import Progress
 from millrace.errors import CheckpointError
 from millrace.library import finding, networks, resolving
@@ -16,8 +15,10 @@ from millrace.library.networks import TrainedNetwork
 from millrace.model import Checkpoint, load
 from millrace.runs.folder import RunFolder
 from millrace.runs.json_lines import read_lines
-from millrace.settings import layers
 from millrace.settings.layers import Settings
+
+if TYPE_CHECKING:
+    from millrace.library.auditing import Audit
 
 
 def open_run(run: str | os.PathLike[str]) -> "Run":
@@ -111,18 +112,24 @@ class Run:
         """The network of `checkpoint(step)`, to predict with. Errors: as there."""
         return networks.of_checkpoint(self.checkpoint(step), self.path, self.location)
 
+    def audit(self, *, progress: Progress | None = None, **place: Any) -> "Audit":
+        """Make the data of every finished epoch once more and compare it with the run's ledger: as `millrace audit`.
+        place: `mirror`, `offline`."""
+        from millrace.library.auditing import audit
+
+        settings = resolving.for_run(self.path, resolving.layer_of(place))
+        return audit(self._folder, settings.job, resolving.dataset_of(settings, progress))
+
     def report(self, *, progress: Progress | None = None, **place: Any) -> Path:
         """Write report.html into the run's folder, finished or not, and give its path: as `millrace report`. The
         dataset is loaded; place: `mirror`, `offline`. Errors: CheckpointError before the first checkpoint."""
-        given = layers.from_values(resolving.keys_of(place), resolving.CALL)
-        return self.write_report(resolving.for_run(self.path, given), progress)
+        return self.write_report(resolving.for_run(self.path, resolving.layer_of(place)), progress)
 
     def write_report(self, settings: Settings, progress: Progress | None = None) -> Path:
         """`report`, with the data from where the settings say."""
         from millrace.library.reporting import write_report  # pictures take their time to import
 
-        spec = datasets.find(settings.job.dataset)
-        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
+        dataset = resolving.dataset_of(settings, progress)
         return write_report(self._folder, settings.job, dataset)
 
 

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from millrace import datasets
 from millrace.datasets import Dataset, Progress
 from millrace.errors import UsageError
 from millrace.library import finding, resolving
@@ -21,7 +20,7 @@ from millrace.model import Checkpoint
 from millrace.reports.words import short
 from millrace.runs.folder import RunFolder
 from millrace.runs.working_copy import is_address
-from millrace.settings import config_file, layers
+from millrace.settings import config_file
 from millrace.settings.layers import Settings
 from millrace.workers.events import Event, Notice, Observer, RunDone
 from millrace.workers.job import Job, Place
@@ -95,7 +94,7 @@ def resume(
     Errors: UsageError where no run lies there, another process trains it, or a key of the recipe is given.
     """
     folder = finding.open_folder(os.fspath(run))
-    settings = resolving.for_run(folder.path, layers.from_values(resolving.keys_of(place), resolving.CALL))
+    settings = resolving.for_run(folder.path, resolving.layer_of(place))
     return go_on(folder, settings, Watched(observer, stop or threading.Event(), progress))
 
 
@@ -184,8 +183,5 @@ def _runtime(settings: Settings, watched: Watched) -> Iterator[tuple[Dataset, Tr
         with session(settings.job, settings.place, lambda text: watched.observer(Notice(text))) as ray:
             yield ray.dataset, ray.train
         return
-    spec = datasets.find(settings.job.dataset)
-    dataset = datasets.load(
-        spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=watched.progress
-    )
+    dataset = resolving.dataset_of(settings, watched.progress)
     yield dataset, functools.partial(train_here, settings.job, settings.place, dataset)

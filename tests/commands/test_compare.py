@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from millrace.commands.study_file import read_study
-from millrace.commands.variants import variants
 from millrace.errors import UsageError
+from millrace.library.study_file import read_study
+from millrace.library.variants import variants
 from millrace.pipeline.policy import PRESETS
 from millrace.workers.local_runtime import LocalRuntime
 

@@ -46,6 +46,4 @@ def _keys(nested: object, path: Path, where: str) -> dict[str, object]:
     try:
         return spread(nested)
     except UsageError as error:
-        raise UsageError(
-            f"{path}: {where}: {error.what}", expected=error.expected, got=error.got, do=error.do
-        ) from error
+        raise error.within(f"{path}: {where}") from error

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace import values
-from millrace.commands.study_file import read_study
 from millrace.errors import UsageError, unknown_name
+from millrace.library.study_file import read_study
 from millrace.settings import layers
 from millrace.settings.keys import known_keys
 from millrace.workers.job import Job, Place
