@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
+    from millrace.library.exporting import export as export
     from millrace.library.networks import network as network
     from millrace.library.run import open_run as open_run
     from millrace.library.training import resume as resume, train as train

@@ -1,42 +1,23 @@
 """`millrace export`: the stream as files that other tools read."""
 
-import importlib
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
 from millrace.datasets import Dataset
-from millrace.datasets.exported import ExportedDataset, Manifest
-from millrace.errors import UsageError, unknown_name
-from millrace.pipeline.export import Done, ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan
-from millrace.pipeline.statistics import pixel_statistics
-from millrace.reports.dataset_card import CARD, SHEET, card, sheet
+from millrace.datasets.exported import Manifest
+from millrace.errors import UsageError
+from millrace.library.exporting import KEYS, Exported, ExportPlace, plan_of, source_of, write
+from millrace.pipeline.export import ExportOptions, ExportPlan, ShardWriter
 from millrace.reports.words import argument, counted, duration, in_words, short, size
 from millrace.settings import flags, layers
-from millrace.settings.keys import known_keys
-from millrace.settings.layers import Settings
 from millrace.storage.folder import Folder
-from millrace.version import __version__
-
-KEYS = (
-    "seed",
-    *(key for key in known_keys() if key.startswith("policy")),
-    "subset",
-    "validation",
-    "mirror",
-    "offline",
-)
-# Where shards are written: modules with `executor(writer, workers, address)`.
-RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.ray_runtime.export"}
 
 
 @dataclass(frozen=True)
@@ -70,12 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     screen = Screen(as_json=options.json)
     if options.out is None and not options.dry_run:
         raise UsageError("millrace export needs --out DIR", expected="a folder to write to")
-    if options.workers < 0:
-        raise UsageError("--workers is out of range", expected="at least 0", got=options.workers)
-    if options.runtime not in RUNTIMES:
-        raise unknown_name("runtime", options.runtime, RUNTIMES)
-    if options.address is not None and options.runtime != "ray":
-        raise UsageError("an address is for Ray alone", got=options.address, do="add --runtime ray")
+    place = ExportPlace(options.workers, options.runtime, options.address)
     settings = layers.resolve(None, {"dataset": options.dataset, **given})
     asked = ExportOptions(
         format=options.format,
@@ -89,38 +65,18 @@ def run(arguments: Sequence[str]) -> int:
         shard_rows=options.shard_rows,
     )
     folder = Folder(options.out) if options.out is not None else None
-    dataset = _dataset(screen, settings)
-    plan = _plan(asked, dataset, settings)
+    with Downloads(screen) as progress:
+        dataset = source_of(settings, progress)
+    plan = plan_of(asked, dataset, settings.job.dataset)
     _announce(screen, plan, folder)
     if folder is None or options.dry_run:
         return _dry_run(screen, plan, dataset, folder)
-    return _write(screen, plan, dataset, folder, options)
-
-
-def _dataset(screen: Screen, settings: Settings) -> Dataset:
-    with Downloads(screen) as progress:
-        spec = datasets.find(settings.job.dataset)
-        dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
-    if isinstance(dataset, ExportedDataset):
-        source = dataset.manifest.dataset["source"]
-        raise UsageError(
-            f"{settings.job.dataset} is an export already",
-            expected="the dataset itself",
-            do=f"millrace export {source} makes another export",
-        )
-    return dataset
-
-
-def _plan(asked: ExportOptions, dataset: Dataset, settings: Settings) -> ExportPlan:
-    images, marks = datasets.images(dataset.train), datasets.labels(dataset.train)
-    if dataset.shape[0] not in (1, 3) and asked.format in ("huggingface", "webdataset", "imagefolder"):
-        raise UsageError(
-            f"{asked.format} holds pictures", expected="1 or 3 channels", got=dataset.shape[0], do="--format parquet"
-        )
-    chosen = datasets.split(marks, subset=asked.subset, validation=asked.validation, seed=asked.seed).train
-    means, deviations = pixel_statistics(images, np.ascontiguousarray(chosen))
-    source = settings.job.dataset
-    return make_plan(asked, dataset, source=source, statistics=(means, deviations), millrace=__version__)
+    with Stopping() as stopping, ShardDisplay(screen, "writing", plan.rows) as display:
+        written = write(plan, dataset, folder, place, stopping.event, display.take)
+    if written.manifest is None:
+        return _stopped(screen, written, stopping)
+    _finished(screen, written, written.manifest, folder, display)
+    return 0
 
 
 def _announce(screen: Screen, plan: ExportPlan, folder: Folder | None) -> None:
@@ -137,12 +93,12 @@ def _announce(screen: Screen, plan: ExportPlan, folder: Folder | None) -> None:
 def _dry_run(screen: Screen, plan: ExportPlan, dataset: Dataset, folder: Folder | None) -> int:
     sizes = ShardWriter(plan, dataset, folder or Folder(".")).estimate()
     total, free = sum(sizes.values()), _free(folder)
-    made = table("split", "rows", "shards", "size", right=("rows", "shards", "size"))
+    shown = table("split", "rows", "shards", "size", right=("rows", "shards", "size"))
     for split, count in plan.splits.items():
         shards = sum(shard.split == split for shard in plan.shards)
-        made.add_row(split, f"{count.rows:,}", f"{shards:,}", f"about {size(sizes[split])}")
+        shown.add_row(split, f"{count.rows:,}", f"{shards:,}", f"about {size(sizes[split])}")
     screen.say()
-    screen.show(made)
+    screen.show(shown)
     screen.say()
     room = "" if free is None else f", {size(free)} are free"
     screen.say(
@@ -169,71 +125,37 @@ def _free(folder: Folder | None) -> int | None:
     return shutil.disk_usage(there).free
 
 
-def _write(screen: Screen, plan: ExportPlan, dataset: Dataset, folder: Folder, options: ExportCommand) -> int:
-    with ExportSession.open(plan, folder) as session, Stopping() as stopping:
-        writer = ShardWriter(plan, dataset, folder, session.known)
-        with ShardDisplay(screen, "writing", plan.rows) as display:
-            done = _shards(plan, writer, display, options, stopping.event.is_set)
-        if len(done) < len(plan.shards):
-            return _stopped(screen, plan, done, stopping)
-        words = in_words(plan.options.policy)
-        beside = ((CARD, card(plan, words).encode()), (SHEET, sheet(plan, dataset, words)))
-        manifest = session.finish([done[index].record for index in range(len(done))], beside)
-    _finished(screen, plan, folder, manifest, done, display)
-    return 0
-
-
-def _shards(
-    plan: ExportPlan, writer: ShardWriter, display: ShardDisplay, options: ExportCommand, stopped: Callable[[], bool]
-) -> dict[int, Done]:
-    """All shards done, by index; fewer after a stop."""
-    try:
-        module = importlib.import_module(RUNTIMES[options.runtime])
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"--runtime {options.runtime} cannot be used here", got=str(error), do="--runtime local"
-        ) from error
-    executor = module.executor(writer, options.workers, options.address)
-    done: dict[int, Done] = {}
-    for one in executor.run(range(len(plan.shards)), stopped):
-        done[one.index] = one
-        display.advance(one.record.rows, made=one.made)
-    return done
-
-
-def _stopped(screen: Screen, plan: ExportPlan, done: dict[int, Done], stopping: Stopping) -> int:
-    screen.record(stopped=True, shards=len(done), of=len(plan.shards))
-    screen.say(f"stopped: {len(done):,} of {counted(len(plan.shards), 'shard')} are whole")
+def _stopped(screen: Screen, written: Exported, stopping: Stopping) -> int:
+    shards = len(written.plan.shards)
+    screen.record(stopped=True, shards=len(written.done), of=shards)
+    screen.say(f"stopped: {len(written.done):,} of {counted(shards, 'shard')} are whole")
     screen.say("the same command goes on from there", style="dim")
     return stopping.code
 
 
-def _finished(
-    screen: Screen, plan: ExportPlan, folder: Folder, manifest: Manifest, done: dict[int, Done], display: ShardDisplay
-) -> None:
-    made = sum(one.made for one in done.values())
-    total = sum(record.bytes for record in manifest.shards)
+def _finished(screen: Screen, written: Exported, manifest: Manifest, folder: Folder, display: ShardDisplay) -> None:
+    plan, shards = written.plan, len(written.done)
+    made = sum(one.made for one in written.done)
     screen.record(
-        folder=folder.location,
+        folder=written.location,
         rows=plan.rows,
-        shards=len(done),
+        shards=shards,
         made=made,
-        bytes=total,
+        bytes=sum(record.bytes for record in manifest.shards),
         seconds=round(display.seconds, 3),
         images_per_second=round(display.speed, 1),
         digest=manifest.digest,
     )
-    kept = len(done) - made
     screen.say()
-    if kept:
-        screen.facts(("kept", f"{counted(kept, 'shard')} that lay there already, verified"))
+    if shards - made:
+        screen.facts(("kept", f"{counted(shards - made, 'shard')} that lay there already, verified"))
     if made:
         speed = f"{display.speed:,.0f} images/s"
         screen.facts(("written", f"{counted(made, 'shard')}, {duration(display.seconds)}, {speed}"))
-    place = argument(folder.location) if folder.local else shlex.quote(folder.location)
+    path = argument(written.location) if folder.local else shlex.quote(written.location)
     screen.facts(
-        ("next", f"millrace verify {place}"),
-        ("", f"millrace explain {place} 0"),
-        ("", f"millrace train --dataset {place} --epochs {plan.options.epochs}"),
+        ("next", f"millrace verify {path}"),
+        ("", f"millrace explain {path} 0"),
+        ("", f"millrace train --dataset {path} --epochs {plan.options.epochs}"),
     )
     screen.say(f"exported {counted(plan.rows, 'row')}", style="bold")

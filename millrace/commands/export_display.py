@@ -6,6 +6,7 @@ from types import TracebackType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from millrace.commands.screen import Screen
+from millrace.pipeline.export import Done
 from millrace.reports.words import duration
 
 QUIET = 5.0  # seconds between two plain lines
@@ -39,6 +40,10 @@ class ShardDisplay:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+    def take(self, done: Done) -> None:
+        """`advance` by a shard of an export."""
+        self.advance(done.record.rows, made=done.made)
 
     def advance(self, rows: int, *, made: bool = True) -> None:
         """More rows are done; `made` ones took work and count for the speed."""

@@ -145,8 +145,8 @@ def test_wrong_use_is_refused_before_anything_is_written(door: Any, home: Path) 
     for flags, code, said in (
         ("digits", 2, "--out"),
         ("--out a", 2, "DATASET"),
-        ("digits --out a --epochs 0", 2, "at least 1"),
-        ("digits --out a --format tfrecord", 2, "unknown format"),
+        ("digits --out a --epochs 0", 2, "from 1"),
+        ("digits --out a --format tfrecord", 2, "tfrecord"),
         ("digits --out ftp://host/a", 2, "unknown filesystem"),
         ("digits --out s3://name:secret@bucket/a", 2, "must not hold credentials"),
         ("digts --out a", 2, "did you mean 'digits'"),

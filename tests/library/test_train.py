@@ -16,6 +16,7 @@ from millrace.library.run import Run
 from millrace.workers.events import EpochDone, Event, Notice, RunDone, RunStarted
 
 SMALL: dict[str, Any] = {"network": {"hidden": [16]}, "epochs": 2, "batch": 64}
+LONG: dict[str, Any] = {**SMALL, "epochs": 40}
 COMMAND = "train --network.hidden 16 --epochs 2 --batch 64"
 
 
@@ -63,22 +64,22 @@ def test_a_stopped_run_resumes_to_the_same_bits(home: Path) -> None:
         if isinstance(event, EpochDone):
             stop.set()
 
-    run = millrace.train(out="a", observer=observer, stop=stop, **SMALL)
+    run = millrace.train(out="a", observer=observer, stop=stop, **LONG)
     assert not run.finished
     assert run.result is None
-    assert 0 < run.checkpoints[-1] < 46
+    assert 0 < run.checkpoints[-1] < 920
     notices: list[Event] = []
     with pytest.raises(UsageError, match="a run keeps its recipe"):
         millrace.resume("a", epochs=3)
     resumed = millrace.resume("a", workers=1, observer=notices.append)
     assert resumed.finished
-    assert weights(resumed) == weights(millrace.train(out="b", **SMALL))
-    assert [line["step"] for line in resumed.metrics] == list(range(46))
-    again = millrace.train(out="a", observer=notices.append, **SMALL)
+    assert weights(resumed) == weights(millrace.train(out="b", **LONG))
+    assert [line["step"] for line in resumed.metrics] == list(range(920))
+    again = millrace.train(out="a", observer=notices.append, **LONG)
     assert again.finished
     assert not any(isinstance(event, Notice) for event in notices)
     with pytest.raises(UsageError, match="another recipe"):
-        millrace.train(out="a", seed=1, **SMALL)
+        millrace.train(out="a", seed=1, **LONG)
 
 
 def test_an_open_run_shows_what_its_files_hold(home: Path) -> None:
