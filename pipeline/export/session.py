@@ -20,6 +20,7 @@ from millrace.datasets.exported.dataset import read_manifest
 from millrace.errors import DeadlineError, FormatError, UsageError
 from millrace.formats.shards import heading
 from millrace.pipeline.export.plan import ExportPlan
+from millrace.storage.files import remove
 from millrace.storage.folder import ASIDE, Folder
 from millrace.storage.lock import locked
 
@@ -63,7 +64,7 @@ class ExportSession:
         where the manifest says all of it already."""
         plan = self.plan
         if self.manifest is not None and tuple(records) == self.manifest.shards:
-            self.folder.remove_tree(ASIDE)
+            _clear(self.folder)
             return self.manifest
         placed = self._assembled(records)
         self.folder.settle(sorted({record.file.rpartition("/")[0] for record in placed}))
@@ -72,7 +73,7 @@ class ExportSession:
             if self.folder.size(name) is None:  # what somebody edited stays
                 self.folder.put(name, [data])
         self.folder.put(MANIFEST, [made.to_json()])
-        self.folder.remove_tree(ASIDE)
+        _clear(self.folder)
         return made
 
     def _assembled(self, records: Sequence[Record]) -> list[Record]:
@@ -114,6 +115,21 @@ def _lock(folder: Folder, held: ExitStack) -> None:
             raise UsageError(
                 f"another process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
             ) from None
+
+
+def _clear(folder: Folder) -> None:
+    """Remove what an export needs while it is under way. On a disk the lock's file goes last: whoever makes a new one
+    finds nothing there that is still being removed."""
+    if folder.local is None:
+        folder.remove_tree(ASIDE)
+        return
+    with folder.faults("cannot be removed"), suppress(FileNotFoundError):
+        for name in folder.names(ASIDE, deep=False):
+            if name != LOCK:
+                remove(Path(folder.path(name)))
+        os.unlink(folder.path(LOCK))
+        with suppress(OSError):  # another process has begun there
+            os.rmdir(folder.path(ASIDE))
 
 
 def _own_manifest(plan: ExportPlan, folder: Folder) -> Manifest | None:

@@ -210,6 +210,26 @@ def test_a_second_process_in_the_folder_is_refused(
     assert "process 4711" in str(raised.value)
 
 
+def test_the_end_of_an_export_takes_nothing_of_one_that_begins_then(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As soon as the lock's file is gone another process may lock a new one and write."""
+    unlink = os.unlink
+    begun: list[Path] = []
+
+    def unlinked(path: Path | str, *arguments: Any, **named: Any) -> None:
+        unlink(path, *arguments, **named)
+        if str(path) == str(tmp_path / LOCK):
+            begun.extend([tmp_path / LOCK, tmp_path / ".millrace" / "aside" / "new"])
+            begun[1].parent.mkdir(exist_ok=True)
+            for file in begun:
+                file.write_text("of the other")
+
+    monkeypatch.setattr("os.unlink", unlinked)
+    written(planned(dataset), dataset, tmp_path)
+    assert [file.read_text() for file in begun] == ["of the other"] * 2
+
+
 @pytest.mark.parametrize(
     "error", [DeadlineError("slow"), UsageError("odd"), ConnectionResetError(104, "reset"), KeyError(1)]
 )
