@@ -106,15 +106,21 @@ def _lock(folder: Folder, held: ExitStack) -> None:
     """On a local disk: keep every other process out of the folder until `held` is closed.
 
     Nothing of the export's own work runs within these handlers: what goes wrong there keeps its own error."""
-    path = Path(folder.path(LOCK))
+    path, until = Path(folder.path(LOCK)), time.monotonic() + WAIT
     with folder.faults("cannot be written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            held.enter_context(locked(path, seconds=WAIT))
-        except DeadlineError as error:
-            raise UsageError(
-                f"another process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
-            ) from None
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                held.enter_context(locked(path, seconds=WAIT))
+            except FileNotFoundError:  # the one that was waited for ended, and took the lock's folder with it
+                if time.monotonic() > until:
+                    raise
+            except DeadlineError as error:
+                raise UsageError(
+                    f"another process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
+                ) from None
+            else:
+                return
 
 
 def _clear(folder: Folder) -> None:

@@ -4,7 +4,9 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -228,6 +230,36 @@ def test_the_end_of_an_export_takes_nothing_of_one_that_begins_then(
     monkeypatch.setattr("os.unlink", unlinked)
     written(planned(dataset), dataset, tmp_path)
     assert [file.read_text() for file in begun] == ["of the other"] * 2
+
+
+def test_who_waited_for_an_export_to_end_keeps_a_third_one_out(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that ended has removed the lock's file, and the one that waited had it open by then."""
+    plan, folder = planned(dataset), Folder(str(tmp_path))
+    manifest = written(plan, dataset, tmp_path)
+    assert manifest is not None
+    entered, leave = threading.Event(), threading.Event()
+
+    def wait_for_it() -> None:
+        with ExportSession.open(plan, Folder(str(tmp_path))):
+            entered.set()
+            leave.wait(30)
+
+    monkeypatch.setattr("millrace.pipeline.export.session.WAIT", 20.0)
+    second = threading.Thread(target=wait_for_it)
+    with ExportSession.open(plan, folder) as session:
+        second.start()
+        sleep(0.3)
+        session.finish(manifest.shards, [])
+    try:
+        assert entered.wait(20)
+        monkeypatch.setattr("millrace.pipeline.export.session.WAIT", 0.1)
+        with pytest.raises(UsageError, match="another process exports"), ExportSession.open(plan, folder):
+            pass
+    finally:
+        leave.set()
+        second.join()
 
 
 @pytest.mark.parametrize(
