@@ -16,43 +16,54 @@ from typing import Any
 from filelock import FileLock
 
 DEADLINE = 60.0  # seconds to wait for the other workers of a pass
+KEPT = 16  # passes that are remembered
 
 
-def _remove(folder: str, owner: int) -> None:
+def _remove(folder: Path, owner: int) -> None:
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 class WorkerPasses:
-    """A small file, shared through its path by a loader and all its copies."""
+    """A small file, shared through its path by a loader and all its copies: the passes begun, and the step that was
+    placed since, if any."""
 
     def __init__(self, step: int) -> None:
-        self._folder = tempfile.mkdtemp(prefix="millrace-")
+        self._folder = Path(tempfile.mkdtemp(prefix="millrace-"))
         weakref.finalize(self, _remove, self._folder, os.getpid())
-        self.place(step)
+        self._write({"step": step, "passes": []})
 
     def place(self, step: int) -> None:
         """The next pass begins at this step."""
-        self._write({"step": step})
+        with self._locked():
+            self._write({**self._read(), "step": step})
 
     @property
     def begun(self) -> bool:
         """Whether workers have begun a pass since `place`."""
-        return "key" in self._read()
+        return self._read()["step"] is None
 
     def first(self, key: list[int], following: Callable[[int], int]) -> int:
         """The first step of the pass that `key` names, the same for all who ask; `following` gives the one after a pass
         that began at a step."""
-        with FileLock(os.path.join(self._folder, "lock"), timeout=DEADLINE):
+        with self._locked():
             found = self._read()
-            if found.get("key") == key:
-                return int(found["first"])
-            first = found["step"] if "step" in found else following(found["first"])
-            self._write({"key": key, "first": first})
+            # A slow worker may ask for a pass that the others have left already.
+            known = [first for *other, first in found["passes"] if other == key]
+            if known:
+                return int(known[0])
+            first = following(found["passes"][-1][-1]) if found["step"] is None else found["step"]
+            self._write({"step": None, "passes": [*found["passes"][-KEPT:], [*key, first]]})
             return int(first)
 
+    def _locked(self) -> FileLock:
+        return FileLock(self._folder / "lock", timeout=DEADLINE)
+
     def _read(self) -> dict[str, Any]:
-        return json.loads(Path(self._folder, "pass.json").read_bytes())  # type: ignore[no-any-return]
+        return json.loads((self._folder / "passes.json").read_bytes())  # type: ignore[no-any-return]
 
     def _write(self, content: dict[str, Any]) -> None:
-        Path(self._folder, "pass.json").write_text(json.dumps(content))
+        # A worker may be ended at any moment, and what it was writing must not be read.
+        temporary = self._folder / f"passes-{os.getpid()}"
+        temporary.write_text(json.dumps(content))
+        temporary.replace(self._folder / "passes.json")
