@@ -14,6 +14,7 @@ from millrace.runs.folder import RunFolder
 from millrace.workers.events import EpochDone, Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
+from millrace.workers.setup import Setup
 
 JOB = Job(
     dataset="mnist",
@@ -49,7 +50,7 @@ def main() -> None:
         run = RunFolder.create(Path(folder) / "run", "")
         run.own()
         place = Place(checkpoint_every=2.0)
-        train(JOB, place, mnist(options.mirror), run, observer, threading.Event())
+        train(Setup(JOB, mnist(options.mirror)), place, run, observer, threading.Event())
         run.release()
     growth = 100 * (held[99] / held[4] - 1)
     print(f"from epoch 5 to epoch 100  {growth:+.2f} %   (bar: within 2 %)")

@@ -32,6 +32,7 @@ from millrace.workers.blas import one_blas_thread
 from millrace.workers.events import EpochDone, Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
+from millrace.workers.setup import Setup
 
 BATCH, WIDTHS, THREADS = 512, (784, 999, 299, 10), 2
 HALVES, PRODUCTS = "millrace, slots of 256", "matrix products"
@@ -66,7 +67,7 @@ class Millrace:
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder.create(Path(folder) / "run", "")
             run.own()
-            done = train(self._job, Place(workers=THREADS), self._dataset, run, observer, threading.Event())
+            done = train(Setup(self._job, self._dataset), Place(workers=THREADS), run, observer, threading.Event())
             run.release()
         self.waiting.append(sum(e.waiting * e.seconds for e in epochs) / done.seconds)
         return self._job.epochs * len(labels(self._dataset.train)) / done.seconds

@@ -2,22 +2,20 @@
 
 import threading
 
-from millrace.datasets import Dataset
 from millrace.model import Checkpoint
 from millrace.runs.folder import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.checkpoints import take_up
 from millrace.workers.events import Observer, Reporter, RunDone
-from millrace.workers.job import Job, Place
+from millrace.workers.job import Place
 from millrace.workers.local_runtime import LocalRuntime, cores
 from millrace.workers.setup import Setup
 from millrace.workers.trainer import Trainer
 
 
 def train(
-    job: Job,
+    setup: Setup,
     place: Place,
-    dataset: Dataset,
     folder: RunFolder,
     observer: Observer,
     stop: threading.Event,
@@ -28,7 +26,7 @@ def train(
     The folder must be owned (`RunFolder.own`). A checkpoint of other data, another network or another environment:
     see `RunFolder.latest` and `model.differences`; the last is announced here and never refused.
     """
-    setup, report = Setup(job, dataset), Reporter(observer)
+    report = Reporter(observer)
     state = take_up(checkpoint, folder, report)
     with one_blas_thread():
         runtime = LocalRuntime(setup, place, state)

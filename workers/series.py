@@ -14,6 +14,7 @@ from millrace.storage.files import write_whole
 from millrace.workers.events import Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
+from millrace.workers.setup import Setup
 
 BROKEN = "broken.txt"
 
@@ -46,7 +47,9 @@ def carry_out(trial: Trial, dataset: Dataset, stop: threading.Event) -> bool:
     # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
     warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
     try:
-        train(trial.job, trial.place, dataset, folder, _ignore, stop, folder.latest(dataset_digest=dataset.digest))
+        train(
+            Setup(trial.job, dataset), trial.place, folder, _ignore, stop, folder.latest(dataset_digest=dataset.digest)
+        )
     except Diverged as error:
         write_whole(trial.folder / BROKEN, f"{error}\n".encode())
         return True

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from millrace.datasets import Dataset, Progress
+from millrace.datasets import Progress
 from millrace.errors import UsageError
 from millrace.library import finding, resolving
 from millrace.library.run import Run
@@ -142,46 +142,45 @@ def _carry_out(settings: Settings, take: Callable[[], RunFolder], watched: Watch
     """Train from the newest checkpoint of the folder that `take` gives, or from the start.
 
     The folder is taken last: what cannot be trained leaves none behind."""
-    with _runtime(settings, watched) as (dataset, begin):
-        setup = Setup(settings.job, dataset)
+    with _runtime(settings, watched) as (setup, begin):
         setup.check()
         folder = take()
         folder.own()
         try:
-            checkpoint = folder.latest(dataset_digest=dataset.digest, model=setup.network.text)
+            checkpoint = folder.latest(dataset_digest=setup.dataset.digest, model=setup.network.text)
             with warnings.catch_warnings():
                 # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
                 warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
                 done = begin(folder, watched.observer, watched.stop, checkpoint)
             if not done.stopped:
-                _picture(setup, dataset, folder)
+                _picture(setup, folder)
         finally:
             folder.release()
     return Run(folder)
 
 
-def _picture(setup: Setup, dataset: Dataset, folder: RunFolder) -> None:
+def _picture(setup: Setup, folder: RunFolder) -> None:
     """The report; before it the decision regions, where the data lies in the plane."""
     from millrace.library.reporting import write_report  # pictures take their time to import
 
     checkpoint = folder.best() or folder.latest()
-    if checkpoint is not None and dataset.spec.format == "points":
+    if checkpoint is not None and setup.dataset.spec.format == "points":
         from millrace.library.regions import draw_regions
 
-        folder.publish(draw_regions(setup, dataset, checkpoint, folder.path).name)
-    write_report(folder, setup.job, dataset)
+        folder.publish(draw_regions(setup, setup.dataset, checkpoint, folder.path).name)
+    write_report(folder, setup.job, setup.dataset)
 
 
 @contextlib.contextmanager
-def _runtime(settings: Settings, watched: Watched) -> Iterator[tuple[Dataset, Train]]:
-    """The data and the way to train on it: threads of this process, or actors on a Ray that is connected meanwhile."""
+def _runtime(settings: Settings, watched: Watched) -> Iterator[tuple[Setup, Train]]:
+    """The parts of the run and what trains it: threads of this process, or actors of a Ray connected meanwhile."""
     if settings.place.runtime == "ray":
         from millrace.workers.ray_runtime.session import (
             session,  # Ray takes half a second to import: only where it is asked for
         )
 
         with session(settings.job, settings.place, lambda text: watched.observer(Notice(text))) as ray:
-            yield ray.dataset, ray.train
+            yield ray.setup, ray.train
         return
-    dataset = resolving.dataset_of(settings, watched.progress)
-    yield dataset, functools.partial(train_here, settings.job, settings.place, dataset)
+    setup = Setup(settings.job, resolving.dataset_of(settings, watched.progress))
+    yield setup, functools.partial(train_here, setup, settings.place)

@@ -17,6 +17,7 @@ from millrace.workers import local_training
 from millrace.workers.events import Event, RunDone, RunStarted, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_runtime import LocalRuntime
+from millrace.workers.setup import Setup
 
 Kind = TypeVar("Kind")
 
@@ -87,7 +88,7 @@ def train(
     folder.own()
     try:
         with patch.object(local_training, "LocalRuntime", Limited):
-            return local_training.train(job, place, dataset or digits(), folder, observer, stop, folder.latest())
+            return local_training.train(Setup(job, dataset or digits()), place, folder, observer, stop, folder.latest())
     finally:
         folder.release()
 

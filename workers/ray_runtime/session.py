@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from millrace.datasets import Dataset
 from millrace.errors import TrainingError
 from millrace.model import Checkpoint
 from millrace.runs.folder import RunFolder
@@ -34,22 +33,22 @@ LEAVE = 10.0
 
 
 class RaySession:
-    """A connection to Ray with the run's data in its shared memory; `dataset` is read there without a copy."""
+    """A connection to Ray with the run's data in its shared memory; `setup.dataset` is read there without a copy."""
 
     def __init__(self, job: Job, place: Place, actors: Actors, staff: Staff) -> None:
-        self._job, self._place, self._actors, self._staff = job, place, actors, staff
-        self.dataset: Dataset = actors.dataset()
+        self._place, self._actors, self._staff = place, actors, staff
+        self.setup = Setup(job, actors.dataset())
 
     def train(
         self, folder: RunFolder, observer: Observer, stop: threading.Event, checkpoint: Checkpoint | None = None
     ) -> RunDone:
         """As `workers.local_training.train`, with actors; ends in the same bytes."""
-        setup, report = Setup(self._job, self.dataset), Reporter(observer)
+        setup, report = self.setup, Reporter(observer)
         _warn_of_a_local_folder(folder, report)
         state = take_up(checkpoint, folder, report)
 
         def latest() -> ServerState | None:
-            newest = folder.latest(dataset_digest=self.dataset.digest, model=setup.network.text)
+            newest = folder.latest(dataset_digest=setup.dataset.digest, model=setup.network.text)
             return server_state(newest) if newest is not None else None
 
         incident = _incidents(folder, report)

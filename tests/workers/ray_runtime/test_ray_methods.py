@@ -12,6 +12,7 @@ from millrace.model.options import NetworkOptions, OptimizerOptions, Regularizat
 from millrace.runs.folder import RunFolder
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
+from millrace.workers.setup import Setup
 from tests.workers.ray_runtime.test_ray_training import Kill, Killer, ignore, job, new_folder, on_ray
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
@@ -43,7 +44,7 @@ EARLY = dataclasses.replace(
 
 def local(path: Path, work: Job) -> RunFolder:
     folder = new_folder(path)
-    train(work, Place(workers=1), datasets.load(datasets.find("digits")), folder, ignore, threading.Event())
+    train(Setup(work, datasets.load(datasets.find("digits"))), Place(workers=1), folder, ignore, threading.Event())
     folder.release()
     return folder
 

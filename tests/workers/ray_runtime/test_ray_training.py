@@ -13,6 +13,7 @@ from millrace.runs.folder import RunFolder
 from millrace.workers.events import Event, Observer, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
+from millrace.workers.setup import Setup
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 Kill = Callable[[str], bool]
@@ -43,7 +44,7 @@ def new_folder(path: Path) -> RunFolder:
 def local_bytes(path: Path, work: Job) -> bytes:
     folder = new_folder(path)
     data = datasets.load(datasets.find("digits"))
-    train(work, Place(workers=1), data, folder, ignore, threading.Event())
+    train(Setup(work, data), Place(workers=1), folder, ignore, threading.Event())
     folder.release()
     return final_bytes(folder)
 
