@@ -48,7 +48,7 @@ def start(cpus: int, memory: int) -> None:
                     "Ray does not start on this machine",
                     expected="its processes alive half a minute after their start, in one of two tries",
                     got="; ".join(ended) or " ".join(str(error).split()),
-                    do="look for what ends its processes (memory, a limit, another user); its logs lie in "
+                    do="look for what ends or slows its processes (memory, a limit, another program); its logs lie in "
                     "/tmp/ray/session_latest/logs; or train without it: --runtime local",
                 ) from error
 
@@ -119,5 +119,5 @@ def _fate(process: int) -> str:
         ended = os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if ended is not None:
             how = f"{'exit code' if ended.si_code == os.CLD_EXITED else 'signal'} {ended.si_status}"
-    why = ", as it does where one of its agents is killed" if name == "raylet" else ""
+    why = ", as it does where an agent of its is killed, or too slow to start" if name == "raylet" else ""
     return f"{name} ended while Ray started ({how}{why})"
