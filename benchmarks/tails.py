@@ -3,7 +3,7 @@
     python -m benchmarks.tails [--rounds 21]
 
 784-1024-1024-10, 256 rows, one BLAS thread; a tenth of the hidden units have their bias at -18. Both compute the same
-products. Were it not for settled deltas (`model/fast/settling.py`), a part of the first one's would be subnormal numbers.
+products. Without settled deltas (`model/fast/settling.py`), a part of the first one's would be subnormal numbers.
 """
 
 from collections.abc import Callable

@@ -184,7 +184,7 @@ def input_noise(deviation: float, keys: RowKeys) -> Method:
 
 def weight_noise(layout: Layout, flat: Array, deviation: float, seed: int, step: int) -> Array:
     """The weights at which the gradients of a step are taken: θ plus normal noise, biases spared; drawn once per step
-    (Deep Learning, 7.5). Fast: `noise.shake`."""
+    (Deep Learning, 7.5). Fast: `noise.add_weight_noise`."""
     places = np.arange(-(-len(flat) // 4))
     noise = normals(words(seed, Purpose.WEIGHT_NOISE, places, step)).reshape(-1).astype(F32)
     shaken = flat.copy()

@@ -20,7 +20,7 @@ from millrace.model.fast.settling import FLOOR, SQUARE_FLOOR, settled
 from millrace.model.layout import Floats, Layout
 from millrace.model.options import OptimizerOptions
 
-State = dict[str, Floats]  # what a rule remembers between steps, by name: arrays laid out as the weights are
+OptimizerState = dict[str, Floats]  # what a rule remembers between steps, by name: arrays laid out as the weights are
 
 
 class Gradient(NamedTuple):
@@ -52,7 +52,7 @@ class Step:
     """
 
     weights: Floats
-    state: State
+    state: OptimizerState
     left: Floats
     right: Floats | None
     divisor: float
@@ -62,10 +62,10 @@ class Step:
 
     def piece(self, begin: int, end: int) -> "Step":
         """The same update of the elements [begin, end) alone."""
-        cut = slice(begin, end)
-        state = {name: array[cut] for name, array in self.state.items()}
-        right = None if self.right is None else self.right[cut]
-        return Step(self.weights[cut], state, self.left[cut], right, self.divisor, self.rate, self.t, self.scale)
+        part = slice(begin, end)
+        state = {name: array[part] for name, array in self.state.items()}
+        right = None if self.right is None else self.right[part]
+        return Step(self.weights[part], state, self.left[part], right, self.divisor, self.rate, self.t, self.scale)
 
     def gradient(self, decay: np.float32) -> Gradient:
         """Of all elements, as kernels take it."""
@@ -83,7 +83,7 @@ class Optimizer(ABC):
     def __init__(self, options: OptimizerOptions, layout: Layout) -> None:
         self.options, self.layout = options, layout
 
-    def initial_state(self, parameters: int) -> State:
+    def initial_state(self, parameters: int) -> OptimizerState:
         """The state before the first step: float32 arrays of shape (parameters,), zero."""
         return {name: np.zeros(parameters, np.float32) for name in self.state_names}
 
@@ -93,7 +93,7 @@ class Optimizer(ABC):
         for low, high, decays in pieces:
             self._move(step.piece(low, high), np.float32(self.options.decay if decays else 0.0))
 
-    def view(self, weights: Floats, state: State, out: Floats | None = None) -> Floats:
+    def view(self, weights: Floats, state: OptimizerState, out: Floats | None = None) -> Floats:
         """The weights to publish, where gradients are taken: here the weights themselves.
 
         A rule whose view is another array writes it to `out`, float32 (parameters,), or to a new one.
@@ -158,7 +158,7 @@ class Nesterov(Momentum):
     with v free of the rate. While rate and α are constant and nothing decays, their φ is the view here.
     """
 
-    def view(self, weights: Floats, state: State, out: Floats | None = None) -> Floats:
+    def view(self, weights: Floats, state: OptimizerState, out: Floats | None = None) -> Floats:
         """θ + αv, into `out` where given."""
         out = np.empty_like(weights) if out is None else out
         _ahead(weights, state["v"], np.float32(self.options.momentum), out)

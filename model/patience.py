@@ -6,7 +6,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Patience:
     """best: the least loss seen (None: none yet), in `epoch`; waited: epochs since then without a lower one, counted
-    anew after a cut of plateau."""
+    from 0 again after plateau lowered the rate."""
 
     best: float | None = None
     epoch: int = -1
@@ -18,6 +18,6 @@ class Patience:
             return Patience(loss, epoch, 0)
         return Patience(self.best, self.epoch, self.waited + 1)
 
-    def anew(self) -> "Patience":
+    def restarted(self) -> "Patience":
         """The same best, waited for from now on."""
         return Patience(self.best, self.epoch, 0)

@@ -1,4 +1,4 @@
-"""The learning rate as a pure function of the step (and, for plateau, of the epochs at which it was cut)."""
+"""The learning rate as a pure function of the step (and, for plateau, of the epochs at which it was lowered)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -48,11 +48,11 @@ def _one_cycle(progress: float, full: float, final: float, options: ScheduleOpti
 SHAPES: dict[str, Callable[[float, float, float, ScheduleOptions], float]] = {
     "constant": _constant,
     "linear": _linear,
-    "step": _constant,  # cut below, every so many epochs
+    "step": _constant,  # lowered in `schedule`, every so many epochs
     "exponential": _exponential,
     "cosine": _cosine,
     "one-cycle": _one_cycle,
-    "plateau": _constant,  # cut where the validation says so: see `cut`
+    "plateau": _constant,  # lowered where the validation says so: see `plateau_factor`
 }
 
 
@@ -86,8 +86,8 @@ def schedule(options: ScheduleOptions, base_rate: float, total_steps: int, steps
     return rate
 
 
-def cut(options: ScheduleOptions, cuts: Sequence[int], epoch: int) -> float:
-    """What plateau multiplies the rate by in an epoch, when it was cut at the beginning of the epochs in `cuts`."""
+def plateau_factor(options: ScheduleOptions, cuts: Sequence[int], epoch: int) -> float:
+    """What plateau multiplies the rate by in an epoch, lowered at the beginning of each of the epochs in `cuts`."""
     return power(options.factor, sum(begin <= epoch for begin in cuts))
 
 

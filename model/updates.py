@@ -5,17 +5,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from millrace.model.fast.noise import shake
+from millrace.model.fast.noise import add_weight_noise
 from millrace.model.layout import Floats
 from millrace.model.norms import blend, gradient_norm, limit_units
-from millrace.model.optimizers import Optimizer, State, Step
+from millrace.model.optimizers import Optimizer, OptimizerState, Step
 from millrace.model.options import RegularizationOptions
 
 Spread = Callable[[Callable[[int, int], None], int], None]  # has work(begin, end) done for pieces that cover [0, size)
 AVERAGE = "average"  # the name of the running average among the state's arrays
 
 
-def served(weights: Floats, state: State) -> Floats:
+def served(weights: Floats, state: OptimizerState) -> Floats:
     """The weights that are evaluated, exported and used: their average where there is one, never the view."""
     return state.get(AVERAGE, weights)
 
@@ -26,7 +26,7 @@ class Updates:
     def __init__(self, optimizer: Optimizer, regularization: RegularizationOptions, seed: int) -> None:
         self._optimizer, self._regularization, self._seed = optimizer, regularization, seed
 
-    def initial_state(self, weights: Floats) -> State:
+    def initial_state(self, weights: Floats) -> OptimizerState:
         """The state before the first step: moments at zero, the average at the first weights."""
         state = self._optimizer.initial_state(len(weights))
         return {**state, AVERAGE: weights.copy()} if self._regularization.average else state
@@ -58,7 +58,7 @@ class Updates:
         if r.average:
             blend(step.state[AVERAGE], step.weights, r.average, step.t)
 
-    def view(self, weights: Floats, state: State, step: int, room: Floats | None) -> Floats:
+    def view(self, weights: Floats, state: OptimizerState, step: int, room: Floats | None) -> Floats:
         """Where the gradients of a step are taken: the optimizer's view plus weight noise; into `room` (float32
         (parameters,), made where None) unless it is the weights themselves."""
         deviation = self._regularization.weight_noise
@@ -66,4 +66,4 @@ class Updates:
         if not deviation:
             return view
         room = np.empty_like(weights) if room is None else room
-        return shake(view, deviation, self._seed, step, self._optimizer.layout, room)
+        return add_weight_noise(view, deviation, self._seed, step, self._optimizer.layout, room)

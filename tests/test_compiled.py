@@ -1,4 +1,4 @@
-"""Kernels: cached by what their sources say, wherever those lie; compiled anew where nothing is kept; NumPy's bits."""
+"""Kernels: cached by what their sources say, wherever those lie; compiled again where nothing is kept; NumPy's bits."""
 
 import errno
 import os
@@ -76,13 +76,13 @@ def test_machine_code_is_kept_and_found_from_any_path(tmp_path: Path) -> None:
     assert Path(first[2]).parent == cache / "kernels"
     kept = files(cache)
     assert len(kept) == 2  # numba's index and the machine code
-    # Elsewhere, beside a file that has no kernels: from the cache.
+    # Elsewhere, next to a file that has no kernels: from the cache.
     elsewhere = project(tmp_path / "some where" / "else")
     (elsewhere / "millrace" / "pipeline" / "other.py").write_text("x = 1\n")
     assert run(elsewhere, cache) == ([3.0, 5.0], 1, first[2])
     assert files(cache) == kept
     assert all(path.is_relative_to(cache) for path in tmp_path.rglob("*.nb?"))
-    # A callee in another file is edited: compiled anew, in another folder.
+    # A callee in another file is edited: compiled again, in another folder.
     (elsewhere / "millrace" / "pipeline" / "callee.py").write_text(CALLEE.format(factor=10.0))
     edited = run(elsewhere, cache)
     assert edited[:2] == ([11.0, 21.0], 0)
@@ -117,7 +117,7 @@ def test_a_read_only_cache_costs_time_only(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("ending", ["nbi", "nbc"])
 @pytest.mark.parametrize("left", [b"", bytes(4096)])
-def test_damaged_machine_code_is_made_anew(tmp_path: Path, ending: str, left: bytes) -> None:
+def test_damaged_machine_code_is_compiled_again(tmp_path: Path, ending: str, left: bytes) -> None:
     """What a power cut or a full disk leaves behind: files cut short, or full of zeros."""
     cache, folder = tmp_path / "cache", project(tmp_path / "here")
     run(folder, cache)

@@ -14,7 +14,7 @@ from millrace.errors import Diverged, TrainingError
 from millrace.model import served
 from millrace.model.norms import gradient_norm
 from millrace.model.optimizers import Step
-from millrace.model.schedules import cut
+from millrace.model.schedules import plateau_factor
 from millrace.model.updates import Spread
 from millrace.workers.ledger import EMPTY, extend
 from millrace.workers.setup import Setup
@@ -173,7 +173,7 @@ class ParameterServer:
     def _rate(self, step: int) -> float:
         """The learning rate of a step."""
         rate, options = self._setup.schedule(step), self._setup.job.schedule
-        return rate * cut(options, self._cuts, self._setup.order.epoch(step)) if self._cuts else rate
+        return rate * plateau_factor(options, self._cuts, self._setup.order.epoch(step)) if self._cuts else rate
 
     def _publish(self, state: ServerState) -> F32Array:
         """The view at a state's version; an array that is not θ itself is written over at each."""

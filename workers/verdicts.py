@@ -42,7 +42,7 @@ class Verdicts:
         self._plateau = self._plateau.after(epoch, loss)
         if self._schedule.name == "plateau" and self._plateau.waited >= self._schedule.patience:
             self.cuts += (epoch + 1,)
-            self._plateau = self._plateau.anew()
+            self._plateau = self._plateau.restarted()
         return self.best.epoch == epoch
 
     def as_dict(self) -> dict[str, Any]:

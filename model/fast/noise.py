@@ -80,7 +80,7 @@ def drop(
 
 
 @device
-def _weave(firsts: In[U32], seconds: In[U32], one: Out[F64], two: Out[F64], drawn: Out[F32]) -> None:
+def _interleave(firsts: In[U32], seconds: In[U32], one: Out[F64], two: Out[F64], drawn: Out[F32]) -> None:
     """Normal numbers, float32 (4n,), in the order of n blocks of four words: `firsts` holds word 0 of all blocks, then
     word 2 of all, `seconds` words 1 and 3. So laid out, every loop but the last is vector code."""
     fill_normals(firsts, seconds, one, two)
@@ -103,7 +103,7 @@ def _add_noise(
         for k in range(blocks):
             a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(k), np.uint32(0))
             firsts[k], seconds[k], firsts[blocks + k], seconds[blocks + k] = a, b, c, d
-        _weave(firsts, seconds, one, two, drawn)
+        _interleave(firsts, seconds, one, two, drawn)
         for at in range(n):
             out[row, at] = x[row, at] + deviation * drawn[at]
 
@@ -118,7 +118,9 @@ STRETCH = 512  # blocks of four draws that are made at a time: their arrays stay
 
 
 @kernel
-def _shake(seed: U32, purpose: U32, step: U32, deviation: F32, first: int, view: In[F32], out: Out[F32]) -> None:
+def _add_weight_noise(
+    seed: U32, purpose: U32, step: U32, deviation: F32, first: int, view: In[F32], out: Out[F32]
+) -> None:
     firsts, seconds = np.empty(2 * STRETCH, np.uint32), np.empty(2 * STRETCH, np.uint32)
     one, two, drawn = np.empty(2 * STRETCH), np.empty(2 * STRETCH), np.empty(4 * STRETCH, np.float32)
     zero, end = np.uint32(0), first + view.shape[0]
@@ -126,7 +128,7 @@ def _shake(seed: U32, purpose: U32, step: U32, deviation: F32, first: int, view:
         for k in range(STRETCH):
             a, b, c, d = philox(seed, purpose, np.uint32(begin + k), step, zero, zero)
             firsts[k], seconds[k], firsts[STRETCH + k], seconds[STRETCH + k] = a, b, c, d
-        _weave(firsts, seconds, one, two, drawn)
+        _interleave(firsts, seconds, one, two, drawn)
         low, high = max(first, 4 * begin), min(end, 4 * (begin + STRETCH))
         noise, before = drawn[low - 4 * begin : high - 4 * begin], view[low - first : high - first]
         after = out[low - first : high - first]
@@ -134,12 +136,12 @@ def _shake(seed: U32, purpose: U32, step: U32, deviation: F32, first: int, view:
             after[k] = before[k] + deviation * noise[k]
 
 
-def shake(view: Floats, deviation: float, seed: int, step: int, layout: Layout, out: Floats) -> Floats:
+def add_weight_noise(view: Floats, deviation: float, seed: int, step: int, layout: Layout, out: Floats) -> Floats:
     """The view plus normal noise on each weight, biases spared, drawn once per step; `out` may be the view."""
     key = np.uint32(seed), np.uint32(Purpose.WEIGHT_NOISE)
     for begin, end, decays in layout.runs(0, layout.parameters):
         if decays:
-            _shake(*key, np.uint32(step), np.float32(deviation), begin, view[begin:end], out[begin:end])
+            _add_weight_noise(*key, np.uint32(step), np.float32(deviation), begin, view[begin:end], out[begin:end])
         elif out is not view:
             out[begin:end] = view[begin:end]
     return out

@@ -113,7 +113,7 @@ def test_folders_that_are_no_checkpoint(tmp_path: Path) -> None:
         load(tmp_path / "empty")
 
 
-def test_strange_members_are_named_and_hidden_ones_passed_over(tmp_path: Path) -> None:
+def test_unknown_members_are_named_and_hidden_ones_passed_over(tmp_path: Path) -> None:
     folder = save(tmp_path / "c", _checkpoint(3))
     (folder / ".DS_Store").write_bytes(b"x")
     assert load(folder).step == 3

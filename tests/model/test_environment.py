@@ -1,4 +1,4 @@
-"""The fingerprint names what computes here; differences are told in words."""
+"""The fingerprint names what computes here; differences are named in words."""
 
 import numba
 import numpy as np

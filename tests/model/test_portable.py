@@ -81,7 +81,7 @@ def test_damage_is_seen_anywhere() -> None:
             from_safetensors(data[:size])
 
 
-def test_strangers_are_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     for data in (b"hello", safetensors.numpy.save({"a": np.zeros(3)}), safetensors.numpy.save({}, {"millrace": "{}"})):
         with pytest.raises(CheckpointError, match="no network of Millrace"):
             from_safetensors(data)

@@ -8,7 +8,7 @@ import pytest
 from millrace.errors import UsageError
 from millrace.model.options import ScheduleOptions
 from millrace.model.patience import Patience
-from millrace.model.schedules import cut, schedule
+from millrace.model.schedules import plateau_factor, schedule
 
 
 def _rates(options: ScheduleOptions, steps: list[int], total: int = 100, base: float = 2.0) -> list[float]:
@@ -67,7 +67,7 @@ def test_one_cycle_is_that_of_pytorch() -> None:
 def test_plateau_is_even_and_cut_from_given_epochs_on() -> None:
     options = ScheduleOptions("plateau", factor=0.5)
     assert _rates(options, [0, 99]) == [2.0, 2.0]
-    assert [cut(options, (3, 5), epoch) for epoch in (0, 2, 3, 4, 5, 9)] == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    assert [plateau_factor(options, (3, 5), epoch) for epoch in (0, 2, 3, 4, 5, 9)] == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
 
 
 def test_patience_waits_for_a_lower_loss_alone() -> None:
@@ -75,7 +75,7 @@ def test_patience_waits_for_a_lower_loss_alone() -> None:
     for epoch, loss in enumerate([1.0, 0.5, 0.5, math.nan, 0.6]):
         seen = seen.after(epoch, loss)
     assert seen == Patience(0.5, 1, 3)
-    assert seen.anew() == Patience(0.5, 1, 0)
+    assert seen.restarted() == Patience(0.5, 1, 0)
     assert seen.after(5, 0.4) == Patience(0.4, 5, 0)
 
 
