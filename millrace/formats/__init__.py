@@ -13,3 +13,4 @@ FORMATS = {
     "npz": "npz",
     "imagefolder": "csv",
 }
+PICTURES = ("huggingface", "webdataset", "imagefolder")  # those of PNG, so of 1 or 3 channels

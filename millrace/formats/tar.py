@@ -2,12 +2,12 @@
 
 `tarfile` would obey what an archive asks for: links, long names, sparse maps, headers of any length held in memory.
 Here a header only says how far the next one is, and whoever reads decides which members are taken.
-Source: POSIX.1-1988, ustar.
+Source: POSIX.1-1988, ustar; GNU tar's manual, "Basic Tar Format".
 """
 
 import tarfile
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from millrace.errors import FormatError
 
@@ -16,8 +16,17 @@ RECORD = 20 * BLOCK  # tar files are padded to whole records
 REGULAR = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.CONTTYPE)
 # Types whose header may state a size although no data follows.
 _EMPTY = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE)
+_NOTHING = bytes(BLOCK)
 _HEAD = b"0000644\0" + b"0000000\0" * 2  # mode, owner and group
 _TAIL = b"0" + bytes(100) + b"ustar\00000"  # a plain file, no link, the format's magic and version
+
+
+class Header(NamedTuple):
+    """One member: its name, its type as in `tarfile`, the bytes that it holds."""
+
+    name: str
+    type: bytes
+    size: int
 
 
 class Source(Protocol):
@@ -48,7 +57,7 @@ class Buffer:
         self.read(count)
 
 
-def members(source: Source, most: int) -> Iterator[tuple[tarfile.TarInfo, Callable[[], Any]]]:
+def members(source: Source, most: int) -> Iterator[tuple[Header, Callable[[], Any]]]:
     """Each member's header, and a function that reads its bytes, to be called before the next one is asked for.
 
     What is not read is passed over. most: members that there may be. FormatError for a damaged header, and for an
@@ -87,14 +96,35 @@ def end(size: int) -> bytes:
     return bytes(-(size + 2 * BLOCK) % RECORD + 2 * BLOCK)
 
 
-def _header(source: Source) -> tarfile.TarInfo | None:
+def _header(source: Source) -> Header | None:
     block = bytes(source.read(BLOCK))
-    if block == bytes(BLOCK):
+    if block == _NOTHING:
         return None
     try:
-        return tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
-    except (tarfile.HeaderError, ValueError) as error:
-        raise FormatError(f"{source.what} is not a tar archive", got=f"a damaged header: {error}") from None
+        # The sum is taken with blanks in its own place.
+        good = int(block[148:156].strip(b"\0 "), 8) == sum(block) - sum(block[148:156]) + 8 * 32
+        size = _number(block[124:136])
+    except ValueError:
+        good, size = False, 0
+    if not good:
+        raise FormatError(f"{source.what} is not a tar archive", got=f"a damaged header: {block[:32]!r}")
+    name, kind = _text(block[:100]), block[156:157]
+    if block[257:263] == b"ustar\0" and (prefix := _text(block[345:500])):
+        name = f"{prefix}/{name}"
+    if kind == tarfile.AREGTYPE and name.endswith("/"):
+        kind = tarfile.DIRTYPE
+    return Header(name.rstrip("/") if kind == tarfile.DIRTYPE else name, kind, size)
+
+
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _number(field: bytes) -> int:
+    """Octal digits, or what they cannot hold as GNU writes it: the first bit set, then big-endian bytes."""
+    if field[0] in (0o200, 0o377):
+        return int.from_bytes(field[1:], "big", signed=field[0] == 0o377)
+    return int(field.strip(b"\0 ") or b"0", 8)
 
 
 def _padding(size: int) -> int:

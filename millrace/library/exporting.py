@@ -14,6 +14,7 @@ from millrace import datasets
 from millrace.datasets import Dataset, Progress
 from millrace.datasets.exported import ExportedDataset, Manifest
 from millrace.errors import UsageError, unknown_name
+from millrace.formats import PICTURES
 from millrace.library import resolving
 from millrace.pipeline.export import Done, ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan
 from millrace.pipeline.statistics import pixel_statistics
@@ -26,7 +27,6 @@ from millrace.version import __version__
 
 # Where shards are written: modules with `executor(writer, workers, address)`.
 RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.ray_runtime.export"}
-PICTURES = ("huggingface", "webdataset", "imagefolder")  # formats that hold nothing but pictures
 # The keys of the configuration that an export heeds, besides its dataset.
 KEYS = (
     "seed",

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import yaml
 
 from millrace.datasets import Dataset, balanced, images, labels
+from millrace.formats import PICTURES
 from millrace.formats.rows import PARAMETERS
 from millrace.pipeline.export.plan import ExportPlan
 from millrace.pipeline.stream import augmented
@@ -16,7 +17,6 @@ from millrace.reports.loading_recipes import recipes
 CARD, SHEET = "README.md", "contact-sheet.png"
 MOST_SAMPLES, MOST_EPOCHS = 10, 6  # of the contact sheet
 SHEET_KEY = 0  # the samples on the sheet are the same for every seed
-READ_BY_HUGGING_FACE = ("huggingface", "webdataset", "imagefolder")
 LICENCES = {"cc by 4.0": "cc-by-4.0", "cc by-sa 3.0": "cc-by-sa-3.0", "mit": "mit", "apache": "apache-2.0"}
 COLUMNS = {
     "image": "the picture as training sees it",
@@ -77,7 +77,7 @@ def _yaml(plan: ExportPlan) -> str:
         "size_categories": [_size(plan.rows)],
         "tags": ["millrace", "augmentation"],
     }
-    if options.format in READ_BY_HUGGING_FACE:
+    if options.format in PICTURES:  # which are those that its `datasets` reads
         paths = [{"split": split, "path": _path(plan, split)} for split in plan.splits]
         head["configs"] = [{"config_name": "default", "data_files": paths}]
     if options.format == "huggingface":
