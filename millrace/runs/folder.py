@@ -139,6 +139,8 @@ class RunFolder:
         """What the new owner finds is made what it goes on from."""
         if self._mirror is None:
             sweep(self.path / CHECKPOINTS)
+            for name in (BEST, RESULT):
+                sweep(self.path, name)
         else:
             self._mirror.ask = self.check_owner
             self._mirror.begin(self._new, CONFIG, keep=LOCK)

@@ -107,9 +107,10 @@ def remove(path: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left unfinished in a folder. Only for its one writer, such as who holds its lock."""
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what killed processes left unfinished in a folder, or of one name in it. Only for the one writer, such as
+    who holds its lock."""
     with suppress(OSError):
         for path in list(folder.iterdir()):
-            if is_temporary(path):
+            if is_temporary(path) and path.name.startswith(f".{name}"):
                 remove(path)

@@ -238,10 +238,13 @@ def test_what_a_killed_process_left_half_written_is_swept_by_the_next_owner(fold
     left = folder.path / "checkpoints" / ".step-0000000005.abc.partial"
     left.mkdir()
     (left / "weights.safetensors").write_bytes(b"half")
+    best, other = folder.path / ".best.0123456789ab.tmp", folder.path / ".report.html.0123456789ab.tmp"
+    best.mkdir()
+    other.touch()  # another process may be writing this one
     assert folder.latest() is None
     folder.own()
     folder.release()
-    assert not left.exists()
+    assert [path.exists() for path in (left, best, other)] == [False, False, True]
 
 
 def test_the_result_is_the_mark_of_a_finished_run(folder: RunFolder) -> None:
