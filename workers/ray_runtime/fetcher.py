@@ -2,7 +2,9 @@
 
 from millrace.datasets import Dataset, find, load
 
-FETCH = 3600.0  # seconds for the download
+# Seconds for the download. One that stands still is ended by limits of its own (`datasets.limits`), however large the
+# data is: this only ends a wait that Ray leaves open.
+FETCH = 86400.0
 
 
 class FetcherActor:
