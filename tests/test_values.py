@@ -1,6 +1,7 @@
 """Values: from YAML and from text to the type of an annotation."""
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -82,3 +83,37 @@ def test_from_text_reads_flags_and_variables(kind: Any, text: str, expected: obj
 def test_from_text_refuses_other_text(kind: Any, text: str) -> None:
     with pytest.raises(UsageError, match="--flag has the wrong type"):
         values.from_text(kind, text, "--flag")
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Whole:
+    parts: tuple[Part, ...]
+    labels: tuple[str | int, ...] = ()
+
+
+def test_mappings_become_dataclasses() -> None:
+    found = values.convert(Whole, {"parts": [{"name": "a"}, {"name": "b", "size": 3}], "labels": ["x", 1]}, "f")
+    assert found == Whole((Part("a"), Part("b", 3)), ("x", 1))
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"part": []}, "did you mean 'parts'"),
+        ({}, "f: parts is missing"),
+        ({"parts": {}}, "f: parts has the wrong type\n  expected: a list of groups of keys"),
+        ({"parts": ["a"]}, "f: parts 1 has the wrong type\n  expected: a group of keys: name, size"),
+        ({"parts": [{"name": "a"}, {"name": "b", "size": "3"}]}, "f: parts 2: size has the wrong type"),
+        ({"parts": [], "labels": [True]}, "expected: a list of texts or whole numbers"),
+        ([], "f has the wrong type\n  expected: a group of keys: parts, labels"),
+    ],
+)
+def test_mappings_that_do_not_fit_are_refused_where_they_do_not(value: object, said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        values.convert(Whole, value, "f")
