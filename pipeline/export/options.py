@@ -14,9 +14,9 @@ class ExportOptions:
     policy: Policy
     format: str = option("parquet", ", ".join(FORMATS), choices=FORMATS)
     epochs: int = option(
-        1, "passes over the training samples, each with draws of its own", metavar="K", least=1, below=1 << 32
+        1, "passes over the training samples, each with draws of its own", metavar="K", least=1, most=2**32 - 1
     )
-    seed: int = option(0, "number that every random draw depends on, 0 to 4294967295", least=0, below=1 << 32)
+    seed: int = option(0, "number that every random draw depends on, 0 to 4294967295", least=0, most=2**32 - 1)
     subset: int | None = option(None, "rows kept of the training table; by default all", least=1)
     validation: int = option(0, "of these, the rows that are a split of their own", least=0)
     originals: bool = option(False, "also the untouched images")

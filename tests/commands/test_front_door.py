@@ -13,6 +13,7 @@ import pytest
 from millrace import commands
 from millrace.commands import main as command_line
 from millrace.settings.keys import known_keys
+from millrace.version import __version__
 
 ROOT = Path(command_line.__file__).resolve().parents[2]
 
@@ -59,7 +60,8 @@ def test_every_row_of_the_table_has_its_file() -> None:
 def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["--version"]) == 0
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert capsys.readouterr().out == f"millrace {project['project']['version']}\n"
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "millrace.version.__version__"}
+    assert capsys.readouterr().out == f"millrace {__version__}\n"
 
 
 @pytest.mark.parametrize("command", [command.name for command in command_line.COMMANDS])
