@@ -76,5 +76,5 @@ def _report(screen: Screen, found: Audit) -> None:
 
 def _driver(owner: Claim | None) -> str:
     if owner is None:
-        return "nobody has trained it"
+        return "none: it was never trained"
     return f"{owner}{'' if owner.released else ', which trains or was lost'}"

@@ -23,7 +23,7 @@ UNITS |= {"scale_x": "times as wide", "scale_y": "times as high", "shear": "pixe
 
 @dataclass(frozen=True)
 class ExplainOptions:
-    """Draw one row of an export anew from seed and sample id: its parameters, its original and its result as PNG, and
+    """Draw one row of an export again from seed and sample id: its parameters, its original and its result as PNG, and
     whether what is stored is the same."""
 
     folder: str = flags.positional("DIR|URL", "folder of an export", required=True)
@@ -94,12 +94,12 @@ def _report(
         original=names[0],
         augmented=names[1],
     )
-    told = manifest.configuration
+    configuration = manifest.configuration
     screen.facts(
         ("row", f"{row:,} of split {split}: epoch {found.epoch + 1}, position {found.position:,}"),
         ("sample", f"{found.sample:,} of {manifest.dataset['name']}"),
         ("class", f"{found.label}, {manifest.classes[found.label]}"),
-        ("drawn", f"policy {told['policy']['name']}, seed {told['seed']}"),
+        ("drawn", f"policy {configuration['policy']['name']}, seed {configuration['seed']}"),
     )
     for name, value in found.parameters.items():
         shown = ("yes" if value else "no") if name == "flip" else f"{value:+.4f}"

@@ -2,18 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from millrace.commands.screen import Screen
-from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_name
+from millrace.library.model_files import FORMATS, check_format, save_network
 from millrace.library.networks import find_network
-from millrace.model.portable import PRECISIONS, rounded, to_npz, to_safetensors
 from millrace.reports.words import argument, short, size
 from millrace.settings import flags
-from millrace.storage.files import write_whole
-
-FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "npz": ".npz"}
-CLOSE = 1e-5  # how near onnxruntime's probabilities must be to our own
 
 
 @dataclass(frozen=True)
@@ -30,12 +24,7 @@ class ExportModelOptions:
     json: bool = flags.as_json()
 
     def __post_init__(self) -> None:
-        if self.format not in FORMATS:
-            raise unknown_name("format", self.format, FORMATS)
-        if self.precision not in PRECISIONS:
-            raise unknown_name("precision", self.precision, PRECISIONS)
-        if self.format == "onnx" and self.precision != "float32":
-            raise UsageError("ONNX files have float32 weights", got=self.precision, do="leave out --precision")
+        check_format(self.format, self.precision)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -43,35 +32,24 @@ def run(arguments: Sequence[str]) -> int:
     options, _ = flags.parse("export-model", ExportModelOptions, arguments)
     screen = Screen(as_json=options.json)
     found = find_network(options.run)
-    target = Path(options.out or f"network{FORMATS[options.format]}").expanduser().absolute()
-    if target.is_dir() or not target.parent.is_dir():
-        raise UsageError(f"cannot write {short(target)}", expected="a file in a folder that exists")
-    network = rounded(found.portable, options.precision)
-    difference = None
-    if options.format == "onnx":
-        from millrace.model.onnx_graph import largest_difference, to_onnx
-
-        data = to_onnx(network)
-        difference = largest_difference(data, network)
-        if not difference <= CLOSE:
-            raise CheckpointError("onnxruntime disagrees with the network", expected=f"at most {CLOSE}", got=difference)
-    else:
-        write = to_npz if options.format == "npz" else to_safetensors
-        data = write(network, options.precision)
-    try:
-        write_whole(target, data)
-    except OSError as error:
-        raise MillraceError(f"cannot write {short(target)}: {error.strerror}", do="choose another --out") from error
+    path = options.out or f"network{FORMATS[options.format]}"
+    written = save_network(found.portable, path, options.format, options.precision)
     screen.record(
-        file=target, bytes=len(data), format=options.format, precision=options.precision, difference=difference
+        file=written.path,
+        bytes=written.bytes,
+        format=options.format,
+        precision=options.precision,
+        difference=written.difference,
     )
     screen.facts(
-        ("network", f"{short(found.location)}, {network.network.text}"), ("file", f"{short(target)}, {size(len(data))}")
+        ("network", f"{short(found.location)}, {found.portable.network.text}"),
+        ("file", f"{short(written.path)}, {size(written.bytes)}"),
     )
-    if difference is not None:
-        screen.facts(("checked", f"onnxruntime agrees to {difference:.1e}"))
+    if written.difference is not None:
+        screen.facts(("checked", f"onnxruntime agrees to {written.difference:.1e}"))
     if options.format == "safetensors":
         screen.facts(
-            ("next", f"millrace evaluate {argument(target)}"), ("", f"millrace predict {argument(target)} IMAGE")
+            ("next", f"millrace evaluate {argument(written.path)}"),
+            ("", f"millrace predict {argument(written.path)} IMAGE"),
         )
     return 0

@@ -20,7 +20,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
-class Command(NamedTuple):
+class HelpRow(NamedTuple):
     """A row of the help page. The command lives in commands/<name>.py, dashes as underscores."""
 
     group: str
@@ -29,22 +29,22 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("data", "datasets", "list the datasets: what they are, which are in the cache"),
-    Command("data", "fetch", "download, verify and decode datasets"),
-    Command("data", "preview", "draw samples beside their augmentations, as one PNG"),
-    Command("training", "train", "train a network on augmented images"),
-    Command("training", "resume", "go on with a run that was stopped"),
-    Command("training", "evaluate", "test accuracy, error per class, confusion matrix"),
-    Command("training", "compare", "train several configurations, compare them by validation"),
-    Command("training", "leaderboard", "runs of a folder, ranked by validation accuracy"),
-    Command("training", "report", "the report of a run, written anew"),
-    Command("networks", "predict", "say what pictures show, with probabilities"),
-    Command("networks", "export-model", "a trained network as one file: safetensors, ONNX, npz"),
-    Command("training", "audit", "prove what a run was trained on, and what it survived"),
-    Command("exports", "export", "write what training sees as files that other tools read"),
-    Command("exports", "verify", "check an export: counts, digests, decoding"),
-    Command("exports", "explain", "draw one row of an export anew: parameters, pictures"),
-    Command("settings", "config", "show the resolved configuration, and who set what"),
+    HelpRow("data", "datasets", "list the datasets: what they are, which are in the cache"),
+    HelpRow("data", "fetch", "download, verify and decode datasets"),
+    HelpRow("data", "preview", "draw samples beside their augmentations, as one PNG"),
+    HelpRow("training", "train", "train a network on augmented images"),
+    HelpRow("training", "resume", "go on with a run that was stopped"),
+    HelpRow("training", "evaluate", "test accuracy, error per class, confusion matrix"),
+    HelpRow("training", "compare", "train several configurations, compare them by validation"),
+    HelpRow("training", "leaderboard", "runs of a folder, ranked by validation accuracy"),
+    HelpRow("training", "report", "the report of a run, written again"),
+    HelpRow("networks", "predict", "say what pictures show, with probabilities"),
+    HelpRow("networks", "export-model", "a trained network as one file: safetensors, ONNX, npz"),
+    HelpRow("training", "audit", "prove what a run was trained on, and what it survived"),
+    HelpRow("exports", "export", "write what training sees as files that other tools read"),
+    HelpRow("exports", "verify", "check an export: counts, digests, decoding"),
+    HelpRow("exports", "explain", "one row of an export, drawn again: parameters, pictures"),
+    HelpRow("settings", "config", "show the resolved configuration, and who set what"),
 )
 
 HELP = """\

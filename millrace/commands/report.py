@@ -1,4 +1,4 @@
-"""`millrace report`: the report of a run, written anew."""
+"""`millrace report`: the report of a run, written again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ class _Output(Console):
 
 
 class _Notes(Console):
-    """A console for what need not be read: where its reader leaves, nobody is told."""
+    """A console for what need not be read: where its reader leaves, it goes silent."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -70,7 +70,7 @@ class Screen:
             print(json.dumps(fields, default=_plain), flush=True)
 
     def note(self, text: str) -> None:
-        """Something beside the result: to stderr, so that it is in nobody's way; JSON in JSON mode."""
+        """Something besides the result: to stderr, so that stdout holds results alone; JSON in JSON mode."""
         if self.as_json:
             print(json.dumps({"notice": text}), file=sys.stderr, flush=True)
         else:

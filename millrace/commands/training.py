@@ -63,7 +63,7 @@ def _stopped(screen: Screen, run: Run, done: RunDone, stopping: Stopping) -> int
 
 def _left_alone(screen: Screen, run: Run, done: RunDone) -> int:
     """The reader of the output left, and nothing can be said there: it is written into the run's folder."""
-    cause = f"nobody read its output any more: stopped after {done.step:,} steps, the checkpoint is written"
+    cause = f"its output was closed: stopped after {done.step:,} steps, the checkpoint is written"
     run.note_incident("output closed", cause)
     screen.note(f"{cause}; millrace resume {argument(run.location)} goes on")
     return BROKEN_PIPE

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from millrace import datasets
 from millrace.errors import CheckpointError, UsageError
 from millrace.library import finding, resolving
+from millrace.library.model_files import ModelFile, save_network
 from millrace.model import Checkpoint, Network, load
 from millrace.model.portable import Portable, from_safetensors
 from millrace.reports.words import argument, short
@@ -104,6 +105,12 @@ class TrainedNetwork:
         found = probabilities(own.network, own.inputs, own.weights, pixels, threads=threads)
         return Predictions(found, self.classes)
 
+    def save(
+        self, path: str | os.PathLike[str], *, format: str = "safetensors", precision: str = "float32"
+    ) -> ModelFile:
+        """Write it as one file: as `millrace export-model`, see `library.model_files.save_network`."""
+        return save_network(self.portable, path, format, precision)
+
     def _pixels(self, images: Pictures) -> npt.NDArray[np.uint8]:
         """The images as uint8 (n, C, H, W)."""
         if not isinstance(images, np.ndarray):
@@ -120,8 +127,8 @@ class TrainedNetwork:
     def _prepared(self, pictures: Sequence["str | os.PathLike[str] | Image.Image"]) -> npt.NDArray[np.uint8]:
         from millrace.datasets.pictures import prepared, read_picture
 
-        way = str(self.about.get("prepare", "photos"))
-        if way == "points":
+        prepare = str(self.about.get("prepare", "photos"))
+        if prepare == "points":
             raise UsageError("this network was trained on points in the plane", expected="a network for pictures")
         if isinstance(pictures, str | os.PathLike):
             pictures = [pictures]
@@ -131,7 +138,7 @@ class TrainedNetwork:
             read_picture(Path(one).expanduser()) if isinstance(one, str | os.PathLike) else one.convert("RGB")
             for one in pictures
         ]
-        return np.stack([prepared(picture, self.shape, way) for picture in read])
+        return np.stack([prepared(picture, self.shape, prepare) for picture in read])
 
 
 def network(file: str | os.PathLike[str], **place: Any) -> TrainedNetwork:

@@ -22,10 +22,10 @@ def read_study(path: Path) -> dict[str, dict[str, object]] | None:
     document = yaml_text.read(path, "the study")
     if not isinstance(document, Mapping) or "variants" not in document:
         return None
-    strange = [key for key in document if key not in KEYS]
+    unknown = [key for key in document if key not in KEYS]
     variants = document["variants"]
-    if strange or not isinstance(variants, Mapping) or not variants:
-        raise UsageError(f"{path} is no study", expected="base, and variants by name", got=strange or variants)
+    if unknown or not isinstance(variants, Mapping) or not variants:
+        raise UsageError(f"{path} is no study", expected="base, and variants by name", got=unknown or variants)
     base = _keys(document.get("base"), path, "base")
     return {str(name): _over(base, own, _keys(own, path, f"variant {name}")) for name, own in variants.items()}
 

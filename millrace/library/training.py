@@ -15,6 +15,7 @@ from typing import Any
 from millrace.datasets import Progress
 from millrace.errors import UsageError
 from millrace.library import finding, resolving
+from millrace.library.interrupts import checkpoint_first
 from millrace.library.run import Run
 from millrace.model import Checkpoint
 from millrace.reports.words import short
@@ -68,6 +69,7 @@ def train(
 
     observer: called with each event of `workers.events`, in order, by the calling thread; `stop`: set it from
     anywhere, and a checkpoint is written before the call returns (`run.finished` is False then, `resume` goes on).
+    Ctrl-C in the main thread does so too, and KeyboardInterrupt is raised after.
     progress: called with (file, bytes so far, bytes in all or None) while a dataset is fetched.
 
     Errors: UsageError for what cannot be trained, before there is a folder; TrainingError where the loss is no number
@@ -148,7 +150,7 @@ def _carry_out(settings: Settings, take: Callable[[], RunFolder], watched: Watch
         folder.own()
         try:
             checkpoint = folder.latest(dataset_digest=setup.dataset.digest, model=setup.network.text)
-            with warnings.catch_warnings():
+            with checkpoint_first(watched.stop), warnings.catch_warnings():
                 # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
                 warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
                 done = begin(folder, watched.observer, watched.stop, checkpoint)

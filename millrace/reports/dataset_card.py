@@ -33,9 +33,9 @@ COLUMNS = {
 
 def card(plan: ExportPlan, policy_in_words: str) -> str:
     """README.md: what lies here, how it was made, how to load it."""
-    told, options = plan.dataset, plan.options
-    name = f"{told['name']}, {policy_in_words}"
-    lines = ["---", _yaml(plan), "---", "", f"# {name}", "", f"{told['title']}."]
+    about, options = plan.dataset, plan.options
+    name = f"{about['name']}, {policy_in_words}"
+    lines = ["---", _yaml(plan), "---", "", f"# {name}", "", f"{about['title']}."]
     lines += ["", f"Written by Millrace {plan.millrace}: what training with this dataset, policy and seed sees, byte"]
     lines += [
         "for byte. Rows stand in the order of training, epoch after epoch. `manifest.json` lists every shard with"
@@ -54,10 +54,10 @@ def card(plan: ExportPlan, policy_in_words: str) -> str:
     channels, height, width = plan.shape
     lines += ["## Numbers", "", f"Pictures: {channels} × {height} × {width}, uint8. Mean of the untouched training"]
     lines += [
-        f"pixels {_decimals(told['mean'])}, standard deviation {_decimals(told['deviation'])} (full brightness 1).",
+        f"pixels {_decimals(about['mean'])}, standard deviation {_decimals(about['deviation'])} (full brightness 1).",
         "",
     ]
-    lines += ["## Licence", "", f"{told['licence'] or 'not stated'}; {told['homepage'] or 'no homepage'}", ""]
+    lines += ["## Licence", "", f"{about['licence'] or 'not stated'}; {about['homepage'] or 'no homepage'}", ""]
     lines += ["## Loading", "", *recipes(plan)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -69,10 +69,10 @@ def _columns(plan: ExportPlan) -> dict[str, str]:
 
 def _yaml(plan: ExportPlan) -> str:
     """The head that Hugging Face's hub and `datasets` read."""
-    told, options = plan.dataset, plan.options
+    about, options = plan.dataset, plan.options
     head: dict[str, object] = {
-        "pretty_name": f"{told['name']}, augmented by Millrace",
-        "license": _licence(str(told["licence"])),
+        "pretty_name": f"{about['name']}, augmented by Millrace",
+        "license": _licence(str(about["licence"])),
         "task_categories": ["image-classification"],
         "size_categories": [_size(plan.rows)],
         "tags": ["millrace", "augmentation"],
@@ -89,7 +89,7 @@ def _yaml(plan: ExportPlan) -> str:
         "seed": options.seed,
         "policy": plan.configuration["policy"],
         "format": options.format,
-        "dataset_digest": told["digest"],
+        "dataset_digest": about["digest"],
     }
     return str(yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=100)).rstrip()
 

@@ -9,7 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
-# Told apart by colour (blue and orange, for the colour-blind too), by shape and by the line between the regions.
+# Distinguished by colour (blue and orange, for the colour-blind too), by shape and by the line between the regions.
 COLOURS, MARKS = ("#1f5fa8", "#c4620a"), ("o", "^")
 PAPER, INK = "#ffffff", "#1b1f24"
 

@@ -47,7 +47,7 @@ def test_the_driver_and_its_incarnation_are_told(trained: Path, capsys: pytest.C
     assert (told["incarnation"], told["process"]["pid"]) == (1, os.getpid())
     shutil.rmtree(trained / "owners")
     assert command_line.main(["audit", str(trained)]) == 0
-    assert "nobody has trained it" in capsys.readouterr().out
+    assert "it was never trained" in capsys.readouterr().out
 
 
 def test_failures_that_were_survived_are_told(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """train, resume, open_run and network from code: they end in the bytes of the commands, and print nothing."""
 
 import json
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from millrace.library.run import Run
 from millrace.workers.events import EpochDone, Event, Notice, RunDone, RunStarted
 
 SMALL: dict[str, Any] = {"network": {"hidden": [16]}, "epochs": 2, "batch": 64}
-LONG: dict[str, Any] = {**SMALL, "epochs": 40}
+LONG: dict[str, Any] = {**SMALL, "epochs": 5, "validation": 100}  # no step runs ahead of an epoch's edge
 COMMAND = "train --network.hidden 16 --epochs 2 --batch 64"
 
 
@@ -67,19 +68,32 @@ def test_a_stopped_run_resumes_to_the_same_bits(home: Path) -> None:
     run = millrace.train(out="a", observer=observer, stop=stop, **LONG)
     assert not run.finished
     assert run.result is None
-    assert 0 < run.checkpoints[-1] < 920
+    assert 0 < run.checkpoints[-1] < 105
     notices: list[Event] = []
     with pytest.raises(UsageError, match="a run keeps its recipe"):
         millrace.resume("a", epochs=3)
     resumed = millrace.resume("a", workers=1, observer=notices.append)
     assert resumed.finished
     assert weights(resumed) == weights(millrace.train(out="b", **LONG))
-    assert [line["step"] for line in resumed.metrics] == list(range(920))
+    assert [line["step"] for line in resumed.metrics] == list(range(105))
     again = millrace.train(out="a", observer=notices.append, **LONG)
     assert again.finished
     assert not any(isinstance(event, Notice) for event in notices)
     with pytest.raises(UsageError, match="another recipe"):
         millrace.train(out="a", seed=1, **LONG)
+
+
+def test_ctrl_c_writes_a_checkpoint_first(home: Path) -> None:
+    def observer(event: Event) -> None:
+        if isinstance(event, EpochDone) and event.epoch == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        millrace.train(out="a", observer=observer, **LONG)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    run = millrace.open_run("a")
+    assert 0 < run.checkpoints[-1] == len(run.metrics) < 105
+    assert millrace.resume("a").finished
 
 
 def test_an_open_run_shows_what_its_files_hold(home: Path) -> None:
@@ -104,6 +118,8 @@ def test_an_open_run_shows_what_its_files_hold(home: Path) -> None:
 def test_a_network_predicts_what_the_command_says(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = millrace.train(out="a", **SMALL)
     assert main(["export-model", "a"]) == 0
+    run.network().save("saved.safetensors")
+    assert Path("saved.safetensors").read_bytes() == Path("network.safetensors").read_bytes()
     rows = np.zeros((60, 90), np.uint8)
     rows[10:80, 40:50] = 255
     Image.fromarray(rows).save("stroke.png")
