@@ -110,7 +110,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Layer:
 
 def from_flags(given: Mapping[str, object]) -> Layer:
     """The layer of the flags that were given, by key."""
-    return {key: Setting(value, flag(key)) for key, value in given.items()}
+    return {key: Setting(value, flag(f"no-{key}" if value is False else key)) for key, value in given.items()}
 
 
 def from_values(given: Mapping[str, object], source: str) -> Layer:

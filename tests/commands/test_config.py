@@ -45,9 +45,10 @@ def test_sources_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     file = tmp_path / "own.yaml"
     file.write_text("seed: 4\npolicy: photos\n")
     monkeypatch.setenv("MILLRACE_NO_TEST", "1")
-    found = shown(capsys, str(file), "--sources", "--batch", "7")
+    found = shown(capsys, str(file), "--sources", "--batch", "7", "--no-offline")
     assert found["seed"].split() == ["4", "#", f"{file}:1"]
     assert found["batch"].split() == ["7", "#", "--batch"]
     assert found["test"].split() == ["false", "#", "MILLRACE_NO_TEST"]
+    assert found["offline"].split() == ["false", "#", "--no-offline"]
     assert found["epochs"].split() == ["30", "#", "default"]
     assert found["policy.flip"].endswith(f"# preset of {file}:2")
