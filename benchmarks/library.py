@@ -5,8 +5,8 @@
 Two threads, batches of 256, MNIST and noise of 3×32×32; images per second, contenders in turns, medians of ratios.
 
   bare         `pipeline.Stream.rows` on two threads: ordered, drawn and warped uint8, handed to nobody
-  uint8        `for images, labels in stream.torch(dtype="uint8")` with a sum of every batch, by one thread of PyTorch's:
-               two cores are taken already, and its threads would wait for each other by spinning
+  uint8        `for images, labels in stream.torch(dtype="uint8")` with a sum of every batch, by one thread of
+               PyTorch's: two cores are taken already, and its threads would wait for each other by spinning
   float32      the same, normalised
   grid_sample  PyTorch's batched `affine_grid` and `grid_sample` on two threads, matrices given, rounded to uint8
   DataLoader   two worker processes and torchvision's RandomAffine on every image (where torchvision is installed)

@@ -1,53 +1,65 @@
-"""export from code: the bytes of the command, and a run on them."""
+"""An export's folder as a stream: the rows that stand there, in their order, over ranks, with state."""
 
-import threading
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 import millrace
-from millrace.commands.main import main
+from millrace import datasets
 from millrace.errors import UsageError
+from millrace.pipeline import Stream, images_of, samples_of
+from tests.pipeline.export.small import POLICY, planned, shapes, written
 
 
-def digests(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "lock"
-    }
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "shapes"
+    data = shapes()
+    written(planned(data), data, path)
+    return path
 
 
-def test_an_export_from_code_is_that_of_the_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    policy = millrace.Policy(rotate=15)
-    made = millrace.export("digits", home / "a", format="npz", epochs=2, policy=policy, subset=100, shard_rows=60)
-    assert capsys.readouterr() == ("", "")
-    assert made.manifest is not None
-    assert sum(one.record.rows for one in made.done) == 560
-    words = (
-        "export digits --format npz --epochs 2 --policy none --policy.rotate 15 --subset 100 --shard-rows 60 --out b"
-    )
-    assert main(words.split()) == 0
-    assert digests(home / "a") == digests(home / "b")
-    run = millrace.train(home / "a", epochs=2, batch=50, network={"hidden": [4]})
-    assert run.finished
+def test_its_steps_are_those_it_was_written_from(folder: Path) -> None:
+    data, stream = shapes(), millrace.stream(folder, batch=8)
+    rows = datasets.split(datasets.labels(data.train), validation=6, seed=7)
+    images, labels = datasets.images(data.train), datasets.labels(data.train)
+    source = Stream(images, labels, rows.train, policy=POLICY, seed=7, batch=8, slot_size=8)
+    for step in (0, 4, 5, 14):
+        expected = source.batch(step, 0)
+        assert np.array_equal(samples_of(stream[step]), samples_of(expected))
+        assert np.array_equal(images_of(stream[step]), images_of(expected))
+        parts = [stream.shard(rank, 3)[step] for rank in range(3)]
+        assert pa.Table.from_batches(parts).to_pydict() == stream[step].to_pydict()
+    assert (len(stream), stream.mean, stream.std) == (5, (0.5,), (0.25,))
+    kept = [(images, images.copy()) for images, _ in stream.numpy(3, dtype="uint8")]
+    assert len(kept) == 15
+    assert all(images.flags.writeable and np.array_equal(images, then) for images, then in kept)
 
 
-def test_a_stopped_export_goes_on(home: Path) -> None:
-    stop = threading.Event()
-    stop.set()
-    assert millrace.export("digits", "a", shard_rows=100, stop=stop).manifest is None
-    again = millrace.export("digits", "a", shard_rows=100)
-    assert again.manifest is not None
-    assert len(again.done) == len(again.plan.shards)
+def test_its_other_splits_stand_as_stored(folder: Path) -> None:
+    data = shapes()
+    rows = datasets.split(datasets.labels(data.train), validation=6, seed=7)
+    held = millrace.stream(str(folder), batch=6, split="validation")
+    assert np.array_equal(images_of(held[0]), datasets.images(data.train)[rows.validation])
+    test = millrace.stream(str(folder), batch=10, split="test")
+    assert np.array_equal(images_of(test[1]), datasets.images(data.test))
+    assert test.mean == (0.5,)
 
 
-def test_what_cannot_be_exported(home: Path) -> None:
-    with pytest.raises(UsageError, match="unknown key of an export 'batch'"):
-        millrace.export("digits", "a", batch=3)
-    with pytest.raises(UsageError, match="unknown"):
-        millrace.export("digits", "a", format="parkett")
-    millrace.export("digits", "a", subset=50)
-    with pytest.raises(UsageError, match="is an export already"):
-        millrace.export("a", "b")
-    assert not Path("b").exists()
+def test_a_state_belongs_to_this_export(folder: Path) -> None:
+    stream = millrace.stream(folder, batch=8)
+    assert stream.at(stream.at(3).state()).step == 3
+    with pytest.raises(UsageError, match="another stream"):
+        millrace.stream(folder, batch=9).at(stream.state())
+
+
+def test_what_an_export_cannot_do(folder: Path) -> None:
+    for options in ({"policy": "digits"}, {"subset": 10}, {"validation": 3}):
+        with pytest.raises(UsageError, match="augmented and chosen already"):
+            millrace.stream(folder, batch=8, **options)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="too few epochs"):
+        millrace.stream(folder, batch=8)[15]
+    with pytest.raises(UsageError, match="too few epochs"):
+        list(millrace.stream(folder, batch=8).arrow(epochs=4))
