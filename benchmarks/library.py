@@ -18,6 +18,7 @@ within 0.1 s of `millrace.stream`.
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -36,14 +37,12 @@ BARS = {"uint8 / bare": 0.8, "float32 / bare": 0.5, "uint8 / grid_sample": 3, "u
 PEER_IMAGES = 4096  # of an epoch of the DataLoader
 
 
-class Pictures(Dataset[Any]):
+class Pictures(Dataset[Any]):  # type: ignore[misc]
     """One image at a time, as torchvision transforms it."""
 
     def __init__(self, images: torch.Tensor) -> None:
-        from torchvision.transforms import RandomAffine
-
         self.images = images
-        self.change = RandomAffine(15, (0.1, 0.1), (0.9, 1.1), 5.7)
+        self.change = import_module("torchvision.transforms").RandomAffine(15, (0.1, 0.1), (0.9, 1.1), 5.7)
 
     def __len__(self) -> int:
         return PEER_IMAGES
@@ -75,7 +74,7 @@ class Contest:
             "grid_sample": self.grid_sample,
         }
         try:
-            import torchvision  # noqa: F401
+            import_module("torchvision")
         except (ImportError, RuntimeError):  # its operators are built for one version of PyTorch
             print("no torchvision here: no DataLoader with RandomAffine")
         else:

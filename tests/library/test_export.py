@@ -58,7 +58,7 @@ def test_a_state_belongs_to_this_export(folder: Path) -> None:
 def test_what_an_export_cannot_do(folder: Path) -> None:
     for options in ({"policy": "digits"}, {"subset": 10}, {"validation": 3}):
         with pytest.raises(UsageError, match="augmented and chosen already"):
-            millrace.stream(folder, batch=8, **options)  # type: ignore[arg-type]
+            millrace.stream(folder, batch=8, **options)
     with pytest.raises(UsageError, match="too few epochs"):
         millrace.stream(folder, batch=8)[15]
     with pytest.raises(UsageError, match="too few epochs"):
