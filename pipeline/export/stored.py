@@ -45,7 +45,8 @@ class StoredStream(Stream):
                 do=f"train with --epochs {self.epochs}, or export more",
             )
         if first == last:  # a rank without rows; the reader gives at least one
-            return Visited(*(array[:0] for array in self.rows(epoch, 0, 1)))
+            one = self.rows(epoch, 0, 1)
+            return Visited(one.samples[:0], one.labels[:0], one.pixels[:0], one.parameters[:0])
         begin = epoch * self.order.samples
         rows = self._reader.rows("train", begin + first, begin + last)
         return Visited(rows.samples, rows.labels, np.ascontiguousarray(rows.images), rows.parameters)
