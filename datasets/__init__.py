@@ -9,11 +9,24 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
+    from millrace.datasets.arrays import Arrays as Arrays
     from millrace.datasets.catalogue import find as find, registry as registry
     from millrace.datasets.download import Progress as Progress
-    from millrace.datasets.loading import is_cached as is_cached, load as load, verify as verify
-    from millrace.datasets.spec import DatasetSpec as DatasetSpec, FileSpec as FileSpec, MemberSpec as MemberSpec
+    from millrace.datasets.loading import (
+        dataset_folder as dataset_folder,
+        is_cached as is_cached,
+        load as load,
+        verify as verify,
+    )
+    from millrace.datasets.pictures import prepared as prepared, read_picture as read_picture
+    from millrace.datasets.spec import (
+        BUILT_IN as BUILT_IN,
+        MAX_CLASSES as MAX_CLASSES,
+        DatasetSpec as DatasetSpec,
+        FileSpec as FileSpec,
+        MemberSpec as MemberSpec,
+    )
     from millrace.datasets.splits import Split as Split, balanced as balanced, split as split
-    from millrace.datasets.table import Dataset as Dataset, images as images, labels as labels
+    from millrace.datasets.table import Dataset as Dataset, images as images, in_memory as in_memory, labels as labels
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

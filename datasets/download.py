@@ -15,7 +15,7 @@ from millrace.datasets.content import looks_like_html
 from millrace.datasets.http import Fault, Head, Transfer
 from millrace.datasets.spec import FileSpec
 from millrace.errors import DataError
-from millrace.storage.files import rename, write_whole
+from millrace.storage import rename, write_whole
 
 Progress = Callable[[str, int, int | None], None]
 T = TypeVar("T")

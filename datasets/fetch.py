@@ -12,7 +12,7 @@ from millrace.datasets.http import Fault
 from millrace.datasets.mirrors import addresses, local_path, shown
 from millrace.datasets.spec import DatasetSpec, FileSpec
 from millrace.errors import DataError, DownloadError, UsageError
-from millrace.storage.files import sweep
+from millrace.storage import sweep
 
 T = TypeVar("T")
 

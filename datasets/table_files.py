@@ -20,9 +20,7 @@ from millrace.datasets.arrays import Arrays
 from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, schema
 from millrace.errors import IntegrityError
-from millrace.storage.faults import faults
-from millrace.storage.files import sweep, write_whole, written_aside
-from millrace.storage.lock import locked
+from millrace.storage import faults, locked, sweep, write_whole, written_aside
 
 SPLITS = ("train", "test")
 MANIFEST, LOCK = "table.json", "lock"

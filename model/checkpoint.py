@@ -21,10 +21,10 @@ from millrace.model.layout import Floats
 from millrace.model.updates import served
 
 FORMAT = 1
-DOCUMENT = "checkpoint.json"
+CHECKPOINT_DOCUMENT = "checkpoint.json"
 WEIGHTS = "weights.safetensors"
 OPTIMIZER = "optimizer.safetensors"
-FILES = (DOCUMENT, OPTIMIZER, WEIGHTS)
+CHECKPOINT_FILES = (CHECKPOINT_DOCUMENT, OPTIMIZER, WEIGHTS)
 AGAIN = "use another checkpoint of the run, or train again"
 
 
@@ -87,7 +87,7 @@ def to_files(checkpoint: Checkpoint) -> dict[str, bytes]:
     }
     try:
         document["digest"] = _sha256(_text(document))
-        return {**files, DOCUMENT: _text(document)}
+        return {**files, CHECKPOINT_DOCUMENT: _text(document)}
     except (TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(
             "the checkpoint cannot be written", expected="configuration and state as JSON", got=error
@@ -103,14 +103,14 @@ def from_files(
     dataset_digest, model: what the checkpoint must belong to; None does not ask. The fingerprint is not
     compared: `environment.differences` tells what to announce.
     """
-    if set(files) != set(FILES):
+    if set(files) != set(CHECKPOINT_FILES):
         raise CheckpointError(
             "the checkpoint does not have the files it should",
-            expected=", ".join(FILES),
+            expected=", ".join(CHECKPOINT_FILES),
             got=", ".join(sorted(files)) or "none",
             do=AGAIN,
         )
-    document = _document(files[DOCUMENT])
+    document = _document(files[CHECKPOINT_DOCUMENT])
     for name, seen in document["files"].items():
         got = {"bytes": len(files[name]), "sha256": _sha256(files[name])}
         if got != seen:
@@ -142,9 +142,11 @@ def _document(data: bytes) -> dict[str, Any]:
         written = {**document, "format": form}
         good = _sha256(_text(written)) == digest and _text({**written, "digest": digest}) == data
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _damaged(DOCUMENT, "a document with format and digest", f"{len(data)} bytes, {error!r}") from error
+        raise _damaged(
+            CHECKPOINT_DOCUMENT, "a document with format and digest", f"{len(data)} bytes, {error!r}"
+        ) from error
     if not good:
-        raise _damaged(DOCUMENT, f"content of digest {digest}", "another digest")
+        raise _damaged(CHECKPOINT_DOCUMENT, f"content of digest {digest}", "another digest")
     if form != FORMAT:
         raise CheckpointError(
             "the checkpoint has another format",
@@ -154,10 +156,10 @@ def _document(data: bytes) -> dict[str, Any]:
         )
     document.setdefault("data", {})  # earlier versions wrote none
     if set(document) != set(_KINDS) or not all(type(document[k]) is kind for k, kind in _KINDS.items()):
-        raise _damaged(DOCUMENT, f"the fields {', '.join(sorted(_KINDS))}", ", ".join(sorted(document)))
-    names = set(FILES) - {DOCUMENT}
+        raise _damaged(CHECKPOINT_DOCUMENT, f"the fields {', '.join(sorted(_KINDS))}", ", ".join(sorted(document)))
+    names = set(CHECKPOINT_FILES) - {CHECKPOINT_DOCUMENT}
     if set(document["files"]) != names or not all(_is_entry(entry) for entry in document["files"].values()):
-        raise _damaged(DOCUMENT, f"size and sha256 of {', '.join(sorted(names))}", document["files"])
+        raise _damaged(CHECKPOINT_DOCUMENT, f"size and sha256 of {', '.join(sorted(names))}", document["files"])
     return dict(document)
 
 
@@ -189,7 +191,7 @@ def _checkpoint(document: dict[str, Any], files: Mapping[str, bytes]) -> Checkpo
     try:
         inputs = Inputs(tuple(document["inputs"]["mean"]), tuple(document["inputs"]["std"]))
     except (KeyError, TypeError, OverflowError, UsageError) as error:
-        raise _damaged(DOCUMENT, "mean and std of the inputs", document["inputs"]) from error
+        raise _damaged(CHECKPOINT_DOCUMENT, "mean and std of the inputs", document["inputs"]) from error
     return Checkpoint(
         step=document["step"],
         weights=weights["weights"],

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from millrace.errors import CheckpointError
-from millrace.model.checkpoint import DOCUMENT, FILES, Checkpoint, from_files, to_files
-from millrace.storage.faults import faults
-from millrace.storage.files import write_folder
+from millrace.model.checkpoint import CHECKPOINT_DOCUMENT, CHECKPOINT_FILES, Checkpoint, from_files, to_files
+from millrace.storage import faults, write_folder
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -34,16 +33,19 @@ def load(folder: Path, *, dataset_digest: str | None = None, model: str | None =
     """Read and verify the checkpoint in this folder; see `from_files`. Hidden files in it are passed over."""
     folder = Path(folder)
     with faults(
-        f"the checkpoint {folder}", "cannot be read", CheckpointError, do=f"name a folder with {', '.join(FILES)}"
+        f"the checkpoint {folder}",
+        "cannot be read",
+        CheckpointError,
+        do=f"name a folder with {', '.join(CHECKPOINT_FILES)}",
     ):
         names = [name for name in os.listdir(folder) if not name.startswith(".")]
-        unknown = [name for name in names if name not in FILES or not (folder / name).is_file()]
+        unknown = [name for name in names if name not in CHECKPOINT_FILES or not (folder / name).is_file()]
         # Files that do not belong here may be huge: they are named, not read.
         files = {name: b"" if unknown else (folder / name).read_bytes() for name in names}
     if unknown:
         raise CheckpointError(
             f"the checkpoint {folder} does not have the files it should",
-            expected=", ".join(FILES),
+            expected=", ".join(CHECKPOINT_FILES),
             got=", ".join(sorted(names)),
         )
     try:
@@ -55,7 +57,9 @@ def load(folder: Path, *, dataset_digest: str | None = None, model: str | None =
 def _holds(folder: Path, files: Mapping[str, bytes]) -> bool:
     """Whether the folder holds exactly these files already."""
     try:
-        if (folder / DOCUMENT).read_bytes() != files[DOCUMENT] or len(os.listdir(folder)) != len(files):
+        if (folder / CHECKPOINT_DOCUMENT).read_bytes() != files[CHECKPOINT_DOCUMENT] or len(os.listdir(folder)) != len(
+            files
+        ):
             return False
         return all((folder / name).read_bytes() == data for name, data in files.items())
     except OSError:

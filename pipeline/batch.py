@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from millrace.formats.tables import image_array, image_type
-from millrace.pipeline.draw import NAMES
+from millrace.pipeline.draw import PARAMETER_NAMES
 from millrace.pipeline.warp import U8Array
 
 METADATA = b"millrace"  # the schema metadata key that holds JSON
@@ -19,7 +19,7 @@ METADATA = b"millrace"  # the schema metadata key that holds JSON
 @lru_cache(maxsize=16)
 def schema(shape: tuple[int, int, int]) -> pa.Schema:
     """The columns of a batch of images of shape (C, H, W), without metadata."""
-    drawn = [pa.field(name, pa.bool_() if name == "flip" else pa.float32(), nullable=False) for name in NAMES]
+    drawn = [pa.field(name, pa.bool_() if name == "flip" else pa.float32(), nullable=False) for name in PARAMETER_NAMES]
     return pa.schema(
         [
             pa.field("image", image_type(shape), nullable=False),
@@ -30,9 +30,9 @@ def schema(shape: tuple[int, int, int]) -> pa.Schema:
     )
 
 
-def size(rows: int, shape: tuple[int, int, int]) -> int:
+def arrow_bytes(rows: int, shape: tuple[int, int, int]) -> int:
     """The bytes of a batch: pixels, label, sample id, six float32 parameters, and one bit for the flip."""
-    return rows * (math.prod(shape) + 1 + 8 + 4 * (len(NAMES) - 1)) + -(-rows // 8)
+    return rows * (math.prod(shape) + 1 + 8 + 4 * (len(PARAMETER_NAMES) - 1)) + -(-rows // 8)
 
 
 def assemble(
@@ -70,8 +70,8 @@ def samples_of(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
 
 
 def parameters_of(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
-    """The drawn parameters as float32 (n, 7), columns in the order of `pipeline.draw.NAMES`."""
-    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in NAMES]
+    """The drawn parameters as float32 (n, 7), columns in the order of `pipeline.draw.PARAMETER_NAMES`."""
+    columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in PARAMETER_NAMES]
     return np.stack(columns, axis=1).astype(np.float32)
 
 

@@ -19,13 +19,13 @@ F32Array = npt.NDArray[np.float32]
 
 # The columns of a parameter row. Words of the counter blocks: block 0 gives dx, dy, angle, scale_x; block 1 gives
 # scale_y, shear, flip and one word to spare. Append only.
-NAMES = ("dx", "dy", "angle", "scale_x", "scale_y", "shear", "flip")
+PARAMETER_NAMES = ("dx", "dy", "angle", "scale_x", "scale_y", "shear", "flip")
 RADIANS_PER_DEGREE = 0.017453292519943295
 
 
 class Draws(NamedTuple):
-    """parameters: float32 (n, 7) in the order of NAMES; dx, dy in pixels (right, down positive), angle in degrees
-    (counter-clockwise positive), scale as magnification, shear as shift per row, flip 0 or 1.
+    """parameters: float32 (n, 7) in the order of PARAMETER_NAMES; dx, dy in pixels (right, down positive), angle in
+    degrees (counter-clockwise positive), scale as magnification, shear as shift per row, flip 0 or 1.
     matrices: float32 (n, 6): source x = m0·x + m1·y + m2, source y = m3·x + m4·y + m5."""
 
     parameters: F32Array
@@ -98,7 +98,7 @@ def draw(
         ],
         np.float64,
     )
-    parameters = np.empty((len(samples), len(NAMES)), np.float32)
+    parameters = np.empty((len(samples), len(PARAMETER_NAMES)), np.float32)
     key, where = np.uint32(check_seed(seed)), np.uint32(lane(split=split, replica=replica))
     ids = np.ascontiguousarray(samples, np.int64)
     _draw(key, np.uint32(Purpose.AUGMENT), ids, np.uint32(epoch), where, ranges, parameters)

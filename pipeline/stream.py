@@ -66,7 +66,7 @@ class Stream:
     def slot_bytes(self) -> int:
         """The bytes of a full slot's batch: what read-ahead counts."""
         shape = (self.images.shape[1], self.images.shape[2], self.images.shape[3])
-        return batches.size(self.order.slot, shape)
+        return batches.arrow_bytes(self.order.slot, shape)
 
     @cached_property
     def _policy(self) -> dict[str, object]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from millrace.model import Checkpoint, differences
 from millrace.model import fingerprint as own_fingerprint
-from millrace.runs.folder import RunFolder
+from millrace.runs import RunFolder
 from millrace.workers.events import Notice, Reporter
 from millrace.workers.parameter_server import ServerState
 from millrace.workers.setup import Setup

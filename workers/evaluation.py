@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.elementary import exp, log
-from millrace.model import Inputs, Network, Workspace
-from millrace.model.fast.losses import softmax_cross_entropy
-from millrace.model.fast.mixup import NONE
+from millrace.model import UNMIXED, Inputs, Network, Workspace, softmax_cross_entropy
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.tree import tree_sum
 
@@ -121,7 +119,9 @@ class _Part:
         x = self._inputs.into(images, self._x[: len(images)])
         logits = self._network.logits(self._weights, x, self._workspace)
         predicted = logits.argmax(axis=1)
-        softmax_cross_entropy(logits, self._none, labels, False, self._none, self._scratch, self._measures, 0.0, *NONE)
+        softmax_cross_entropy(
+            logits, self._none, labels, False, self._none, self._scratch, self._measures, 0.0, *UNMIXED
+        )
         classes = self._network.classes
         pairs = np.bincount(labels.astype(np.int64) * classes + predicted, minlength=classes * classes)
         return float(self._measures[0]), pairs.reshape(classes, classes)

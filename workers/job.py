@@ -10,8 +10,8 @@ from types import MappingProxyType
 from millrace import datasets
 from millrace.errors import OptionError, unknown_option
 from millrace.fields import check, option
-from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
-from millrace.pipeline.policy import PRESETS, Policy
+from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.pipeline import PRESETS, Policy
 
 AUTO = "auto"  # the policy that a dataset has of its own
 NORMALIZATIONS = ("standard", "unit")

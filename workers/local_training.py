@@ -3,7 +3,7 @@
 import threading
 
 from millrace.model import Checkpoint
-from millrace.runs.folder import RunFolder
+from millrace.runs import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.checkpoints import take_up
 from millrace.workers.events import Observer, Reporter, RunDone

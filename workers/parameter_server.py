@@ -11,11 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.errors import Diverged, TrainingError
-from millrace.model import served
-from millrace.model.norms import gradient_norm
-from millrace.model.optimizers import Step
-from millrace.model.schedules import plateau_factor
-from millrace.model.updates import Spread
+from millrace.model import Spread, Step, gradient_norm, plateau_factor, served
 from millrace.workers.ledger import EMPTY, extend
 from millrace.workers.setup import Setup
 from millrace.workers.tree import Block, Partial, Reduction

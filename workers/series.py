@@ -9,8 +9,8 @@ from pathlib import Path
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.errors import Diverged
-from millrace.runs.folder import RunFolder
-from millrace.storage.files import write_whole
+from millrace.runs import RunFolder
+from millrace.storage import write_whole
 from millrace.workers.events import Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train

@@ -9,11 +9,9 @@ import numpy.typing as npt
 from millrace.datasets import Dataset, Split, images, labels, split
 from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
-from millrace.model import Inputs, Network, Optimizer, Updates, optimizer, schedule
-from millrace.model.schedules import Schedule
-from millrace.pipeline import Order, Stream
+from millrace.model import Inputs, Network, Optimizer, Schedule, Updates, optimizer, schedule
+from millrace.pipeline import Order, Stream, pixel_statistics
 from millrace.pipeline.export import StoredStream
-from millrace.pipeline.statistics import pixel_statistics
 from millrace.workers.job import BATCHES, Job
 
 

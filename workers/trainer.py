@@ -12,9 +12,7 @@ import numpy.typing as npt
 from millrace.datasets import images, labels
 from millrace.errors import DeadlineError, Diverged
 from millrace.model import Checkpoint, fingerprint
-from millrace.runs.folder import RunFolder
-from millrace.runs.incidents import reproducible
-from millrace.runs.json_lines import JsonLines
+from millrace.runs import JsonLines, RunFolder, reproducible
 from millrace.workers.checkpoints import TimeSpent, compose
 from millrace.workers.evaluation import Evaluation, evaluate
 from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Reporter, RunDone, RunStarted, StepDone

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from millrace.model.patience import Patience
+from millrace.model import Patience
 from millrace.workers.job import Job
 
 

@@ -11,13 +11,21 @@ if TYPE_CHECKING:
         ExportSpec as ExportSpec,
         find_export as find_export,
         open_export as open_export,
+        open_manifest as open_manifest,
+        read_manifest as read_manifest,
     )
     from millrace.datasets.exported.manifest import (
         MANIFEST as MANIFEST,
+        VERSION as VERSION,
         Manifest as Manifest,
         Record as Record,
         SplitSize as SplitSize,
     )
-    from millrace.datasets.exported.reader import Reader as Reader
+    from millrace.datasets.exported.reader import (
+        Reader as Reader,
+        load as load,
+        shard_name as shard_name,
+        verified as verified,
+    )
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -12,7 +12,7 @@ from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import Dataset, in_memory
 from millrace.errors import DataError, FormatError, UsageError
 from millrace.formats.rows import Rows
-from millrace.storage.folder import ASIDE, Folder
+from millrace.storage import ASIDE, Folder
 
 FORMAT = "export"
 

@@ -11,7 +11,7 @@ from millrace.datasets.exported.manifest import Manifest, Record
 from millrace.errors import DataError, IntegrityError, UsageError
 from millrace.formats.rows import Rows, joined
 from millrace.formats.shards import decode
-from millrace.storage.folder import Folder
+from millrace.storage import Folder
 
 KEPT = 4  # decoded shards that are kept at least
 KEPT_BYTES = 256 << 20  # beyond the least number, as many as fit in here

@@ -9,7 +9,7 @@ from millrace.errors import IntegrityError
 from millrace.library import finding, resolving
 from millrace.library.auditing import Audit, EpochAudit, audit
 from millrace.reports.words import counted, short
-from millrace.runs.owner import Claim
+from millrace.runs import Claim
 from millrace.settings import flags, layers
 
 KEYS = ("mirror", "offline")

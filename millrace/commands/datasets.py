@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from millrace import datasets
 from millrace.commands.screen import Screen, table
-from millrace.datasets import DatasetSpec
+from millrace.datasets import BUILT_IN, DatasetSpec, dataset_folder
 from millrace.datasets.exported import ExportSpec
-from millrace.datasets.loading import dataset_folder
-from millrace.datasets.spec import BUILT_IN
 from millrace.reports.words import short, size
 from millrace.settings import flags
 from millrace.user_cache import user_cache

@@ -17,7 +17,7 @@ from millrace.library.networks import TrainedNetwork, find_network
 from millrace.reports import confusion as reports
 from millrace.reports.words import accuracy_line, counted, percent, short
 from millrace.settings import flags, layers
-from millrace.workers.evaluation import Evaluation
+from millrace.workers import Evaluation
 
 KEYS = ("dataset", "mirror", "offline")
 WIDEST = 15  # classes up to which the matrix fits on a screen

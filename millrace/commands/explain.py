@@ -7,14 +7,13 @@ from pathlib import Path
 from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
-from millrace.datasets.exported import Manifest, Reader
-from millrace.datasets.exported.dataset import open_manifest
+from millrace.datasets.exported import Manifest, Reader, open_manifest
 from millrace.errors import IntegrityError, MillraceError, UsageError
 from millrace.formats.png import encode_many
 from millrace.pipeline.export import Explanation, explain_row
 from millrace.reports.words import short
 from millrace.settings import flags, layers
-from millrace.storage.files import write_whole
+from millrace.storage import write_whole
 
 KEYS = ("mirror", "offline")
 UNITS = {"dx": "pixels to the right", "dy": "pixels down", "angle": "degrees counter-clockwise"}

@@ -17,7 +17,7 @@ from millrace.library.exporting import KEYS, Exported, ExportPlace, plan_of, sou
 from millrace.pipeline.export import ExportOptions, ExportPlan, ShardWriter
 from millrace.reports.words import argument, counted, duration, in_words, short, size
 from millrace.settings import flags, layers
-from millrace.storage.folder import Folder
+from millrace.storage import Folder
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
-from millrace.datasets import DatasetSpec
+from millrace.datasets import BUILT_IN, DatasetSpec, dataset_folder
 from millrace.datasets.exported import ExportSpec
-from millrace.datasets.loading import dataset_folder
-from millrace.datasets.spec import BUILT_IN
 from millrace.errors import DataError
 from millrace.reports.words import duration, short
 from millrace.settings import flags, layers

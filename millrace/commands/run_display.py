@@ -18,7 +18,7 @@ from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
 from millrace.reports.words import counted, in_words, percent, short
 from millrace.settings.layers import Settings
-from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
+from millrace.workers import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 
 MOST_LINES = 100  # epochs are thinned out so that a run never prints more lines than this
 QUIET = 15.0  # seconds after which a plain log hears of the steps of a long epoch

@@ -11,7 +11,7 @@ from millrace.library.run import Run
 from millrace.library.training import Watched
 from millrace.reports.words import accuracy_line, argument, duration, short, size
 from millrace.settings.layers import Settings
-from millrace.workers.events import RunDone
+from millrace.workers import RunDone
 
 FILES = (
     ("report.html", "curves, confusion, mistakes, configuration: one page"),

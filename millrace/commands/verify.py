@@ -5,15 +5,12 @@ from dataclasses import asdict, dataclass
 
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.screen import Screen
-from millrace.datasets.exported import Record
-from millrace.datasets.exported.dataset import open_manifest
+from millrace.datasets.exported import Record, open_manifest
 from millrace.errors import IntegrityError
-from millrace.pipeline.export import Damage, verify_shard
-from millrace.pipeline.export.verify import unknown_files, verify_joined
+from millrace.pipeline.export import Damage, unknown_files, verify_joined, verify_shard
 from millrace.reports.words import counted, short
 from millrace.settings import flags
-from millrace.workers.export_local import in_threads
-from millrace.workers.local_runtime import cores
+from millrace.workers import cores, in_threads
 
 NAMED = 10  # damaged shards that are named
 

@@ -5,13 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from millrace.datasets import Dataset
-from millrace.runs.folder import RunFolder
-from millrace.runs.incidents import reproducible
-from millrace.runs.json_lines import read_lines
-from millrace.runs.owner import Claim
-from millrace.workers.job import Job
-from millrace.workers.ledger import expected
-from millrace.workers.setup import Setup
+from millrace.runs import Claim, RunFolder, read_lines, reproducible
+from millrace.workers import Job, Setup, expected
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,10 @@ from millrace.library.outcomes import Outcome
 from millrace.library.variants import Variant
 from millrace.reports.overlay import Curve, overlay
 from millrace.reports.words import short
-from millrace.runs.folder import RunFolder
+from millrace.runs import RunFolder
 from millrace.settings import config_file
-from millrace.storage.files import write_whole
-from millrace.workers.job import Job
-from millrace.workers.series import Trial, one_by_one
-from millrace.workers.setup import Setup
+from millrace.storage import write_whole
+from millrace.workers import Job, Setup, Trial, one_by_one
 
 PICTURE, RESULTS = "compare.png", "compare.json"
 

@@ -9,12 +9,11 @@ from millrace.datasets import Dataset
 from millrace.errors import CheckpointError, UsageError
 from millrace.library.networks import TrainedNetwork
 from millrace.model import differences, fingerprint
-from millrace.pipeline.stream import augmented
+from millrace.pipeline import augmented
 from millrace.reports.words import short
 from millrace.settings.keys import job_of_recipe
-from millrace.workers.evaluation import Evaluation, judged
-from millrace.workers.evaluation import evaluate as measured
-from millrace.workers.local_runtime import cores
+from millrace.workers import Evaluation, cores, judged
+from millrace.workers import evaluate as measured
 
 TEST_SPLIT, MOST_VIEWS = 2, 255
 

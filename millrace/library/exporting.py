@@ -16,13 +16,13 @@ from millrace.datasets.exported import ExportedDataset, Manifest
 from millrace.errors import UsageError, unknown_name
 from millrace.formats import PICTURES
 from millrace.library import resolving
+from millrace.pipeline import pixel_statistics
 from millrace.pipeline.export import Done, ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan
-from millrace.pipeline.statistics import pixel_statistics
 from millrace.reports.dataset_card import CARD, SHEET, card, sheet
 from millrace.reports.words import in_words
 from millrace.settings.keys import known_keys
 from millrace.settings.layers import Settings
-from millrace.storage.folder import Folder
+from millrace.storage import Folder
 from millrace.version import __version__
 
 # Where shards are written: modules with `executor(writer, workers, address)`.

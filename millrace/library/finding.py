@@ -8,13 +8,11 @@ from datetime import datetime
 from pathlib import Path
 
 from millrace.errors import UsageError
-from millrace.runs.folder import CONFIG, RESULT, RunFolder
-from millrace.runs.mirror import CHECKPOINTS
-from millrace.runs.working_copy import is_address
+from millrace.runs import CHECKPOINTS, CONFIG, RESULT, RunFolder, is_address
 from millrace.settings import layers
 from millrace.settings.keys import flat
 from millrace.settings.layers import Settings
-from millrace.workers.job import Job
+from millrace.workers import Job
 from millrace.yaml_text import scalar
 
 NAMED = 3  # runs named in a message

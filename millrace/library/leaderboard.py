@@ -8,9 +8,8 @@ from millrace.errors import MillraceError
 from millrace.library import finding
 from millrace.library.outcomes import last
 from millrace.model import Network
-from millrace.runs.folder import RunFolder
-from millrace.runs.json_lines import read_lines
-from millrace.workers.job import Job
+from millrace.runs import RunFolder, read_lines
+from millrace.workers import Job
 
 DEEPEST = 4  # folders below the one named
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_name
-from millrace.model.portable import PRECISIONS, Portable, rounded, to_npz, to_safetensors
+from millrace.model import PRECISIONS, Portable, rounded, to_npz, to_safetensors
 from millrace.reports.words import short
-from millrace.storage.files import write_whole
+from millrace.storage import write_whole
 
 FORMATS = {"safetensors": ".safetensors", "onnx": ".onnx", "npz": ".npz"}
 CLOSE = 1e-5  # how near onnxruntime's probabilities must be to our own
@@ -47,7 +47,7 @@ def save_network(
         raise UsageError(f"cannot write {short(target)}", expected="a file in a folder that exists")
     network, difference = rounded(portable, precision), None
     if format == "onnx":
-        from millrace.model.onnx_graph import largest_difference, to_onnx
+        from millrace.model import largest_difference, to_onnx
 
         data = to_onnx(network)
         difference = largest_difference(data, network)

@@ -13,14 +13,12 @@ from millrace import datasets
 from millrace.errors import CheckpointError, UsageError
 from millrace.library import finding, resolving
 from millrace.library.model_files import ModelFile, save_network
-from millrace.model import Checkpoint, Network, load
-from millrace.model.portable import Portable, from_safetensors
+from millrace.model import Checkpoint, Network, Portable, from_safetensors, load
 from millrace.reports.words import argument, short
-from millrace.runs.folder import RunFolder
-from millrace.runs.working_copy import is_address
+from millrace.runs import RunFolder, is_address
 from millrace.settings import layers
 from millrace.settings.keys import job_of_recipe
-from millrace.workers.evaluation import probabilities
+from millrace.workers import probabilities
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -125,7 +123,7 @@ class TrainedNetwork:
         return np.ascontiguousarray(pixels)
 
     def _prepared(self, pictures: Sequence["str | os.PathLike[str] | Image.Image"]) -> npt.NDArray[np.uint8]:
-        from millrace.datasets.pictures import prepared, read_picture
+        from millrace.datasets import prepared, read_picture
 
         prepare = str(self.about.get("prepare", "photos"))
         if prepare == "points":

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.runs.folder import RunFolder
-from millrace.runs.json_lines import read_lines
-from millrace.workers.series import Trial, broken
+from millrace.runs import RunFolder, read_lines
+from millrace.workers import Trial, broken
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from millrace.datasets import Dataset
 from millrace.model import Checkpoint
 from millrace.reports.contact_sheet import save
 from millrace.reports.plane import every_place, plane
-from millrace.workers.setup import Setup
+from millrace.workers import Setup
 
 FILE = "regions.png"
 ROWS = 4096  # rows of one pass

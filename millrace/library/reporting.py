@@ -10,21 +10,15 @@ import numpy as np
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.library.networks import checkpoint_at, portable
-from millrace.model import Checkpoint
-from millrace.model.portable import Portable
-from millrace.pipeline.policy import PRESETS, Policy
-from millrace.pipeline.stream import augmented
+from millrace.model import Checkpoint, Portable
+from millrace.pipeline import PRESETS, Policy, augmented
 from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
 from millrace.reports.words import duration, in_words
-from millrace.runs.folder import RunFolder
-from millrace.runs.json_lines import read_lines
+from millrace.runs import RunFolder, read_lines
 from millrace.settings.keys import flat, known_keys
 from millrace.settings.layers import flag
-from millrace.storage.files import write_whole
-from millrace.workers.evaluation import judged, probabilities
-from millrace.workers.job import AUTO, Job, named_policy
-from millrace.workers.local_runtime import cores
-from millrace.workers.setup import Setup
+from millrace.storage import write_whole
+from millrace.workers import AUTO, Job, Setup, cores, judged, named_policy, probabilities
 
 FILE = "report.html"
 SAMPLES, VIEWS = 5, 5

@@ -13,7 +13,7 @@ from typing import Any
 from millrace import datasets
 from millrace.datasets import Dataset, Progress
 from millrace.errors import UsageError
-from millrace.runs.folder import RunFolder
+from millrace.runs import RunFolder
 from millrace.settings import layers
 from millrace.settings.keys import known_keys, recipe_values, spread
 from millrace.settings.layers import Settings

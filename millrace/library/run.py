@@ -13,8 +13,7 @@ from millrace.errors import CheckpointError
 from millrace.library import finding, networks, resolving
 from millrace.library.networks import TrainedNetwork
 from millrace.model import Checkpoint, load
-from millrace.runs.folder import RunFolder
-from millrace.runs.json_lines import read_lines
+from millrace.runs import RunFolder, read_lines
 from millrace.settings.layers import Settings
 
 if TYPE_CHECKING:

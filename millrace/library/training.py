@@ -19,14 +19,11 @@ from millrace.library.interrupts import checkpoint_first
 from millrace.library.run import Run
 from millrace.model import Checkpoint
 from millrace.reports.words import short
-from millrace.runs.folder import RunFolder
-from millrace.runs.working_copy import is_address
+from millrace.runs import RunFolder, is_address
 from millrace.settings import config_file
 from millrace.settings.layers import Settings
-from millrace.workers.events import Event, Notice, Observer, RunDone
-from millrace.workers.job import Job, Place
-from millrace.workers.local_training import train as train_here
-from millrace.workers.setup import Setup
+from millrace.workers import Event, Job, Notice, Observer, Place, RunDone, Setup
+from millrace.workers import train as train_here
 
 LOG = logging.getLogger("millrace")
 LOG.addHandler(logging.NullHandler())

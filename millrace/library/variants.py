@@ -11,7 +11,7 @@ from millrace.errors import UsageError, unknown_name
 from millrace.library.study_file import read_study
 from millrace.settings import layers
 from millrace.settings.keys import known_keys
-from millrace.workers.job import Job, Place
+from millrace.workers import Job, Place
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from millrace.datasets import Dataset, DatasetSpec, find, load
-from millrace.datasets.arrays import Arrays
-from millrace.datasets.spec import MAX_CLASSES
-from millrace.datasets.table import in_memory
+from millrace.datasets import MAX_CLASSES, Arrays, Dataset, DatasetSpec, find, in_memory, load
 from millrace.errors import UsageError
-from millrace.pipeline.policy import Policy, from_mapping, preset
+from millrace.pipeline import Policy, from_mapping, preset
 
 ARRAYS = "arrays"  # the name of a dataset that was given as arrays
 AUTO = "auto"

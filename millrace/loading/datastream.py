@@ -17,8 +17,7 @@ from millrace.loading.delivery import LAYOUTS, Delivery, columns_of, one_of, sca
 from millrace.loading.loader import Loader
 from millrace.loading.source import Source
 from millrace.loading.state import state_of, step_of
-from millrace.pipeline.batch import size as arrow_bytes
-from millrace.pipeline.stream import Visited
+from millrace.pipeline import Visited, arrow_bytes
 
 if TYPE_CHECKING:
     from millrace.loading.tensors import TorchLoader

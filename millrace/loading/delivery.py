@@ -9,12 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.errors import UsageError, unknown_name
-from millrace.pipeline.draw import NAMES
-from millrace.pipeline.floats import F32Array, channels_last, normalised
-from millrace.pipeline.stream import Visited
-from millrace.pipeline.warp import U8Array
+from millrace.pipeline import PARAMETER_NAMES, F32Array, U8Array, Visited, channels_last, normalised
 
-COLUMNS = ("image", "label", "sample", "weight", *NAMES)
+COLUMNS = ("image", "label", "sample", "weight", *PARAMETER_NAMES)
 LAYOUTS = ("NCHW", "NHWC")
 NORMALIZATIONS = ("standard", "unit", "none")
 _Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -107,7 +104,7 @@ class Delivery:
             return _own(rows.samples)
         if name == "weight":
             return np.full(len(rows.samples), weight, np.float32)
-        drawn = np.ascontiguousarray(rows.parameters[:, NAMES.index(name)])
+        drawn = np.ascontiguousarray(rows.parameters[:, PARAMETER_NAMES.index(name)])
         return drawn != 0 if name == "flip" else drawn
 
     def _image(self, pixels: U8Array) -> npt.NDArray[Any]:

@@ -12,9 +12,8 @@ from millrace.datasets import Dataset, images, labels, split
 from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
 from millrace.loading.data import AUTO, SPLITS, policy_of
-from millrace.pipeline import Stream
+from millrace.pipeline import Stream, pixel_statistics
 from millrace.pipeline.export import StoredStream
-from millrace.pipeline.statistics import pixel_statistics
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from millrace.storage.files import write_whole
+from millrace.storage import write_whole
 
 Pixels = npt.NDArray[np.uint8]
 

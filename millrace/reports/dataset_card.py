@@ -9,8 +9,8 @@ import yaml
 from millrace.datasets import Dataset, balanced, images, labels
 from millrace.formats import PICTURES
 from millrace.formats.rows import PARAMETERS
-from millrace.pipeline.export.plan import ExportPlan
-from millrace.pipeline.stream import augmented
+from millrace.pipeline import augmented
+from millrace.pipeline.export import ExportPlan
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines
 from millrace.reports.loading_recipes import recipes
 

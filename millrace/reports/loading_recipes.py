@@ -1,7 +1,7 @@
 """How to load an export in each tool that reads its format, as lines of Markdown."""
 
 from millrace.formats import FORMATS
-from millrace.pipeline.export.plan import ExportPlan
+from millrace.pipeline.export import ExportPlan
 
 _PARQUET = {
     "pyarrow": """

@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from millrace.pipeline.policy import Policy
+from millrace.pipeline import Policy
 
 
 def percent(fraction: float, digits: int = 1) -> str:

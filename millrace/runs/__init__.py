@@ -1,1 +1,16 @@
 """The custody of a run's folder: who owns it, where its checkpoints, metrics and incidents lie."""
+
+# ruff: noqa: I001
+from typing import TYPE_CHECKING
+
+from millrace.lazy import door
+
+if TYPE_CHECKING:
+    from millrace.runs.folder import CONFIG as CONFIG, RESULT as RESULT, RunFolder as RunFolder
+    from millrace.runs.incidents import MIXED as MIXED, reproducible as reproducible
+    from millrace.runs.json_lines import JsonLines as JsonLines, read_lines as read_lines
+    from millrace.runs.mirror import CHECKPOINTS as CHECKPOINTS
+    from millrace.runs.owner import Claim as Claim
+    from millrace.runs.working_copy import is_address as is_address
+else:
+    __getattr__, __dir__, __all__ = door(__name__, __file__)

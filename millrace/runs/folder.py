@@ -30,11 +30,7 @@ from millrace.runs.json_lines import append_line
 from millrace.runs.mirror import BEST, CHECKPOINTS, Mirror, not_empty, patiently
 from millrace.runs.owner import SETTLE, Claim, RunOwner, newest_claim
 from millrace.runs.working_copy import is_address, undisturbed, working_copy
-from millrace.storage.faults import faults
-from millrace.storage.files import is_temporary, sweep, write_whole
-from millrace.storage.folder import Folder
-from millrace.storage.lock import holder, try_lock
-from millrace.storage.mounts import is_shared
+from millrace.storage import Folder, faults, holder, is_shared, is_temporary, sweep, try_lock, write_whole
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
 INCIDENTS = "incidents.jsonl"

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from millrace.errors import CheckpointError
-from millrace.storage.faults import faults
-from millrace.storage.files import flush_folder
+from millrace.storage import faults, flush_folder
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 

@@ -13,14 +13,10 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from millrace.errors import CheckpointError, TakenOverError, UsageError
-from millrace.model import from_files
-from millrace.model.checkpoint import DOCUMENT, FILES
-from millrace.model.checkpoint_folder import save_files
+from millrace.model import CHECKPOINT_DOCUMENT, CHECKPOINT_FILES, from_files, save_files
 from millrace.runs.owner import OWNERS, RunOwner
 from millrace.runs.working_copy import copy_faults, undisturbed
-from millrace.storage.files import remove, write_whole
-from millrace.storage.folder import Folder, Stat
-from millrace.storage.lock import try_lock
+from millrace.storage import Folder, Stat, remove, try_lock, write_whole
 
 CHECKPOINTS, BEST = "checkpoints", "best"
 GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl")
@@ -98,14 +94,14 @@ class Mirror:
                 remove(path)
         if best:
             self._fetch(best[-1], self._copy / BEST)
-            self._best = (self._copy / BEST / DOCUMENT).read_bytes()
+            self._best = (self._copy / BEST / CHECKPOINT_DOCUMENT).read_bytes()
 
     def _fetch(self, name: str, target: Path) -> bool:
         """Have a checkpoint here as it lies there; whether it is whole. A damaged one is kept, to be named."""
-        document = self._store.data(f"{name}/{DOCUMENT}")
+        document = self._store.data(f"{name}/{CHECKPOINT_DOCUMENT}")
         here = _files(target)
-        if here.get(DOCUMENT) != document or not _is_whole(here):
-            here = {file: self._store.data(f"{name}/{file}") for file in FILES}
+        if here.get(CHECKPOINT_DOCUMENT) != document or not _is_whole(here):
+            here = {file: self._store.data(f"{name}/{file}") for file in CHECKPOINT_FILES}
             save_files(target, here)
         return _is_whole(here)
 
@@ -130,11 +126,11 @@ class Mirror:
 
     def _send_best(self) -> None:
         files = _files(self._copy / BEST)
-        if files and files[DOCUMENT] != self._best:
-            name = f"{BEST}/step-{int(json.loads(files[DOCUMENT])['step']):010d}"
+        if files and files[CHECKPOINT_DOCUMENT] != self._best:
+            name = f"{BEST}/step-{int(json.loads(files[CHECKPOINT_DOCUMENT])['step']):010d}"
             self._put(name, files)
             self._clear(BEST, {name})
-            self._best = files[DOCUMENT]
+            self._best = files[CHECKPOINT_DOCUMENT]
 
     def sweep(self, last: int | None = None) -> None:
         """Remove torn checkpoints, and those of steps after the `last` that counts."""
@@ -143,14 +139,14 @@ class Mirror:
         self._clear(CHECKPOINTS, good)
 
     def _put(self, name: str, files: Mapping[str, bytes]) -> None:
-        for file in sorted(files, key=lambda file: file == DOCUMENT):
+        for file in sorted(files, key=lambda file: file == CHECKPOINT_DOCUMENT):
             self.ask()
             self._store.put(f"{name}/{file}", [files[file]])
 
     def _clear(self, under: str, keep: Collection[str]) -> None:
         """Remove all checkpoints but some; a document first, so that what is left by a kill is seen to be torn."""
         stats = self._store.stats(under)
-        for file in sorted(stats, key=lambda name: not name.endswith(DOCUMENT)):
+        for file in sorted(stats, key=lambda name: not name.endswith(CHECKPOINT_DOCUMENT)):
             if file.rpartition("/")[0] not in keep:
                 self.ask()
                 self._store.remove(file)
@@ -163,13 +159,13 @@ def _whole(stats: Mapping[str, Stat], under: str) -> list[str]:
         folder, _, file = name.rpartition("/")
         if folder.startswith(f"{under}/step-"):
             files.setdefault(folder, set()).add(file)
-    return sorted(folder for folder, there in files.items() if there == set(FILES))
+    return sorted(folder for folder, there in files.items() if there == set(CHECKPOINT_FILES))
 
 
 def _files(folder: Path) -> dict[str, bytes]:
     """The files of a checkpoint's folder; none where one is missing."""
     try:
-        return {name: (folder / name).read_bytes() for name in FILES}
+        return {name: (folder / name).read_bytes() for name in CHECKPOINT_FILES}
     except OSError:
         return {}
 

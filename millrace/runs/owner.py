@@ -18,8 +18,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 
 from millrace.errors import CheckpointError, TakenOverError, UsageError
-from millrace.storage.folder import Folder
-from millrace.storage.processes import Process
+from millrace.storage import Folder, Process
 
 OWNERS = "owners"
 CLAIM = re.compile(rf"{OWNERS}/(\d{{6}})-[0-9a-f]{{8}}\.json")

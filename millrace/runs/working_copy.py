@@ -7,9 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from millrace.errors import CheckpointError
-from millrace.storage.faults import faults
-from millrace.storage.lock import locked
-from millrace.storage.mounts import is_shared
+from millrace.storage import faults, is_shared, locked
 from millrace.user_cache import user_cache
 
 WAIT = 300.0  # seconds that another process of this machine may take to bring a copy up to date

@@ -7,7 +7,7 @@ from pathlib import Path
 from millrace import yaml_text
 from millrace.errors import UsageError
 from millrace.settings.keys import GROUPS, flat, spread
-from millrace.workers.job import Job, Place
+from millrace.workers import Job, Place
 from millrace.yaml_text import Table
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from millrace.errors import OptionError, unknown_name
 from millrace.values import convert, hints
-from millrace.workers.job import AUTO, Job, Place, named_policy
+from millrace.workers import AUTO, Job, Place, named_policy
 
 # Options of earlier versions that say the contrary of one of today: files and variables with them are still read.
 NEGATED = {"no_test": "test"}

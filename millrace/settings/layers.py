@@ -11,7 +11,7 @@ from typing import TypeVar
 from millrace.errors import OptionError, UsageError, did_you_mean
 from millrace.settings.keys import NEGATED, known_keys, make_job, make_place
 from millrace.values import from_text
-from millrace.workers.job import Job, Place
+from millrace.workers import Job, Place
 
 PREFIX = "MILLRACE_"
 # Variables that are no keys of the configuration: each is read where it is used.

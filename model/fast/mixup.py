@@ -32,7 +32,7 @@ class Mixed(NamedTuple):
         return Mixed(self.others[:rows], self.shares[:rows])
 
 
-NONE = Mixed.empty(0)
+UNMIXED = Mixed.empty(0)
 
 
 @kernel

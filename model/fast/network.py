@@ -10,7 +10,7 @@ import numpy.typing as npt
 from millrace.errors import UsageError
 from millrace.model.fast.architecture import build, text
 from millrace.model.fast.losses import softmax_cross_entropy
-from millrace.model.fast.mixup import NONE, Mixed, mix
+from millrace.model.fast.mixup import UNMIXED, Mixed, mix
 from millrace.model.fast.noise import RowKeys
 from millrace.model.fast.parts import Chain
 from millrace.model.initializers import initial
@@ -117,7 +117,7 @@ class Network:
         self._check_flat("the weights", flat)
         self._check_flat("the gradient", out)
         self._check_rows(x, y, workspace)
-        mixed = NONE
+        mixed = UNMIXED
         if keys is not None and self.regularization.mixup:
             blend, mixed = workspace.blend[: len(x)], workspace.mixed.first(len(x))
             mix(x, y, self.regularization.mixup, keys, mixed, blend)
@@ -148,7 +148,7 @@ class Network:
         y: Labels,
         workspace: Workspace,
         gradient: Floats | None,
-        mixed: Mixed = NONE,
+        mixed: Mixed = UNMIXED,
     ) -> SlotResult:
         """Loss of the last layer's product, which is overwritten with its delta where a gradient is wanted."""
         backward = gradient is not None

@@ -16,8 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from millrace.datasets import Dataset, labels, split
-from millrace.datasets.exported import Manifest, Record, SplitSize
-from millrace.datasets.exported.manifest import VERSION
+from millrace.datasets.exported import VERSION, Manifest, Record, SplitSize
 from millrace.errors import FormatError, UsageError
 from millrace.formats import FORMATS
 from millrace.pipeline.export.options import ExportOptions

@@ -15,14 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from millrace.datasets.exported import MANIFEST, Manifest, Record
-from millrace.datasets.exported.dataset import read_manifest
+from millrace.datasets.exported import MANIFEST, Manifest, Record, read_manifest
 from millrace.errors import DeadlineError, FormatError, UsageError
 from millrace.formats.shards import heading
 from millrace.pipeline.export.plan import ExportPlan
-from millrace.storage.files import remove
-from millrace.storage.folder import ASIDE, Folder
-from millrace.storage.lock import locked
+from millrace.storage import ASIDE, Folder, locked, remove
 
 PLAN = f"{ASIDE}/plan-"
 LOCK = f"{ASIDE}/lock"

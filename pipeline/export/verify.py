@@ -4,12 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from millrace.datasets.exported import Manifest, Record
-from millrace.datasets.exported.reader import load, shard_name
+from millrace.datasets.exported import Manifest, Record, load, shard_name
 from millrace.errors import DataError, IntegrityError
 from millrace.formats.rows import pixel_digest
 from millrace.formats.shards import heading
-from millrace.storage.folder import Folder
+from millrace.storage import Folder
 
 
 @dataclass(frozen=True)

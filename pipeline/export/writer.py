@@ -17,14 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets import Dataset
-from millrace.datasets.exported import Record
-from millrace.datasets.exported.reader import load, verified
+from millrace.datasets.exported import Record, load, verified
 from millrace.errors import DataError
 from millrace.formats.rows import Rows, pixel_digest
 from millrace.formats.shards import encode
 from millrace.pipeline.export.plan import ExportPlan, Shard
 from millrace.pipeline.export.source import Source
-from millrace.storage.folder import ASIDE, Folder
+from millrace.storage import ASIDE, Folder
 
 RECORDS = f"{ASIDE}/records"
 TRIED = 2048  # rows of each split that an estimate is made of

@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import CheckpointError
-from millrace.model.checkpoint import DOCUMENT, FILES, OPTIMIZER, WEIGHTS, Checkpoint, from_files, to_files
+from millrace.model.checkpoint import (
+    CHECKPOINT_DOCUMENT,
+    CHECKPOINT_FILES,
+    OPTIMIZER,
+    WEIGHTS,
+    Checkpoint,
+    from_files,
+    to_files,
+)
 from millrace.model.inputs import Inputs
 
 
@@ -56,7 +64,7 @@ def test_an_optimizer_without_state_is_fine() -> None:
 
 def test_one_of_an_earlier_version_says_nothing_of_its_data() -> None:
     files = to_files(checkpoint())
-    document = json.loads(files[DOCUMENT])
+    document = json.loads(files[CHECKPOINT_DOCUMENT])
     del document["data"]
     assert from_files(_sealed(document, files)).data == {}
 
@@ -72,7 +80,7 @@ def test_what_it_belongs_to_is_compared() -> None:
 
 
 def test_missing_and_extra_files_are_named() -> None:
-    for name in FILES:
+    for name in CHECKPOINT_FILES:
         with pytest.raises(CheckpointError, match="files it should"):
             from_files({k: v for k, v in GOOD.items() if k != name})
     with pytest.raises(CheckpointError, match=r"notes\.txt"):
@@ -83,13 +91,13 @@ def test_missing_and_extra_files_are_named() -> None:
 
 def test_files_of_another_checkpoint_do_not_mix() -> None:
     other = to_files(checkpoint(8))
-    for name in FILES:
+    for name in CHECKPOINT_FILES:
         with pytest.raises(CheckpointError, match="damaged"):
             from_files({**GOOD, name: other[name]})
 
 
 @settings(max_examples=300, deadline=None)
-@given(name=st.sampled_from(FILES), at=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+@given(name=st.sampled_from(CHECKPOINT_FILES), at=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
 def test_any_changed_byte_is_found(name: str, at: float, mask: int) -> None:
     data = bytearray(GOOD[name])
     data[int(at * len(data))] ^= mask
@@ -98,7 +106,7 @@ def test_any_changed_byte_is_found(name: str, at: float, mask: int) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(name=st.sampled_from(FILES), at=st.floats(0, 1, exclude_max=True), tail=st.binary(max_size=40))
+@given(name=st.sampled_from(CHECKPOINT_FILES), at=st.floats(0, 1, exclude_max=True), tail=st.binary(max_size=40))
 def test_truncated_and_overwritten_files_are_found(name: str, at: float, tail: bytes) -> None:
     data = GOOD[name][: int(at * len(GOOD[name]))] + tail
     if data != GOOD[name]:
@@ -115,11 +123,11 @@ def _sealed(document: dict[str, Any], files: dict[str, bytes]) -> dict[str, byte
             document["files"][name] = {"bytes": len(files[name]), "sha256": digest}
     text = json.dumps(document, sort_keys=True, indent=1) + "\n"
     document["digest"] = hashlib.sha256(text.encode()).hexdigest()
-    return {**files, DOCUMENT: (json.dumps(document, sort_keys=True, indent=1) + "\n").encode()}
+    return {**files, CHECKPOINT_DOCUMENT: (json.dumps(document, sort_keys=True, indent=1) + "\n").encode()}
 
 
 def test_sealing_a_good_checkpoint_changes_nothing() -> None:
-    assert _sealed(json.loads(GOOD[DOCUMENT]), GOOD) == GOOD
+    assert _sealed(json.loads(GOOD[CHECKPOINT_DOCUMENT]), GOOD) == GOOD
 
 
 JSON = st.recursive(
@@ -130,9 +138,9 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(key=st.sampled_from([*sorted(json.loads(GOOD[DOCUMENT])), "strange"]), value=JSON)
+@given(key=st.sampled_from([*sorted(json.loads(GOOD[CHECKPOINT_DOCUMENT])), "strange"]), value=JSON)
 def test_sealed_nonsense_is_refused_or_harmless(key: str, value: Any) -> None:
-    files = _sealed({**json.loads(GOOD[DOCUMENT]), key: value}, GOOD)
+    files = _sealed({**json.loads(GOOD[CHECKPOINT_DOCUMENT]), key: value}, GOOD)
     with contextlib.suppress(CheckpointError):
         assert isinstance(from_files(files), Checkpoint)
 
@@ -142,20 +150,20 @@ def test_sealed_nonsense_is_refused_or_harmless(key: str, value: Any) -> None:
 def test_sealed_tensors_are_refused_or_harmless(name: str, at: int, byte: int) -> None:
     data = bytearray(GOOD[name])
     data[at % len(data)] = byte
-    files = _sealed(json.loads(GOOD[DOCUMENT]), {**GOOD, name: bytes(data)})
+    files = _sealed(json.loads(GOOD[CHECKPOINT_DOCUMENT]), {**GOOD, name: bytes(data)})
     with contextlib.suppress(CheckpointError):
         assert isinstance(from_files(files), Checkpoint)
 
 
 def test_a_newer_format_says_so() -> None:
     with pytest.raises(CheckpointError, match="another format"):
-        from_files(_sealed({**json.loads(GOOD[DOCUMENT]), "format": 2}, GOOD))
+        from_files(_sealed({**json.loads(GOOD[CHECKPOINT_DOCUMENT]), "format": 2}, GOOD))
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"null", b"{}", b"\xff", b"[" * 100000, b'{"format": 1, "digest": []}'])
 def test_documents_that_are_none(text: bytes) -> None:
     with pytest.raises(CheckpointError, match="damaged"):
-        from_files({**GOOD, DOCUMENT: text})
+        from_files({**GOOD, CHECKPOINT_DOCUMENT: text})
 
 
 def test_what_json_cannot_hold_is_refused_when_written() -> None:

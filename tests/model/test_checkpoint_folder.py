@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from millrace.errors import CheckpointError
-from millrace.model.checkpoint import FILES, WEIGHTS, Checkpoint, to_files
+from millrace.model.checkpoint import CHECKPOINT_FILES, WEIGHTS, Checkpoint, to_files
 from millrace.model.checkpoint_folder import load, save, save_files
 from millrace.model.inputs import Inputs
 from millrace.storage.files import sweep
@@ -21,7 +21,7 @@ def _checkpoint(step: int) -> Checkpoint:
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     folder = save(tmp_path / "run" / "step-3", _checkpoint(3))
-    assert sorted(os.listdir(folder)) == sorted(FILES)
+    assert sorted(os.listdir(folder)) == sorted(CHECKPOINT_FILES)
     assert os.listdir(folder.parent) == ["step-3"]
     back = load(folder, dataset_digest="digest", model="4-1 relu")
     assert back.step == 3

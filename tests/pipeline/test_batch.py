@@ -8,8 +8,8 @@ import pytest
 
 from millrace.formats.tables import image_array
 from millrace.pipeline import Policy, images_of, labels_of, metadata_of, parameters_of, samples_of
-from millrace.pipeline.batch import METADATA, assemble, schema, size
-from millrace.pipeline.draw import NAMES, Draws, compose, draw
+from millrace.pipeline.batch import METADATA, arrow_bytes, assemble, schema
+from millrace.pipeline.draw import PARAMETER_NAMES, Draws, compose, draw
 from millrace.pipeline.warp import U8Array, warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
@@ -32,13 +32,13 @@ def made() -> pa.RecordBatch:
 
 def test_the_columns() -> None:
     batch = made()
-    assert batch.schema.names == ["image", "label", "sample", *NAMES]
+    assert batch.schema.names == ["image", "label", "sample", *PARAMETER_NAMES]
     assert batch.schema.equals(schema((2, 6, 5)))
     image = batch.schema.field("image").type
     assert image.extension_name == "arrow.fixed_shape_tensor"
     assert image.value_type == pa.uint8()
     assert image.shape == [2, 6, 5]
-    kinds = [batch.schema.field(name).type for name in ("label", "sample", *NAMES)]
+    kinds = [batch.schema.field(name).type for name in ("label", "sample", *PARAMETER_NAMES)]
     assert kinds == [pa.uint8(), pa.int64(), *[pa.float32()] * 6, pa.bool_()]
     assert not any(field.nullable for field in batch.schema)
     assert all(column.null_count == 0 for column in batch.columns)
@@ -114,4 +114,4 @@ def test_an_image_array_is_a_tensor_array() -> None:
 def test_the_size_is_that_of_the_buffers(rows: int) -> None:
     zeros = np.zeros(rows, np.uint8)
     batch = assemble(images(rows), zeros, zeros.astype(np.int64), np.zeros((rows, 7), np.float32), {})
-    assert size(rows, (2, 6, 5)) == batch.nbytes
+    assert arrow_bytes(rows, (2, 6, 5)) == batch.nbytes

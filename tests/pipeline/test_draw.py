@@ -13,7 +13,7 @@ from millrace import elementary
 from millrace.counters import Purpose, lane, words
 from millrace.errors import UsageError
 from millrace.pipeline import PRESETS, Policy
-from millrace.pipeline.draw import NAMES, Draws, compose, draw
+from millrace.pipeline.draw import PARAMETER_NAMES, Draws, compose, draw
 from millrace.pipeline.warp import warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
@@ -51,7 +51,7 @@ def from_words(policy: Policy, sample: int, epoch: int, where: int) -> list[np.f
 def test_parameters_follow_from_the_words(policy: Policy) -> None:
     for epoch, split, replica in [(0, 0, 0), (3, 0, 0), (0, 1, 2)]:
         got = drawn(policy, 50, epoch=epoch, split=split, replica=replica).parameters
-        assert got.shape == (50, len(NAMES))
+        assert got.shape == (50, len(PARAMETER_NAMES))
         assert got.dtype == np.float32
         expected = [from_words(policy, sample, epoch, lane(split=split, replica=replica)) for sample in range(50)]
         assert np.array_equal(got, np.array(expected, np.float32))
@@ -79,14 +79,14 @@ def test_a_draw_belongs_to_its_sample_wherever_it_stands() -> None:
     ],
 )
 def test_parameters_fill_their_ranges_evenly(name: str, low: float, high: float) -> None:
-    values = drawn(WILD).parameters[:, NAMES.index(name)].astype(np.float64)
+    values = drawn(WILD).parameters[:, PARAMETER_NAMES.index(name)].astype(np.float64)
     assert values.min() >= low
     assert values.max() <= high * (1 + 1e-7)
     assert stats.kstest((values - low) / (high - low), "uniform").pvalue > 1e-3
 
 
 def test_flips_come_as_often_as_asked() -> None:
-    flips = drawn(WILD).parameters[:, NAMES.index("flip")]
+    flips = drawn(WILD).parameters[:, PARAMETER_NAMES.index("flip")]
     assert set(flips.tolist()) == {0.0, 1.0}
     assert stats.binomtest(int(flips.sum()), len(flips), 0.4).pvalue > 1e-3
     assert drawn(Policy(flip=1.0)).parameters[:, -1].min() == 1.0
@@ -170,7 +170,7 @@ def test_matrices_are_plain_arithmetic(row: tuple[float, ...], height: int, widt
 def seen(image: npt.ArrayLike, **changed: float) -> npt.NDArray[np.uint8]:
     """An image of shape (H, W) through the matrix of the identity with some parameters changed."""
     pixels = np.array(image, np.uint8)
-    row = [changed.get(name, 1.0 if name.startswith("scale") else 0.0) for name in NAMES]
+    row = [changed.get(name, 1.0 if name.startswith("scale") else 0.0) for name in PARAMETER_NAMES]
     matrix = compose(np.array([row], np.float32), height=pixels.shape[0], width=pixels.shape[1])
     result: npt.NDArray[np.uint8] = warp(pixels[None, None], np.zeros(1, np.int64), matrix)[0, 0]
     return result

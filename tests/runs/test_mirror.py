@@ -17,7 +17,7 @@ from millrace.storage.folder import Folder
 from millrace.storage.lock import try_lock
 from tests.runs.test_folder import checkpoint
 
-FILES = ("checkpoint.json", "optimizer.safetensors", "weights.safetensors")
+CHECKPOINT_FILES = ("checkpoint.json", "optimizer.safetensors", "weights.safetensors")
 
 
 class Machine:
@@ -69,8 +69,8 @@ def test_another_machine_has_what_was_sent(make: Make) -> None:
     one.write(12)
     (one.here / "result.json").write_text("{}")
     one.mirror.send("result.json")
-    kept = {f"checkpoints/step-{step:010d}/{name}" for step in (9, 12) for name in FILES}
-    best = {f"best/step-0000000004/{name}" for name in FILES}
+    kept = {f"checkpoints/step-{step:010d}/{name}" for step in (9, 12) for name in CHECKPOINT_FILES}
+    best = {f"best/step-0000000004/{name}" for name in CHECKPOINT_FILES}
     files = {"config.yaml", "metrics.jsonl", "epochs.jsonl", "incidents.jsonl", "result.json"}
     assert set(tree(one.there)) == kept | best | files
     two.pull()
@@ -119,7 +119,7 @@ def test_a_checkpoint_whose_step_stands_with_other_bytes_here_is_replaced(make: 
     assert tree(one.here) == before
 
 
-@pytest.mark.parametrize("missing", FILES)
+@pytest.mark.parametrize("missing", CHECKPOINT_FILES)
 def test_a_torn_checkpoint_is_passed_over_and_swept_by_the_owner(make: Make, missing: str) -> None:
     one, two = make("one"), make("two")
     one.mirror.begin("", "config.yaml", keep="lock")

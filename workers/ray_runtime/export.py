@@ -9,8 +9,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from millrace.errors import DeadlineError, MillraceError, UsageError
-from millrace.pipeline.export import Done, ShardWriter
-from millrace.pipeline.export.session import check_claimed
+from millrace.pipeline.export import Done, ShardWriter, check_claimed
 from millrace.workers.local_runtime import cores
 from millrace.workers.ray_runtime.capacity import check_capacity
 from millrace.workers.ray_runtime.causes import cause_of, why

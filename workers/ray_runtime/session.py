@@ -9,7 +9,7 @@ from pathlib import Path
 
 from millrace.errors import TrainingError
 from millrace.model import Checkpoint
-from millrace.runs.folder import RunFolder
+from millrace.runs import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.checkpoints import server_state, take_up
 from millrace.workers.events import Notice, Observer, Reporter, RunDone

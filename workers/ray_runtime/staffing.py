@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ray.exceptions import RayError, RayTaskError
 
 from millrace.errors import DeadlineError, MillraceError, TrainingError
-from millrace.runs.incidents import MIXED
+from millrace.runs import MIXED
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.cluster import resources

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 
 from millrace.model.fast.losses import softmax_cross_entropy
-from millrace.model.fast.mixup import NONE, Mixed
+from millrace.model.fast.mixup import UNMIXED, Mixed
 
 Result = tuple[float, int, npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -17,7 +17,7 @@ def _loss(
     labels: list[int],
     bias: npt.ArrayLike | None = None,
     smoothing: float = 0.0,
-    mixed: Mixed = NONE,
+    mixed: Mixed = UNMIXED,
 ) -> Result:
     z = np.array(logits, np.float32)
     classes = z.shape[1]
@@ -66,7 +66,7 @@ def test_without_backward_the_gradient_is_untouched() -> None:
     z = np.array([[1.0, 2.0]], np.float32)
     gradient, measures = np.full(2, 7, np.float32), np.empty(2)
     args = np.zeros(2, np.float32), np.array([1], np.uint8)
-    softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures, 0.0, *NONE)
+    softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures, 0.0, *UNMIXED)
     assert gradient.tolist() == [7, 7]
     assert z.tolist() == [[1.0, 2.0]]
     assert measures.tolist() == [pytest.approx(math.log(1 + math.exp(-1))), 1.0]
@@ -103,7 +103,7 @@ def test_rows_that_are_all_their_own_change_no_bit() -> None:
     logits = np.random.default_rng(1).standard_normal((5, 4))
     mixed = Mixed(np.array([3, 2, 1, 0, 0], np.uint8), np.ones(5, np.float32))
     for smoothing in (0.0, 0.1):
-        plain, blended = (_loss(logits, [0, 1, 2, 3, 1], None, smoothing, m) for m in (NONE, mixed))
+        plain, blended = (_loss(logits, [0, 1, 2, 3, 1], None, smoothing, m) for m in (UNMIXED, mixed))
         assert plain[:2] == blended[:2]
         assert all(np.array_equal(a, b) for a, b in zip(plain[2:], blended[2:], strict=True))
 

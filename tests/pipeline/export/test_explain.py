@@ -10,7 +10,7 @@ from millrace.datasets import Dataset, images
 from millrace.datasets.exported import Reader
 from millrace.errors import IntegrityError, UsageError
 from millrace.formats.rows import PARAMETERS
-from millrace.pipeline.draw import NAMES, compose
+from millrace.pipeline.draw import PARAMETER_NAMES, compose
 from millrace.pipeline.export import explain_row
 from millrace.pipeline.reference import warp_one
 from millrace.storage.folder import Folder
@@ -18,7 +18,7 @@ from tests.pipeline.export.small import shapes
 
 
 def test_the_parameters_have_the_pipelines_names() -> None:
-    assert PARAMETERS == NAMES
+    assert PARAMETERS == PARAMETER_NAMES
 
 
 @pytest.mark.parametrize("name", ["parquet", "imagefolder"])
@@ -30,7 +30,7 @@ def test_a_training_row(name: str, row: int, export: Any, dataset: Dataset) -> N
     assert found.differs == ()
     assert (found.epoch, found.position) == divmod(row, 34)
     np.testing.assert_array_equal(found.original, images(dataset.train)[found.sample])
-    drawn = np.array([[found.parameters[name] for name in NAMES]], np.float32)
+    drawn = np.array([[found.parameters[name] for name in PARAMETER_NAMES]], np.float32)
     by_hand = warp_one(found.original, compose(drawn, height=6, width=5)[0])
     np.testing.assert_array_equal(found.stored, by_hand)
 
