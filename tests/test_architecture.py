@@ -163,6 +163,9 @@ def test_a_front_door_opens_to_all_it_names(package: str) -> None:
     assert len(set(door.__all__)) == len(door.__all__)
     for public in door.__all__:
         assert getattr(door, public) is not None
+        # A module of that name would hide it, from the moment when it is imported.
+        folder = Path(str(door.__file__)).parent
+        assert not {public, f"{public}.py"} & {path.name for path in folder.iterdir()}
     assert set(door.__all__) <= set(dir(door))
     with pytest.raises(AttributeError, match="nothing_of_that_name"):
         _ = door.nothing_of_that_name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
-    from millrace.storage.faults import faults as faults
+    from millrace.storage.disk_faults import faults as faults
     from millrace.storage.files import (
         flush_folder as flush_folder,
         is_temporary as is_temporary,

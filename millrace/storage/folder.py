@@ -20,7 +20,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from millrace.errors import DataError, MillraceError, UsageError, unknown_name
-from millrace.storage.faults import faults
+from millrace.storage.disk_faults import faults
 from millrace.storage.files import flush_folder, temporary
 
 SCHEMES = ("abfs", "abfss", "file", "gcs", "gs", "hdfs", "s3", "viewfs")
@@ -221,7 +221,7 @@ class Folder:
             raise
 
     def faults(self, what: str, *, absent: bool = False) -> AbstractContextManager[None]:
-        """Errors of the filesystem as one that names the folder; see `storage.faults`."""
+        """Errors of the filesystem as one that names the folder; see `storage.disk_faults`."""
         full = "make room, then give the same command again: it goes on where it stopped"
         return faults(self.location, what, self._kind, do=_ADVICE.get(what), full=full, absent=absent)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from millrace.errors import CheckpointError, DataError
-from millrace.storage.faults import faults
+from millrace.storage.disk_faults import faults
 
 
 @pytest.mark.parametrize(
