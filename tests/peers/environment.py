@@ -11,18 +11,25 @@ PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 needed = pytest.mark.skipif(not PYTHON.exists(), reason="the frameworks' environment is missing: make peers")
 
 
+SETTINGS = {"HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"}
+
+
 def has(module: str) -> bool:
     """Whether a framework is installed there: some have no wheels for every machine."""
-    return PYTHON.exists() and subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True).returncode == 0
+    command = [PYTHON, "-c", f"import {module}"]
+    return PYTHON.exists() and subprocess.run(command, env=_environment(), capture_output=True).returncode == 0
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | SETTINGS
 
 
 def run(*arguments: str | Path, folder: Path, seconds: float = 300) -> str:
     """What a program of that environment prints; it must end with exit code 0. `millrace` is installed there."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         [str(word) for word in (PYTHON, *arguments)],
         cwd=folder,
-        env={**environment, "HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"},
+        env=_environment(),
         capture_output=True,
         text=True,
         timeout=seconds,
