@@ -16,7 +16,7 @@ SETTINGS = {"HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax
 
 def has(module: str) -> bool:
     """Whether a framework is installed there: some have no wheels for every machine."""
-    command = [PYTHON, "-c", f"import {module}"]
+    command = [str(PYTHON), "-c", f"import {module}"]
     return PYTHON.exists() and subprocess.run(command, env=_environment(), capture_output=True).returncode == 0
 
 
