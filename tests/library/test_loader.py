@@ -184,7 +184,8 @@ def test_a_forked_child_goes_on_in_the_same_bits() -> None:
 
 def test_ctrl_c_in_the_loop_ends_the_program_at_once() -> None:
     code = (
-        "import millrace, threading\n"
+        "import millrace, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it from birth\n"
         "stream = millrace.stream('digits', threads=2)\n"
         "try:\n"
         "    for number, batch in enumerate(stream.numpy(epochs=10**6)):\n"
@@ -199,7 +200,11 @@ def test_ctrl_c_in_the_loop_ends_the_program_at_once() -> None:
         assert run.stdout is not None
         assert run.stdout.readline() == "ready\n"
         run.send_signal(signal.SIGINT)
-        out, errors = run.communicate(timeout=30)
+        try:
+            out, errors = run.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            run.kill()
+            raise
     assert out == "interrupted at True\n"
     assert errors.rstrip().endswith("KeyboardInterrupt")
     assert run.returncode == -signal.SIGINT
