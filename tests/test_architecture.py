@@ -291,3 +291,13 @@ def test_options_are_frozen() -> None:
                 for item in node.decorator_list:
                     if "dataclass" in ast.unparse(item):
                         assert "frozen=True" in ast.unparse(item), f"{name(path)}:{node.lineno}"
+
+
+def test_no_class_name_stands_twice() -> None:
+    """One word for one thing: whoever reads a class's name knows which one is meant."""
+    found: dict[str, list[str]] = {}
+    for path in sources():
+        for node in tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name, []).append(name(path))
+    assert {word: places for word, places in found.items() if len(places) > 1} == {}

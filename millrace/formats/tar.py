@@ -29,7 +29,7 @@ class Header(NamedTuple):
     size: int
 
 
-class Source(Protocol):
+class Readable(Protocol):
     """Bytes in order. Both methods raise a FormatError where fewer are left."""
 
     what: str
@@ -57,7 +57,7 @@ class Buffer:
         self.read(count)
 
 
-def members(source: Source, most: int) -> Iterator[tuple[Header, Callable[[], Any]]]:
+def members(source: Readable, most: int) -> Iterator[tuple[Header, Callable[[], Any]]]:
     """Each member's header, and a function that reads its bytes, to be called before the next one is asked for.
 
     What is not read is passed over. most: members that there may be. FormatError for a damaged header, and for an
@@ -96,7 +96,7 @@ def end(size: int) -> bytes:
     return bytes(-(size + 2 * BLOCK) % RECORD + 2 * BLOCK)
 
 
-def _header(source: Source) -> Header | None:
+def _header(source: Readable) -> Header | None:
     block = bytes(source.read(BLOCK))
     if block == _NOTHING:
         return None

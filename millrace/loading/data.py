@@ -12,6 +12,7 @@ import numpy.typing as npt
 from millrace.datasets import MAX_CLASSES, Arrays, Dataset, DatasetSpec, find, in_memory, load
 from millrace.errors import UsageError
 from millrace.pipeline import Policy, from_mapping, preset
+from millrace.values import from_text
 
 ARRAYS = "arrays"  # the name of a dataset that was given as arrays
 AUTO = "auto"
@@ -30,8 +31,9 @@ def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     return number
 
 
-def opened(data: Any, split: str, *, mirror: str | None, offline: bool, cache: str | Path | None) -> Dataset:
-    """The dataset that `data` stands for: a name, a path, (images, labels) or a Dataset.
+def opened(data: Any, split: str, *, mirror: str | None, offline: bool | None, cache: str | Path | None) -> Dataset:
+    """The dataset that `data` stands for: a name, a path, (images, labels) or a Dataset. What is None is as
+    MILLRACE_MIRROR and MILLRACE_OFFLINE say, if they do.
 
     Errors: UsageError for what is none of these, and what `datasets.find` and `datasets.load` raise.
     """
@@ -39,6 +41,9 @@ def opened(data: Any, split: str, *, mirror: str | None, offline: bool, cache: s
         return data
     if isinstance(data, (str, os.PathLike)):
         found = find(os.fspath(data))
+        mirror = mirror or os.environ.get("MILLRACE_MIRROR") or None
+        if offline is None:
+            offline = from_text(bool, os.environ.get("MILLRACE_OFFLINE") or "false", "MILLRACE_OFFLINE")
         return load(found, mirror=mirror, offline=offline, cache=None if cache is None else Path(cache))
     if isinstance(data, (tuple, list)) and len(data) == 2:
         return _of_arrays(_images(data[0]), _labels(data[1]), split)

@@ -15,7 +15,7 @@ from millrace.extras import extras_named
 from millrace.loading.data import whole
 from millrace.loading.delivery import LAYOUTS, Delivery, columns_of, one_of, scaling
 from millrace.loading.loader import Loader
-from millrace.loading.source import Source
+from millrace.loading.source import StreamSource
 from millrace.loading.state import state_of, step_of
 from millrace.pipeline import Visited, arrow_bytes
 
@@ -36,7 +36,7 @@ class DataStream:
     """
 
     def __init__(
-        self, source: Source, *, threads: int, read_ahead: int, step: int = 0, rank: int = 0, world: int = 1
+        self, source: StreamSource, *, threads: int, read_ahead: int, step: int = 0, rank: int = 0, world: int = 1
     ) -> None:
         self._source, self.threads, self.read_ahead = source, threads, read_ahead
         self.step, self.placed, self.rank, self.world, self._closed = step, True, rank, world, False
@@ -156,8 +156,8 @@ class DataStream:
         extra `torch`.
         """
         with extras_named():
-            from millrace.loading.tensors import Target, TorchLoader
-        target = Target.of(device, dtype)
+            from millrace.loading.tensors import Placement, TorchLoader
+        target = Placement.of(device, dtype)
         delivery = self._delivery(columns, layout, target.made, normalize, mean, std, labels=np.int64)
         delivery = replace(delivery, as_bytes=not target.on_cpu)
         make = partial(self._arrays, delivery=delivery)

@@ -15,7 +15,8 @@ from millrace.pipeline import ReadAhead
 
 Batch = TypeVar("Batch")
 DEADLINE = 600.0  # seconds in which a batch that a thread has begun must be there
-PER_THREAD = 4  # batches that are made ahead for each thread, where the bound in bytes allows it
+PER_THREAD = 16  # batches that are made ahead for each thread, where the bound in bytes allows it
+REFILL = 0.25  # what is left of them when the threads begin again
 
 
 class Steps(Protocol):
@@ -119,6 +120,7 @@ class Loader(Generic[Batch]):
             item_bytes=self._bytes,
             bound=min(bound, PER_THREAD * threads * self._bytes),
             threads=threads,
+            refill=REFILL,
             deadline=DEADLINE,
         )
 

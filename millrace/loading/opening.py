@@ -9,7 +9,7 @@ from millrace.errors import UsageError
 from millrace.loading.data import SPLITS, opened, whole
 from millrace.loading.datastream import DataStream
 from millrace.loading.delivery import one_of
-from millrace.loading.source import Choice, Source
+from millrace.loading.source import Choice, StreamSource
 
 
 def stream(
@@ -25,7 +25,7 @@ def stream(
     threads: int | None = None,
     read_ahead: float = 64,
     mirror: str | None = None,
-    offline: bool = False,
+    offline: bool | None = None,
     cache: str | Path | None = None,
 ) -> DataStream:
     """Stream augmented batches: the same bits for the same (data, batch, seed, policy, split, subset, validation).
@@ -36,11 +36,12 @@ def stream(
     batch: samples of a step; the last step of an epoch has what is left, or is left out with `drop_last`.
     seed: 0 to 2³² − 1; decides the order, the draws, the subset and the validation split.
     policy: auto (the dataset's own for training, none for the other splits), a name, a `millrace.Policy`, or a mapping.
-    split: train (shuffled anew in every epoch), validation or test (as stored).
+    split: train (shuffled again in every epoch), validation or test (as stored).
     subset, validation: train on that many samples, of which so many are set apart: class-balanced, as `millrace.train`.
     threads: that make batches ahead, by default one for each core that this process may use, at most 8; 0: none.
     read_ahead: MiB of batches at most that are made ahead of need; one is always allowed. 0: none.
-    mirror, offline, cache: where the dataset comes from and is kept, as in `millrace fetch`.
+    mirror, offline, cache: where the dataset comes from and is kept, as in `millrace fetch`; None: as MILLRACE_MIRROR
+        and MILLRACE_OFFLINE say.
 
     Errors: UsageError for arguments that do not fit; DownloadError, IntegrityError and others of `millrace.errors`
     where the dataset cannot be had.
@@ -61,4 +62,4 @@ def stream(
         threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
     dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache)
     ahead = int(read_ahead * (1 << 20))
-    return DataStream(Source(dataset, chosen), threads=whole("threads", threads, 0, 1024), read_ahead=ahead)
+    return DataStream(StreamSource(dataset, chosen), threads=whole("threads", threads, 0, 1024), read_ahead=ahead)

@@ -29,7 +29,7 @@ class Choice:
     drop_last: bool
 
 
-class Source:
+class StreamSource:
     """The addressable stream of a choice, its identity and its pixel statistics. Raises a UsageError where the choice
     does not fit the dataset."""
 

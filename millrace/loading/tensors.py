@@ -16,14 +16,14 @@ DTYPES = {"uint8": torch.uint8, "float32": torch.float32, "float16": torch.float
 
 
 @dataclass(frozen=True)
-class Target:
+class Placement:
     """Where tensors are wanted, and the type of the images."""
 
     device: torch.device
     dtype: torch.dtype
 
     @classmethod
-    def of(cls, device: Any, dtype: Any) -> "Target":
+    def of(cls, device: Any, dtype: Any) -> "Placement":
         """From what a user gives: a device or its name (None: the CPU), a dtype or its name. UsageError otherwise."""
         if dtype not in DTYPES.values() and str(dtype) not in DTYPES:
             raise unknown_name("dtype", str(dtype), DTYPES)
@@ -60,7 +60,7 @@ class TorchLoader(Loader[Tensors], IterableDataset[Tensors]):  # type: ignore[mi
     bytes cross as uint8 and become floats there.
     """
 
-    def deliver(self, target: Target, delivery: Delivery) -> None:
+    def deliver(self, target: Placement, delivery: Delivery) -> None:
         """What is done with a batch when it is handed out."""
         self._target, self._delivery = target, delivery
         self._workers, self._count = WorkerPasses(self._step), 0

@@ -60,8 +60,8 @@ _WEBDATASET = {
 import webdataset as wds
 
 rows = wds.WebDataset(files, shardshuffle=False)
-for image, label, told in rows.decode("{pil}").to_tuple("png", "cls", "json"):
-    print(label, told["sample"], told["epoch"])""",
+for image, label, drawn in rows.decode("{pil}").to_tuple("png", "cls", "json"):
+    print(label, drawn["sample"], drawn["epoch"])""",
 }
 _NPZ = {
     "NumPy": """

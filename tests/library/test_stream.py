@@ -10,7 +10,7 @@ import pytest
 
 import millrace
 from millrace import datasets
-from millrace.errors import UsageError
+from millrace.errors import DataError, UsageError
 from millrace.pipeline import PRESETS, Policy, Stream, from_mapping, images_of, labels_of, samples_of
 from millrace.pipeline.draw import draw
 from tests.library.pictures import POLICY, pictures, small
@@ -188,3 +188,18 @@ def test_import_is_quick_and_heavy_modules_come_with_their_first_use() -> None:
 def test_a_policy_is_built_in_code() -> None:
     assert small(policy=millrace.Policy(rotate=15))[0]["angle"].to_numpy().max() <= 15
     assert millrace.Policy is Policy
+
+
+def test_where_data_comes_from_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As for every command; an argument goes before it."""
+    monkeypatch.setenv("MILLRACE_OFFLINE", "yes")
+    with pytest.raises(DataError, match="offline"):
+        millrace.stream("mnist", cache=tmp_path)
+    monkeypatch.setenv("MILLRACE_OFFLINE", "")
+    monkeypatch.setenv("MILLRACE_MIRROR", (tmp_path / "nothing").as_uri())
+    with pytest.raises(DataError) as missing:
+        millrace.stream("mnist", cache=tmp_path)
+    assert "nothing" in str(missing.value)
+    monkeypatch.setenv("MILLRACE_OFFLINE", "perhaps")
+    with pytest.raises(UsageError, match="MILLRACE_OFFLINE"):
+        millrace.stream("mnist", cache=tmp_path)
