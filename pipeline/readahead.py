@@ -30,12 +30,7 @@ class _Claim(Generic[Made]):
 class ReadAhead(Generic[Made]):
     """Makes items ahead of need. `make(step, slot)` is pure and safe in threads; `keys` names each item once, in the
     order of need; `item_bytes` is what one counts for; at most `bound` bytes are begun or made and untaken, though one
-    item always has room unless the bound is 0, which turns reading ahead off.
-
-    refill: threads that have filled the room rest until no more than this part of it is left. With 1 they make an item
-    for each that is taken. With less they work in bursts: a taker that computes on several threads itself (PyTorch's
-    wait for each other by spinning) has the cores for its own in between, and is not held up at every item.
-    """
+    item always has room unless the bound is 0, which turns reading ahead off."""
 
     def __init__(
         self,
@@ -45,19 +40,16 @@ class ReadAhead(Generic[Made]):
         item_bytes: int,
         bound: int,
         threads: int = 0,
-        refill: float = 1.0,
         deadline: float = 60.0,
     ) -> None:
         if bound < 0 or item_bytes < 1 or threads < 0:
             raise UsageError("read-ahead is out of range", expected="bound ≥ 0, threads ≥ 0", got=(bound, threads))
         self._make, self._keys, self._deadline = make, keys, deadline
         self._room = max(1, bound // item_bytes) if bound else 0
-        self._low, self._resting = min(int(self._room * refill), self._room - 1), False
         self._claims: dict[Key, _Claim[Made]] = {}  # begun by a helper and not taken
         self._early: set[Key] = set()  # made on the spot, their turn in `keys` still to come
         self._head = next(keys, None)  # the next key that a helper may begin
-        lock = threading.RLock()
-        self._changed, self._room_made = threading.Condition(lock), threading.Condition(lock)  # for takers, for threads
+        self._changed = threading.Condition()
         self._closed = False
         self._threads = [
             threading.Thread(target=self._work, name=f"read-ahead-{index}", daemon=True) for index in range(threads)
@@ -105,7 +97,6 @@ class ReadAhead(Generic[Made]):
             self._closed = True
             self._claims = {key: claim for key, claim in self._claims.items() if not claim.done}
             self._changed.notify_all()
-            self._room_made.notify_all()
 
     def close(self) -> None:
         """End the threads; what is made and untaken is dropped. Raises a DeadlineError if a thread does not end."""
@@ -126,8 +117,7 @@ class ReadAhead(Generic[Made]):
 
     def _release(self, key: Key) -> None:
         self._claims.pop(key, None)
-        if len(self._claims) <= self._low:
-            self._room_made.notify_all()
+        self._changed.notify_all()
 
     def _wait_for(self, key: Key, claim: _Claim[Made]) -> None:
         ended = self._changed.wait_for(lambda: claim.done, self._deadline)
@@ -162,14 +152,6 @@ class ReadAhead(Generic[Made]):
         self._advance()
         return key, claim
 
-    def _begin_in_bursts(self) -> tuple[Key, _Claim[Made]] | None:
-        """As `_begin`, for a thread: once the room was full, only when little of it is left."""
-        if len(self._claims) >= self._room:
-            self._resting = True
-        elif len(self._claims) <= self._low:
-            self._resting = False
-        return None if self._resting else self._begin()
-
     def _finish(self, key: Key, claim: _Claim[Made]) -> None:
         """Make a claimed item. Whatever happens, the claim ends: nobody waits for it in vain."""
         try:
@@ -189,8 +171,8 @@ class ReadAhead(Generic[Made]):
         while True:
             with self._changed:
                 # Claiming and waiting under one lock: no room can be freed unnoticed in between.
-                while (begun := self._begin_in_bursts()) is None:
+                while (begun := self._begin()) is None:
                     if self._closed or self._head is None:
                         return
-                    self._room_made.wait(1.0)
+                    self._changed.wait(1.0)
             self._finish(*begun)

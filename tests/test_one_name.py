@@ -17,7 +17,11 @@ import millrace
 names = [found.name for found in pkgutil.walk_packages(millrace.__path__, "millrace.")]
 for name in names:
     if name != "millrace.__main__":
-        __import__(name)
+        try:
+            __import__(name)
+        except ModuleNotFoundError as error:  # what needs an extra that is not installed here
+            if (error.name or "").split(".")[0] not in ("torch", "onnx"):
+                raise
 root = os.path.dirname(os.path.dirname(os.path.abspath(millrace.__file__)))
 files = {}
 for name, module in list(sys.modules.items()):

@@ -15,8 +15,7 @@ from millrace.pipeline import ReadAhead
 
 Batch = TypeVar("Batch")
 DEADLINE = 600.0  # seconds in which a batch that a thread has begun must be there
-PER_THREAD = 16  # batches that are made ahead for each thread, where the bound in bytes allows it
-REFILL = 0.25  # what is left of them when the threads begin again
+PER_THREAD = 4  # batches that are made ahead for each thread, where the bound in bytes allows it
 
 
 class Steps(Protocol):
@@ -120,7 +119,6 @@ class Loader(Generic[Batch]):
             item_bytes=self._bytes,
             bound=min(bound, PER_THREAD * threads * self._bytes),
             threads=threads,
-            refill=REFILL,
             deadline=DEADLINE,
         )
 

@@ -264,30 +264,3 @@ def test_close_during_a_take_leaves_nobody_waiting() -> None:
 def test_numbers_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="read-ahead is out of range"):
         ahead(**wrong)
-
-
-def test_threads_that_filled_the_room_rest_until_little_is_left() -> None:
-    made: list[Key] = []
-
-    def noted(step: int, slot: int) -> Made:
-        made.append((step, slot))
-        return make(step, slot)
-
-    reading = ahead(noted, bound=80, threads=2, refill=0.25)  # room for 8, filled again from 2 on
-    until(lambda: len(made) == 8)
-    order = keys()
-    for _ in range(5):
-        assert reading.take(*next(order))[1] == 0.0
-    time.sleep(0.1)
-    assert (len(made), reading.waiting) == (8, 3)
-    reading.take(*next(order))
-    until(lambda: reading.waiting == 8)
-    assert len(made) == 14
-    reading.close()
-
-
-@pytest.mark.parametrize("refill", [0.0, 0.25, 1.0])
-def test_every_item_comes_however_threads_rest(refill: float) -> None:
-    reading = ahead(keys=keys(60), threads=3, refill=refill)
-    assert [reading.take(*key)[0] for key in keys(60)] == [make(*key) for key in keys(60)]
-    reading.close()

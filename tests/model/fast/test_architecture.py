@@ -171,7 +171,7 @@ def test_presets_have_the_sizes_of_the_slides() -> None:
 
 def test_skip_connections_want_layers_of_one_size() -> None:
     for hidden in ((), (8, 9)):
-        with pytest.raises(UsageError, match="skip connections"):
+        with pytest.raises(UsageError, match="skip does not fit"):
             NetworkOptions(hidden=hidden, skip=True)
     network = Network(NetworkOptions(hidden=(8, 8, 8), skip=True, activation="gelu", norm="layer"), 20, 10)
     assert network.text == "20-8-(32-8)×2-10 gelu layer-norm"

@@ -81,8 +81,8 @@ def test_the_rows_of_a_shard_follow_from_the_size_of_an_image() -> None:
     ("options", "said"),
     [
         ({"format": "parqet"}, "did you mean 'parquet'"),
-        ({"epochs": 0}, "at least 1"),
-        ({"shard_rows": 0}, "at least 1"),
+        ({"epochs": 0}, "epochs is out of range"),
+        ({"shard_rows": 0}, "shard_rows is out of range"),
         ({"validation": 40}, "validation split does not fit"),
         ({"subset": 41}, "subset does not fit"),
         ({"seed": -1}, "seed is out of range"),
