@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         dataset = resolving.dataset_of(settings, progress)
     sheet = preview(dataset, settings.job.policy, settings.job.seed, rows=options.rows, columns=options.columns)
     _save(sheet, target)
-    points = dataset.spec.format == "points"
+    points = dataset.spec.prepare == "points"
     samples = dataset.train.num_rows if points else min(options.rows, dataset.train.num_rows)
     shown = {"samples": samples} | ({} if points else {"columns": options.columns})
     screen.record(file=target, width=sheet.width, height=sheet.height, **shown)

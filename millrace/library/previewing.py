@@ -17,7 +17,7 @@ from millrace.reports.words import in_words
 def preview(dataset: Dataset, policy: Policy, seed: int, *, rows: int = 10, columns: int = 6) -> Image.Image:
     """Samples, as evenly over the classes as can be, each beside what the first `columns` epochs of a training with
     this policy and seed make of it, with the drawn parameters: the very pixels. Points are drawn where they lie."""
-    if dataset.spec.format == "points":
+    if dataset.spec.prepare == "points":
         return plane(dataset.spec.title, datasets.images(dataset.train), datasets.labels(dataset.train))
     heads = ["original", *(f"epoch {epoch + 1}" for epoch in range(columns))]
     title = f"{dataset.spec.name}, policy {policy.name}"

@@ -163,7 +163,7 @@ def _picture(setup: Setup, folder: RunFolder) -> None:
     from millrace.library.reporting import write_report  # pictures take their time to import
 
     checkpoint = folder.best() or folder.latest()
-    if checkpoint is not None and setup.dataset.spec.format == "points":
+    if checkpoint is not None and setup.dataset.spec.prepare == "points":
         from millrace.library.regions import draw_regions
 
         folder.publish(draw_regions(setup, setup.dataset, checkpoint, folder.path).name)
