@@ -1,6 +1,6 @@
 """Exports against Ray Data and against the bare warp; memory and cost by the number of epochs.
 
-    python benchmarks/export.py [--mirror URL] [--epochs 5] [--repeats 3]
+    python -m benchmarks.export [--mirror URL] [--epochs 5] [--repeats 3]
 
 Needs MNIST (in the cache or at the mirror) and the readers' environment (`make readers`). All rates are images per
 second, each contender on as many cores as there are; contenders take turns, ratios are of medians.
@@ -20,18 +20,16 @@ from pathlib import Path
 
 import numpy as np
 
+from millrace import datasets
+from millrace.datasets import Dataset, images, labels
+from millrace.formats import FORMATS
+from millrace.pipeline import Stream, preset
+from millrace.pipeline.export import ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan
+from millrace.storage.folder import Folder
+from millrace.workers.export_local import executor
+from millrace.workers.local_runtime import cores
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from millrace import datasets  # noqa: E402
-from millrace.datasets import Dataset, images, labels  # noqa: E402
-from millrace.formats import FORMATS  # noqa: E402
-from millrace.pipeline import Stream, preset  # noqa: E402
-from millrace.pipeline.export import ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan  # noqa: E402
-from millrace.storage.folder import Folder  # noqa: E402
-from millrace.workers.export_local import executor  # noqa: E402
-from millrace.workers.local_runtime import cores  # noqa: E402
-
 PEER_PYTHON = ROOT / ".venv-readers" / "bin" / "python"
 
 
@@ -120,14 +118,14 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--memory", nargs=2, metavar=("FORMAT", "EPOCHS"), help=argparse.SUPPRESS)
-    told = parser.parse_args()
-    dataset = datasets.load(datasets.find("mnist"), mirror=told.mirror)
+    chosen = parser.parse_args()
+    dataset = datasets.load(datasets.find("mnist"), mirror=chosen.mirror)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if told.memory:
-            memory(dataset, folder, told.memory[0], int(told.memory[1]))
+        if chosen.memory:
+            memory(dataset, folder, chosen.memory[0], int(chosen.memory[1]))
             return
-        epochs, rows = told.epochs, told.epochs * dataset.train.num_rows
+        epochs, rows = chosen.epochs, chosen.epochs * dataset.train.num_rows
         peer = Peer(dataset, folder, epochs)
         try:
             found = rates(
@@ -138,7 +136,7 @@ def main() -> None:
                     "bare warp": lambda: bare_warp(dataset, epochs),
                 },
                 rows,
-                told.repeats,
+                chosen.repeats,
             )
         finally:
             peer.close()
@@ -147,8 +145,8 @@ def main() -> None:
         others = [name for name in FORMATS if name not in ("parquet", "arrow", "imagefolder")]
         rates({f"export {n}": lambda n=n: export(dataset, n, 1, folder / "out") for n in others}, rows // epochs, 1)  # type: ignore[misc]
     for count in (2, 8, 32):
-        arguments = ["--memory", "parquet", str(count), *(["--mirror", told.mirror] if told.mirror else [])]
-        subprocess.run([sys.executable, __file__, *arguments], check=True)
+        arguments = ["--memory", "parquet", str(count), *(["--mirror", chosen.mirror] if chosen.mirror else [])]
+        subprocess.run([sys.executable, "-m", "benchmarks.export", *arguments], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ SCHEMES = ("http", "https", "file")
 def addresses(spec: DatasetSpec, file: FileSpec, mirror: str | None) -> tuple[str, ...]:
     """Addresses (http, https, file) of one file of a dataset, in the order in which they are tried.
 
-    A mirror replaces all others. The file is sought at MIRROR/DATASET/FILE, then at MIRROR/FILE.
+    A mirror replaces all others. The file is looked for at MIRROR/DATASET/FILE, then at MIRROR/FILE.
     """
     name = quote(file.name)
     if mirror is None:
