@@ -75,8 +75,3 @@ def on_grid(coordinate: Draw) -> U8Array:
     """Coordinates from −1 to 1 as places 0 to 255, the nearest, half to even; what lies beyond goes to the edge."""
     placed: U8Array = np.clip(np.rint((coordinate + 1) * 127.5), 0, GRID - 1).astype(np.uint8)
     return placed
-
-
-def off_grid(place: npt.NDArray[Any]) -> Draw:
-    """The coordinates that places stand for."""
-    return np.asarray(place / 127.5 - 1.0)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         CHECKPOINT_FILES as CHECKPOINT_FILES,
         Checkpoint as Checkpoint,
         from_files as from_files,
-        to_files as to_files,
     )
     from millrace.model.checkpoint_folder import load as load, save as save, save_files as save_files
     from millrace.model.environment import differences as differences, fingerprint as fingerprint
@@ -23,11 +22,9 @@ if TYPE_CHECKING:
     from millrace.model.fast.network import (
         Network as Network,
         RowKeys as RowKeys,
-        SlotResult as SlotResult,
         Workspace as Workspace,
     )
     from millrace.model.inputs import Inputs as Inputs
-    from millrace.model.layout import Layer as Layer, Layout as Layout, ParameterBlock as ParameterBlock
     from millrace.model.norms import gradient_norm as gradient_norm
     from millrace.model.onnx_graph import largest_difference as largest_difference, to_onnx as to_onnx
     from millrace.model.optimizers import Optimizer as Optimizer, Step as Step, optimizer as optimizer

@@ -11,8 +11,7 @@ from millrace.library.auditing import Audit, EpochAudit, audit
 from millrace.reports.words import counted, short
 from millrace.runs import Claim
 from millrace.settings import flags, layers
-
-KEYS = ("mirror", "offline")
+from millrace.settings.keys import DATA_KEYS
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class AuditOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Compare every finished epoch. Errors: IntegrityError (exit code 1) where one is not what it must be."""
-    options, given = flags.parse("audit", AuditOptions, arguments, KEYS)
+    options, given = flags.parse("audit", AuditOptions, arguments, DATA_KEYS)
     screen = Screen(as_json=options.json)
     folder = finding.open_folder(options.run)
     settings = resolving.for_run(folder.path, layers.from_flags(given))

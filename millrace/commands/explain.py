@@ -13,9 +13,9 @@ from millrace.formats.png import encode_many
 from millrace.pipeline.export import Explanation, explain_row
 from millrace.reports.words import short
 from millrace.settings import flags, layers
+from millrace.settings.keys import DATA_KEYS
 from millrace.storage import write_whole
 
-KEYS = ("mirror", "offline")
 UNITS = {"dx": "pixels to the right", "dy": "pixels down", "angle": "degrees counter-clockwise"}
 UNITS |= {"scale_x": "times as wide", "scale_y": "times as high", "shear": "pixels per row", "flip": "mirrored"}
 
@@ -34,7 +34,7 @@ class ExplainOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Explain the row; exit code 1 where what is stored is something else."""
-    options, given = flags.parse("explain", ExplainOptions, arguments, KEYS)
+    options, given = flags.parse("explain", ExplainOptions, arguments, DATA_KEYS)
     screen = Screen(as_json=options.json)
     settings = layers.resolve(None, given)
     folder, manifest = open_manifest(options.folder)

@@ -12,9 +12,8 @@ from millrace.datasets.exported import ExportSpec
 from millrace.errors import DataError
 from millrace.reports.words import duration, short
 from millrace.settings import flags, layers
+from millrace.settings.keys import DATA_KEYS
 from millrace.settings.layers import Settings
-
-KEYS = ("mirror", "offline")
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class FetchOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Fetch each dataset named, one after the other; one that fails does not keep the others from coming."""
-    options, given = flags.parse("fetch", FetchOptions, arguments, KEYS)
+    options, given = flags.parse("fetch", FetchOptions, arguments, DATA_KEYS)
     screen = Screen(as_json=options.json)
     settings = layers.resolve(None, given)
     specs = [datasets.find(name) for name in options.names] or list(datasets.registry().values())

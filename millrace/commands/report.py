@@ -9,8 +9,7 @@ from millrace.library import resolving
 from millrace.library.run import open_run
 from millrace.reports.words import short
 from millrace.settings import flags, layers
-
-KEYS = ("mirror", "offline")
+from millrace.settings.keys import DATA_KEYS
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class ReportOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Write the page and say where it lies."""
-    options, given = flags.parse("report", ReportOptions, arguments, KEYS)
+    options, given = flags.parse("report", ReportOptions, arguments, DATA_KEYS)
     screen = Screen(as_json=options.json)
     opened = open_run(options.run)
     with Downloads(screen) as progress:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-SPLITS = ("train", "validation", "test")  # the place is the number that draws use: see `counters.lane`
+SPLITS = ("train", "validation", "test")  # the position is the number that draws use: see `counters.lane`
 # The drawn parameters of a row, in the order of the columns. The last one is 0 or 1, the others are real numbers.
 PARAMETERS = ("dx", "dy", "angle", "scale_x", "scale_y", "shear", "flip")
 BITS = "flip"

@@ -15,7 +15,7 @@ from millrace.datasets import Dataset, Progress
 from millrace.errors import UsageError
 from millrace.runs import RunFolder
 from millrace.settings import layers
-from millrace.settings.keys import known_keys, recipe_values, spread
+from millrace.settings.keys import DATA_KEYS, known_keys, recipe_values, spread
 from millrace.settings.layers import Settings
 
 CALL = "the call"
@@ -55,7 +55,7 @@ def for_network(recipe: Mapping[str, Any], path: Path, given: layers.Layer) -> S
     """The configuration to use a network in: the recipe that its file keeps; where to get data as its run's folder
     says, where `path` is one, over that the environment, over that what is given."""
     kept = layers.from_file(str(path / "config.yaml")) if RunFolder.is_run(path) else {}
-    data = {k: setting for layer in (kept, environment()) for k, setting in layer.items() if k in ("mirror", "offline")}
+    data = {k: setting for layer in (kept, environment()) for k, setting in layer.items() if k in DATA_KEYS}
     return layers.merge(layers.from_values(recipe_values(recipe), "the checkpoint"), data, given)
 
 

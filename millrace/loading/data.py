@@ -16,7 +16,6 @@ from millrace.values import from_text
 
 ARRAYS = "arrays"  # the name of a dataset that was given as arrays
 AUTO = "auto"
-SPLITS = ("train", "validation", "test")  # the position is the number that draws use: see `counters.lane`
 
 
 def whole(name: str, value: Any, least: int, most: int | None = None) -> int:

@@ -6,7 +6,8 @@ from typing import Any
 
 from millrace.counters import check_seed
 from millrace.errors import UsageError
-from millrace.loading.data import SPLITS, opened, whole
+from millrace.formats.rows import SPLITS
+from millrace.loading.data import opened, whole
 from millrace.loading.datastream import DataStream
 from millrace.loading.delivery import one_of
 from millrace.loading.source import Choice, StreamSource

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from millrace.datasets import Dataset, images, labels, split
 from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
-from millrace.loading.data import AUTO, SPLITS, policy_of
+from millrace.formats.rows import SPLITS
+from millrace.loading.data import AUTO, policy_of
 from millrace.pipeline import Stream, pixel_statistics
 from millrace.pipeline.export import StoredStream
 

@@ -19,6 +19,7 @@ from millrace.workers import AUTO, Job, Place, named_policy
 
 # Options of earlier versions that say the contrary of one of today: files and variables with them are still read.
 NEGATED = {"no_test": "test"}
+DATA_KEYS = ("mirror", "offline")  # where the data comes from
 
 
 @dataclass(frozen=True)

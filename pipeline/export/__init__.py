@@ -8,7 +8,7 @@ from millrace.lazy import door
 if TYPE_CHECKING:
     from millrace.pipeline.export.explain import Explanation as Explanation, explain_row as explain_row
     from millrace.pipeline.export.options import ExportOptions as ExportOptions
-    from millrace.pipeline.export.plan import ExportPlan as ExportPlan, Shard as Shard, make_plan as make_plan
+    from millrace.pipeline.export.plan import ExportPlan as ExportPlan, make_plan as make_plan
     from millrace.pipeline.export.session import ExportSession as ExportSession, check_claimed as check_claimed
     from millrace.pipeline.export.source import Source as Source
     from millrace.pipeline.export.stored import StoredStream as StoredStream

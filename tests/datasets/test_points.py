@@ -1,6 +1,7 @@
 """Points: made from the seed alone, of the forms they should have, trained like images."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from millrace import datasets
@@ -15,6 +16,11 @@ DIGESTS = {
     "points-circles": "f21d4eeb21f762e3aad6f24d09a085d02d9069419c57dd313474f0e5db1f2a06",
     "points-clusters": "45a9801d618388b0bd8779fc438d9a0a7cd6c92ac18185b5724b799c049addc9",
 }
+
+
+def coordinates(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """x and y of points, from -1 to 1: shape (2, n)."""
+    return np.asarray(images[:, :, 0, 0].T / 127.5 - 1.0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,7 +47,7 @@ def test_names_for_the_same_points() -> None:
 
 def test_circles_lie_in_a_ring() -> None:
     data = points.read_points("points-circles")
-    radius = np.hypot(*points.off_grid(data.train_images[:, :, 0, 0].T))
+    radius = np.hypot(*coordinates(data.train_images))
     inner, outer = radius[data.train_labels == 0], radius[data.train_labels == 1]
     assert inner.mean() == pytest.approx(0.3, abs=0.02)
     assert outer.mean() == pytest.approx(0.75, abs=0.02)
@@ -50,7 +56,7 @@ def test_circles_lie_in_a_ring() -> None:
 
 def test_clusters_are_opposite() -> None:
     data = points.read_points("points-clusters-5")
-    x, y = points.off_grid(data.test_images[:, :, 0, 0].T)
+    x, y = coordinates(data.test_images)
     same = (x > 0) == (y > 0)
     assert (same == (data.test_labels == 0)).mean() > 0.99
     assert np.abs(x).mean() == pytest.approx(0.45, abs=0.02)
@@ -58,7 +64,7 @@ def test_clusters_are_opposite() -> None:
 
 def test_spirals_are_half_a_turn_apart() -> None:
     data = points.read_points("points")
-    x, y = points.off_grid(data.train_images[:, :, 0, 0].T)
+    x, y = coordinates(data.train_images)
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     straight = np.mod(angle - 3 * np.pi * (radius - 0.06) / 0.84, 2 * np.pi)
     far = radius > 0.3
@@ -69,7 +75,6 @@ def test_spirals_are_half_a_turn_apart() -> None:
 
 def test_the_grid_holds_the_square() -> None:
     assert points.on_grid(np.array([-9.0, -1.0, 0.0, 1.0, 9.0])).tolist() == [0, 0, 128, 255, 255]
-    assert points.off_grid(np.array([0, 255])).tolist() == [-1.0, 1.0]
 
 
 def test_other_names_are_refused() -> None:
