@@ -20,7 +20,7 @@ from millrace.datasets.arrays import Arrays
 from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, schema
 from millrace.errors import IntegrityError
-from millrace.storage import faults, locked, sweep, write_whole, written_aside
+from millrace.storage import faults, locked, sweep, whole_file, write_whole
 
 SPLITS = ("train", "test")
 MANIFEST, LOCK = "table.json", "lock"
@@ -49,13 +49,13 @@ def open_or_make(
 
 
 def write_tables(folder: Path, arrays: Arrays, spec: DatasetSpec) -> Dataset:
-    """Write both tables and the manifest into the folder, each aside, flushed and renamed; then open them."""
+    """Write both tables and the manifest into the folder, each whole or not at all; then open them."""
     dataset = in_memory(arrays, spec)
     (folder / MANIFEST).unlink(missing_ok=True)
     entries = {}
     for split, table in zip(SPLITS, (dataset.train, dataset.test), strict=True):
         path = folder / f"{split}.arrow"
-        with written_aside(path) as file:
+        with whole_file(path) as file:
             digested = _Digested(file)
             with pa.ipc.new_file(digested, table.schema) as writer:
                 writer.write_table(table)

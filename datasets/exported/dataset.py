@@ -12,7 +12,7 @@ from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import Dataset, in_memory
 from millrace.errors import DataError, FormatError, UsageError
 from millrace.formats.rows import Rows
-from millrace.storage import ASIDE, Folder
+from millrace.storage import HIDDEN, Folder
 
 FORMAT = "export"
 
@@ -92,7 +92,7 @@ def open_manifest(location: str) -> tuple[Folder, Manifest]:
     manifest = read_manifest(folder)
     if manifest is not None:
         return folder, manifest
-    if not any(name.startswith(ASIDE) for name in folder.names(deep=False)):
+    if not any(name.startswith(HIDDEN) for name in folder.names(deep=False)):
         raise UsageError(
             f"no export in {folder.location}", expected=f"a folder with {MANIFEST}", do="look at the path once more"
         )

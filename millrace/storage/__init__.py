@@ -1,4 +1,4 @@
-"""Files that survive: written aside, flushed and renamed; on a disk or on any filesystem that pyarrow knows; locks."""
+"""Files that survive: temporary, flushed, renamed; on a disk or on any filesystem that pyarrow knows; locks."""
 
 # ruff: noqa: I001
 from typing import TYPE_CHECKING
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
         sweep as sweep,
         write_folder as write_folder,
         write_whole as write_whole,
-        written_aside as written_aside,
+        whole_file as whole_file,
     )
-    from millrace.storage.folder import ASIDE as ASIDE, Folder as Folder, Stat as Stat
+    from millrace.storage.folder import HIDDEN as HIDDEN, Folder as Folder, Stat as Stat
     from millrace.storage.lock import holder as holder, locked as locked, try_lock as try_lock
     from millrace.storage.mounts import is_shared as is_shared
     from millrace.storage.processes import Process as Process

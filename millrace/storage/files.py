@@ -1,4 +1,4 @@
-"""Files and folders written aside, flushed, then renamed, so that each stands under its name whole or not at all.
+"""Files and folders written under a temporary name, flushed, then renamed: whole or not at all.
 
 After a kill, a power cut or on a full disk the old content is there or the new one, and no part of either.
 """
@@ -25,53 +25,53 @@ def is_temporary(path: Path) -> bool:
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file open for writing that takes its name only once all its bytes are on the disk. Errors: OSError."""
-    aside = temporary(path)
+    fresh = temporary(path)
     try:
-        with open(aside, "xb") as file:
+        with open(fresh, "xb") as file:
             yield file
             _flush(file)
-        rename(aside, path)
+        rename(fresh, path)
     except BaseException:
         with suppress(OSError):
-            aside.unlink(missing_ok=True)
+            fresh.unlink(missing_ok=True)
         raise
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a small file; it replaces one of the same name. Errors: OSError."""
-    with written_aside(path) as file:
+    with whole_file(path) as file:
         file.write(data)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write files as one folder; it replaces what has its name. Errors: OSError; what was there stays then."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = temporary(folder)
+    fresh = temporary(folder)
     try:
-        aside.mkdir()
+        fresh.mkdir()
         for name, data in files.items():
-            with open(aside / name, "xb") as file:
+            with open(fresh / name, "xb") as file:
                 file.write(data)
                 _flush(file)
-        flush_folder(aside)
-        _exchange(aside, folder)
+        flush_folder(fresh)
+        _exchange(fresh, folder)
         flush_folder(folder.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)  # nothing is left of it after success
+        shutil.rmtree(fresh, ignore_errors=True)  # nothing is left of it after success
 
 
-def _exchange(aside: Path, folder: Path) -> None:
+def _exchange(fresh: Path, folder: Path) -> None:
     """Rename a finished folder. A folder cannot be renamed over a full one: that is moved away first, and back if the
     new one cannot take its place."""
     if not os.path.lexists(folder):
-        aside.rename(folder)
+        fresh.rename(folder)
         return
     old = temporary(folder)
     folder.rename(old)
     try:
-        aside.rename(folder)
+        fresh.rename(folder)
     except OSError:
         old.rename(folder)
         raise

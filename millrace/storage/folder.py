@@ -1,8 +1,8 @@
 """A folder on any filesystem that pyarrow knows: a local path, file://, s3://, gs:// and others.
 
-A file appears under its name whole or not at all: on disks it is written aside, flushed and renamed; object stores
-show an object only when its upload is complete. Credentials are taken from the environment by pyarrow and never from
-the address, so that no address that is printed or written down holds one.
+A file appears under its name whole or not at all: on disks it is first a temporary one, flushed and renamed; object
+stores show an object only when its upload is complete. Credentials are taken from the environment by pyarrow and never
+from the address, so that no address that is printed or written down holds one.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ from millrace.storage.files import flush_folder, temporary
 
 SCHEMES = ("abfs", "abfss", "file", "gcs", "gs", "hdfs", "s3", "viewfs")
 STORES = ("abfs", "gcs", "s3")  # pyarrow's names of filesystems that put objects whole
-ASIDE = ".millrace"  # the folder, within the folder, for what is not yet whole
+HIDDEN = ".millrace"  # the folder, within the folder, for what is not yet whole
 # What may stand after the question mark of an address; all else may be a secret, as in Azure's signatures.
 SETTINGS = {
     *("allow_bucket_creation", "allow_bucket_deletion", "endpoint_override", "region", "scheme", "project_id"),
@@ -128,17 +128,17 @@ class Folder:
         """
         with self.faults("cannot be written"):
             if self.local is not None:
-                self._place(name, lambda aside: _write(aside, parts))
+                self._place(name, lambda fresh: _write(fresh, parts))
                 if settled:
                     flush_folder(Path(self.path(name)).parent)
             elif self._whole_puts:
                 self._send(self.path(name), parts)
             else:
-                aside = self.path(f"{ASIDE}/aside/{uuid.uuid4().hex}")
-                for path in (aside, self.path(name)):
+                fresh = self.path(f"{HIDDEN}/aside/{uuid.uuid4().hex}")
+                for path in (fresh, self.path(name)):
                     self._fs.create_dir(path.rpartition("/")[0], recursive=True)
-                self._send(aside, parts)
-                self._fs.move(aside, self.path(name))
+                self._send(fresh, parts)
+                self._fs.move(fresh, self.path(name))
 
     def put_hint(self, name: str, data: bytes) -> None:
         """`put` for a small file which does no harm where a power cut takes it or a part of it: it is not flushed."""
@@ -146,7 +146,7 @@ class Folder:
             self.put(name, [data])
             return
         with self.faults("cannot be written"):
-            self._place(name, lambda aside: aside.write_bytes(data))
+            self._place(name, lambda fresh: fresh.write_bytes(data))
 
     def settle(self, folders: Iterable[str]) -> None:
         """Have the names in these folders on the disk."""
@@ -163,22 +163,22 @@ class Folder:
             return
         with self.faults("cannot be written"):
             self.local.mkdir(parents=True, exist_ok=True)
-            aside = self._aside(self.local / "many")
-            aside.mkdir()
+            fresh = self._temporary(self.local / "many")
+            fresh.mkdir()
             try:
-                self._place_many(aside, files)
+                self._place_many(fresh, files)
             finally:
-                shutil.rmtree(aside, ignore_errors=True)  # what a full disk stopped takes no room
+                shutil.rmtree(fresh, ignore_errors=True)  # what a full disk stopped takes no room
 
-    def _place_many(self, aside: Path, files: Sequence[tuple[str, Any]]) -> None:
+    def _place_many(self, fresh: Path, files: Sequence[tuple[str, Any]]) -> None:
         for number, (_, data) in enumerate(files):
-            (aside / str(number)).write_bytes(data)
-        _flush_filesystem(aside)
+            (fresh / str(number)).write_bytes(data)
+        _flush_filesystem(fresh)
         targets = [Path(self.path(name)) for name, _ in files]
         for parent in {target.parent for target in targets}:
             parent.mkdir(parents=True, exist_ok=True)
         for number, target in enumerate(targets):
-            os.replace(aside / str(number), target)
+            os.replace(fresh / str(number), target)
         for parent in {target.parent for target in targets}:
             flush_folder(parent)
 
@@ -199,25 +199,25 @@ class Folder:
             for part in parts:
                 stream.write(part)
 
-    def _aside(self, target: Path) -> Path:
+    def _temporary(self, target: Path) -> Path:
         """A path for what is not yet whole: in the folder for such things where that is there, else by the target."""
-        folder = Path(self.path(ASIDE))
+        folder = Path(self.path(HIDDEN))
         if not folder.is_dir():
             return temporary(target)
         (folder / "aside").mkdir(exist_ok=True)
         return folder / "aside" / uuid.uuid4().hex
 
     def _place(self, name: str, write: Callable[[Path], object]) -> None:
-        """Have a file written aside, then give it its name."""
+        """Have a file written under a temporary name, then give it its own."""
         target = Path(self.path(name))
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._aside(target)
+        fresh = self._temporary(target)
         try:
-            write(aside)
-            os.replace(aside, target)
+            write(fresh)
+            os.replace(fresh, target)
         except BaseException:
             with suppress(OSError):
-                aside.unlink(missing_ok=True)
+                fresh.unlink(missing_ok=True)
             raise
 
     def faults(self, what: str, *, absent: bool = False) -> AbstractContextManager[None]:

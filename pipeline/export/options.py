@@ -1,4 +1,4 @@
-"""The options of an export: everything that decides its bytes, besides the dataset."""
+"""The options of an export: everything that decides its bytes, except the dataset."""
 
 from dataclasses import dataclass
 

@@ -83,13 +83,13 @@ class ExportPlan:
         return tuple(found)
 
     def _name(self, split_name: str, number: int, count: int) -> str:
-        # An imagefolder has one metadata.csv for a split; until it is whole its parts lie aside.
+        # An imagefolder has one metadata.csv for a split; until it is whole its parts lie in the hidden folder.
         folder = ".millrace/parts" if self.options.format == "imagefolder" else "data"
         return f"{folder}/{split_name}-{number:05d}-of-{count:05d}.{FORMATS[self.options.format]}"
 
     @cached_property
     def configuration(self) -> dict[str, Any]:
-        """Everything that decides the bytes, besides the dataset, as plain values. The libraries that write are a part
+        """Everything that decides the bytes, except the dataset, as plain values. The libraries that write are a part
         of it: with another version of them the same pixels may become other bytes."""
         options = self.options
         written = {"millrace": self.millrace}

@@ -19,10 +19,10 @@ from millrace.datasets.exported import MANIFEST, Manifest, Record, read_manifest
 from millrace.errors import DeadlineError, FormatError, UsageError
 from millrace.formats.shards import heading
 from millrace.pipeline.export.plan import ExportPlan
-from millrace.storage import ASIDE, Folder, locked, remove
+from millrace.storage import HIDDEN, Folder, locked, remove
 
-PLAN = f"{ASIDE}/plan-"
-LOCK = f"{ASIDE}/lock"
+PLAN = f"{HIDDEN}/plan-"
+LOCK = f"{HIDDEN}/lock"
 WAIT = 2.0  # seconds that another process may hold the folder before this one gives up
 
 LOOKS, PAUSE = 8, 1.0  # a network's disk may show a new file some seconds late
@@ -41,7 +41,7 @@ class ExportSession:
     def open(cls, plan: ExportPlan, folder: Folder) -> Iterator["ExportSession"]:
         """Claim the folder for a plan. Errors: UsageError where it holds something else, saying whose it is."""
         with ExitStack() as held:
-            fresh = folder.local is not None and not Path(folder.path(ASIDE)).exists()
+            fresh = folder.local is not None and not Path(folder.path(HIDDEN)).exists()
             if folder.local is not None:
                 _lock(folder, held)
             try:
@@ -50,10 +50,10 @@ class ExportSession:
                 if fresh:  # refused: leave nothing behind
                     with suppress(OSError):
                         os.unlink(folder.path(LOCK))
-                        os.rmdir(folder.path(ASIDE))
+                        os.rmdir(folder.path(HIDDEN))
                 raise
             if folder.local is not None:
-                folder.remove_tree(f"{ASIDE}/aside")
+                folder.remove_tree(f"{HIDDEN}/aside")
             yield cls(plan, folder, manifest)
 
     def finish(self, records: Sequence[Record], beside: Iterable[tuple[str, bytes]]) -> Manifest:
@@ -124,15 +124,15 @@ def _clear(folder: Folder) -> None:
     """Remove what an export needs while it is under way. On a disk the lock's file goes last: whoever makes a new one
     finds nothing there that is still being removed."""
     if folder.local is None:
-        folder.remove_tree(ASIDE)
+        folder.remove_tree(HIDDEN)
         return
     with folder.faults("cannot be removed"), suppress(FileNotFoundError):
-        for name in folder.names(ASIDE, deep=False):
+        for name in folder.names(HIDDEN, deep=False):
             if name != LOCK:
                 remove(Path(folder.path(name)))
         os.unlink(folder.path(LOCK))
         with suppress(OSError):  # another process has begun there
-            os.rmdir(folder.path(ASIDE))
+            os.rmdir(folder.path(HIDDEN))
 
 
 def _own_manifest(plan: ExportPlan, folder: Folder) -> Manifest | None:
@@ -207,11 +207,11 @@ def _claim_prefix(plan: ExportPlan) -> str:
 
 
 def _plans(folder: Folder) -> list[str]:
-    return [name for name in folder.names(ASIDE, deep=False) if name.startswith(PLAN)]
+    return [name for name in folder.names(HIDDEN, deep=False) if name.startswith(PLAN)]
 
 
 def _others(folder: Folder) -> list[str]:
-    return [name for name in folder.names("", deep=False) if name != ASIDE]
+    return [name for name in folder.names("", deep=False) if name != HIDDEN]
 
 
 def refused(

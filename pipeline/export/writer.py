@@ -23,9 +23,9 @@ from millrace.formats.rows import Rows, pixel_digest
 from millrace.formats.shards import encode
 from millrace.pipeline.export.plan import ExportPlan, Shard
 from millrace.pipeline.export.source import Source
-from millrace.storage import ASIDE, Folder
+from millrace.storage import HIDDEN, Folder
 
-RECORDS = f"{ASIDE}/records"
+RECORDS = f"{HIDDEN}/records"
 TRIED = 2048  # rows of each split that an estimate is made of
 _of_this_thread = threading.local()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from millrace.storage.files import is_temporary, sweep, temporary, write_folder, write_whole, written_aside
+from millrace.storage.files import is_temporary, sweep, temporary, whole_file, write_folder, write_whole
 from millrace.user_cache import user_cache
 
 
@@ -26,7 +26,7 @@ def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: p
 def test_a_file_takes_its_name_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with written_aside(path) as file:
+    with whole_file(path) as file:
         file.write(b"new")
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
@@ -37,7 +37,7 @@ def test_a_file_that_is_not_finished_leaves_nothing(tmp_path: Path) -> None:
     path.write_bytes(b"new")
 
     def interrupted() -> None:
-        with written_aside(path) as file:
+        with whole_file(path) as file:
             file.write(b"half")
             raise KeyboardInterrupt
 
@@ -67,8 +67,8 @@ def test_a_whole_file_survives_a_power_cut_by_name_too(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("os.fsync", fsync)
     write_whole(tmp_path / "result.json", b"{}")
-    aside, folder = flushed
-    assert is_temporary(aside)
+    fresh, folder = flushed
+    assert is_temporary(fresh)
     assert folder == tmp_path
     assert (tmp_path / "result.json").read_bytes() == b"{}"
 
@@ -93,7 +93,7 @@ def test_a_full_disk_leaves_the_old_one_and_nothing_else(
 def test_two_containers_with_the_same_process_number_do_not_share_a_name(tmp_path: Path) -> None:
     """Process 1 in each, on one network disk: a name of the process's number alone would be the same file."""
     path = tmp_path / "a"
-    with written_aside(path) as one, written_aside(path) as other:
+    with whole_file(path) as one, whole_file(path) as other:
         one.write(b"one")
         other.write(b"other")
     assert path.read_bytes() == b"one"

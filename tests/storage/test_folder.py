@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from millrace.errors import CheckpointError, DataError, UsageError
-from millrace.storage.folder import ASIDE, Folder
+from millrace.storage.folder import HIDDEN, Folder
 
 
 def test_a_path_and_its_address_are_the_same_folder(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_stats_pass_over_what_is_not_yet_whole(tmp_path: Path) -> None:
 
 
 def test_what_is_not_yet_whole_lies_in_the_folder_for_it_where_there_is_one(tmp_path: Path) -> None:
-    (tmp_path / ASIDE).mkdir()
+    (tmp_path / HIDDEN).mkdir()
     seen: list[list[str]] = []
 
     def parts() -> Iterator[bytes]:
@@ -81,10 +81,10 @@ def test_what_is_not_yet_whole_lies_in_the_folder_for_it_where_there_is_one(tmp_
         yield b"1"
 
     Folder(str(tmp_path)).put("b/c", parts())
-    (tmp_path / ASIDE / "aside").rmdir()
-    (tmp_path / ASIDE).rmdir()
+    (tmp_path / HIDDEN / "aside").rmdir()
+    (tmp_path / HIDDEN).rmdir()
     Folder(str(tmp_path)).put("b/d", parts())
-    assert [[name.rpartition("/")[0] for name in names] for names in seen] == [[f"{ASIDE}/aside"], ["b", "b"]]
+    assert [[name.rpartition("/")[0] for name in names] for names in seen] == [[f"{HIDDEN}/aside"], ["b", "b"]]
 
 
 def test_many_files_are_flushed_without_other_disks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
