@@ -12,7 +12,7 @@ BASE_PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python
 	$(shell $(python) -c '$(SUPPORTED)' >/dev/null 2>&1 && echo $(python))))
 NO_PYTHON := echo "no Python 3.11 to 3.13 here: install one, or name it: make BASE_PYTHON=PATH …" >&2; exit 1
 
-# A stamp is written last: an install that was interrupted is done anew, one that is done is not repeated.
+# A stamp is written last: an install that was interrupted is done again, one that is done is not repeated.
 BASE := $(VENV)/.base
 RUN := $(VENV)/.run
 TEST := $(VENV)/.test
@@ -101,7 +101,7 @@ COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.1
 	--no-emit-find-links --custom-compile-command "make lock"
 
 .PHONY: lock
-lock: ## choose versions anew: requirements/*.txt; ARGS=--upgrade for the newest
+lock: ## choose versions again: requirements/*.txt; ARGS=--upgrade for the newest
 	$(BASE_PYTHON) -m venv --clear $(LOCKER)
 	$(LOCKER)/bin/python -m pip --disable-pip-version-check install --quiet uv
 	$(COMPILE) $(ARGS) --extra all pyproject.toml requirements/build.in -o requirements/run.txt

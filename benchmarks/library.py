@@ -1,10 +1,10 @@
-"""The stream as a library, drunk by PyTorch: `make peers`, then with that environment's Python
+"""The stream as a library, read by PyTorch: `make peers`, then with that environment's Python
 
     .venv-peers/bin/python -m benchmarks.library [--rounds 5] [--shapes 1x28x28 3x32x32]
 
 Two threads, batches of 256, MNIST and noise of 3×32×32; images per second, contenders in turns, medians of ratios.
 
-  bare         `pipeline.Stream.rows` on two threads: ordered, drawn and warped uint8, handed to nobody
+  bare         `pipeline.Stream.rows` on two threads: ordered, drawn and warped uint8, and dropped
   uint8        `for images, labels in stream.torch(dtype="uint8")` with a sum of every batch, by one thread of
                PyTorch's: two cores are taken already, and its threads would wait for each other by spinning
   float32      the same, normalised

@@ -16,7 +16,7 @@ from millrace.formats.tables import image_array
 
 
 def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each contender measures, by name, in every round; the order turns so that nobody always comes first."""
+    """What each contender measures, by name, in every round; the order turns so that none always comes first."""
     names, found = list(contenders), {name: list[float]() for name in contenders}
     for number in range(rounds):
         for place in range(len(names)):

@@ -111,7 +111,7 @@ class Products:
 
 
 class Torch:
-    """The same network in PyTorch, in a process of its own that works when it is told to."""
+    """The same network in PyTorch, in a process of its own that works when it is asked to."""
 
     def __init__(self, python: str, dataset: Dataset, epochs: int, folder: Path) -> None:
         pixels = images(dataset.train).reshape(-1, WIDTHS[0]).astype(np.float32) / 255

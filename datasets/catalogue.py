@@ -2,7 +2,7 @@
 
 MNIST and CIFAR-10 are pinned by digests of their content, as their publishers and several independent
 projects give them. For Fashion-MNIST only digests of the gzip files as sent are published, so those
-are checked, besides the size and form of the content.
+are checked, beside the size and form of the content.
 """
 
 import os
@@ -166,7 +166,7 @@ def find(name: str) -> DatasetSpec:
     """The dataset of this name, built in or among the examples, the one that the YAML file of this path describes, or
     the export in this folder.
 
-    A UsageError tells an unknown name (with the nearest known one) or what is wrong with the file.
+    A UsageError says an unknown name (with the nearest known one) or what is wrong with the file.
     """
     if name in _REGISTRY:
         return _REGISTRY[name]

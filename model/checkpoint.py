@@ -101,7 +101,7 @@ def from_files(
     whole but belongs to something else.
 
     dataset_digest, model: what the checkpoint must belong to; None does not ask. The fingerprint is not
-    compared: `environment.differences` tells what to announce.
+    compared: `environment.differences` says what to announce.
     """
     if set(files) != set(CHECKPOINT_FILES):
         raise CheckpointError(

@@ -1,4 +1,4 @@
-"""The environment fingerprint: what, besides data, configuration and seed, can change a bit of the weights."""
+"""The environment fingerprint: what, other than data, configuration and seed, can change a bit of the weights."""
 
 import platform
 

@@ -1,7 +1,7 @@
 """Read-ahead: slots made before they are asked for, within a bound in bytes.
 
 Whoever has time makes slots: threads of the read-ahead's own, or a worker that waits for the next
-weights and calls `help`. Nobody needs to: a slot that is not made when it is taken is made on the spot.
+weights and calls `help`. None has to: a slot that is not made when it is taken is made on the spot.
 What is made, when and by whom never changes what it is.
 """
 
@@ -80,7 +80,7 @@ class ReadAhead(Generic[Made]):
         return cast(Made, claim.item), 0.0 if ready else time.perf_counter() - began
 
     def help(self) -> bool:
-        """Make the next item that nobody has begun, in the calling thread; False where there is no room or no work.
+        """Make the next item that no thread has begun, in the calling thread; False where there is no room or no work.
 
         An Exception of `make` is not raised here but kept for the taker of the item.
         """
@@ -153,7 +153,7 @@ class ReadAhead(Generic[Made]):
         return key, claim
 
     def _finish(self, key: Key, claim: _Claim[Made]) -> None:
-        """Make a claimed item. Whatever happens, the claim ends: nobody waits for it in vain."""
+        """Make a claimed item. Whatever happens, the claim ends, so that no thread waits for it for ever."""
         try:
             claim.item = self._make(*key)
         except BaseException as error:

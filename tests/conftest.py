@@ -18,7 +18,7 @@ def share_kernels(cache: Path, kernels: Path) -> None:
         kernels.mkdir(parents=True, exist_ok=True)
         (cache / "kernels").symlink_to(kernels, target_is_directory=True)
     except OSError:
-        return  # a cache that cannot be shared: the programs that tests start compile anew
+        return  # a cache that cannot be shared: the programs that tests start compile again
 
 
 @pytest.fixture(scope="session", autouse=True)

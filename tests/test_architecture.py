@@ -129,13 +129,13 @@ def test_imports_run_downhill() -> None:
 
 def test_ray_has_one_folder() -> None:
     home = ROOT / "workers" / "ray_runtime"
-    strangers = [
+    outside = [
         f"{name(path)}:{line}"
         for path in sources()
         for line, module in imports(path)
         if module.split(".")[0] == "ray" and not path.is_relative_to(home)
     ]
-    assert strangers == []
+    assert outside == []
     # And whoever imports that folder does it late, inside of a function.
     for path in sources():
         if not path.is_relative_to(home):
@@ -231,8 +231,8 @@ def test_functions_are_small() -> None:
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 text = node.body[0] if ast.get_docstring(node) is not None else None
-                said = (text.end_lineno or 0) - text.lineno + 1 if text else 0
-                lines = (node.end_lineno or 0) - node.lineno + 1 - said
+                length = (text.end_lineno or 0) - text.lineno + 1 if text else 0
+                lines = (node.end_lineno or 0) - node.lineno + 1 - length
                 if lines > 40:
                     large.append(f"{name(path)}:{node.lineno} {node.name}: {lines} lines")
     assert large == []
@@ -269,7 +269,7 @@ def origins(path: Path) -> dict[str, str]:
 
 def test_what_kernels_use_counts_in_their_digest() -> None:
     """A function or a number that a kernel takes from a file whose text is not part of the digest would change without
-    the kernel being compiled anew."""
+    the kernel being compiled again."""
     counted = {name(path).removesuffix(".py").replace("/", ".") for path in compiled.sources()} | {"compiled"}
     kernels = 0
     for path in sources():

@@ -1,4 +1,4 @@
-"""What strangers install: the wheel and the source archive, and the stream alone from it, without the extras."""
+"""What users install: the wheel and the source archive, and the stream alone from it, without the extras."""
 
 import os
 import subprocess

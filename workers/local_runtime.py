@@ -87,7 +87,7 @@ class LocalRuntime:
                 records.append(record)
         if not records:
             raise self._failure
-        # The last steps before a failure tell most about it: they are handed out before it is raised.
+        # The last steps before a failure say most about it: they are handed out before it is raised.
         return records
 
     def snapshot(self) -> ServerState:

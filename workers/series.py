@@ -38,7 +38,7 @@ def dataset_of(trial: Trial) -> Dataset:
 def carry_out(trial: Trial, dataset: Dataset, stop: threading.Event) -> bool:
     """Train the trial to its end, from where it stands; whether it is done (not, where `stop` was set).
 
-    A run whose loss overflows is done too: `broken` tells. It would break down again at the same step."""
+    A run whose loss overflows is done too, see `broken`. It would break down again at the same step."""
     known = RunFolder.is_run(trial.folder)
     folder = RunFolder.open(trial.folder) if known else RunFolder.create(trial.folder, trial.config)
     if folder.finished or broken(trial):

@@ -1,4 +1,4 @@
-"""Standstill: tells a run that is slow from one that hangs, by its work and by its own pace."""
+"""Standstill: a run that hangs, known from a slow one by its work and by its own pace."""
 
 from millrace.errors import DeadlineError
 from millrace.workers.setup import Setup

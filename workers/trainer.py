@@ -76,7 +76,7 @@ class Trainer:
             return done
         except Diverged:
             with suppress(Diverged):
-                self._next(0.0)  # the last steps before it tell most about it
+                self._next(0.0)  # the last steps before it say most about it
             raise
         finally:
             for lines in (self._steps, self._epochs):
@@ -231,7 +231,7 @@ class Trainer:
         )
 
     def _end(self) -> RunDone:
-        """The last checkpoint; after the last step also the result, and the test set, once, unless barred."""
+        """The last checkpoint; after the last step also the result, and the test set, once, unless `test` is off."""
         state = self._checkpoint()
         copied = self._runtime.copied / max(state.version - self._first, 1)
         done = RunDone(state.version, not self._ended, self._spent.seconds, None, None, round(copied, 1))

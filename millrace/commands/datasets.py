@@ -45,7 +45,7 @@ def _list(screen: Screen, specs: Sequence[DatasetSpec]) -> None:
     screen.show(made)
     screen.say()
     screen.say(f"cache: {short(user_cache())}   (MILLRACE_CACHE=DIR sets another)", style="dim")
-    screen.say("millrace fetch NAME downloads one; millrace datasets NAME tells all of it", style="dim")
+    screen.say("millrace fetch NAME downloads one; millrace datasets NAME shows all of it", style="dim")
 
 
 def _title(spec: DatasetSpec) -> tuple[str, str]:

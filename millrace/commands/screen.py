@@ -70,7 +70,7 @@ class Screen:
             print(json.dumps(fields, default=_plain), flush=True)
 
     def note(self, text: str) -> None:
-        """Something besides the result: to stderr, so that stdout holds results alone; JSON in JSON mode."""
+        """Something other than the result: to stderr, so that stdout holds results alone; JSON in JSON mode."""
         if self.as_json:
             print(json.dumps({"notice": text}), file=sys.stderr, flush=True)
         else:

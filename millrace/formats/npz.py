@@ -29,7 +29,7 @@ MAX_MEMBERS = 1_000
 CHUNK = 1 << 20
 WHOLE, NUMBERS = "bui", "buif"  # kinds of dtype
 _Header = tuple[tuple[int, ...], bool, np.dtype[np.generic]]
-# What zipfile raises for damage of every kind, besides its own BadZipFile.
+# What zipfile raises for damage of every kind, beside its own BadZipFile.
 _DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,

@@ -14,7 +14,7 @@ from millrace.formats.tables import tensor_rows, tensor_schema
 
 GROUP = 4096  # rows of a row group: what readers take at once, and divide among their threads
 LEVEL = 1
-# Bounds of pixels tell nothing; those of ids and labels let readers pass over row groups.
+# Bounds of pixels are of no use; those of ids and labels let readers pass over row groups.
 BOUNDED = ("label", "sample", "epoch")
 
 

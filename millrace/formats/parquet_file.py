@@ -1,6 +1,6 @@
 """Parquet files of images, made by hand, because of the speed.
 
-Parquet stores a small integer as 32 bits and, in a list, two levels besides. A general writer makes these value by
+Parquet stores a small integer as 32 bits and, in a list, with two levels. A general writer makes these value by
 value; here all of them are known: lists of one length without nulls, so the levels are runs, and pixels split into
 streams of bytes (BYTE_STREAM_SPLIT) are the pixels themselves and three times as many zeros. What is left to do is
 to compress. The files are the same to any reader, at a quarter of the cost of pyarrow's writer. (With images as

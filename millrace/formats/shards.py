@@ -34,7 +34,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class ShardInfo:
-    """What is known of a shard besides its rows: it holds rows [first, first + rows) of a split.
+    """What is known of a shard beyond its rows: it holds rows [first, first + rows) of a split.
 
     shape: channels, height and width of every image. originals: whether the untouched images lie there too. about:
     JSON-able, what formats with metadata say of the shard. millrace: the version that writes.

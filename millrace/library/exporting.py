@@ -27,7 +27,7 @@ from millrace.version import __version__
 
 # Where shards are written: modules with `executor(writer, workers, address)`.
 RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.ray_runtime.export"}
-# The keys of the configuration that an export heeds, besides its dataset.
+# The keys of the configuration that an export uses, beside its dataset.
 KEYS = (
     "seed",
     *(key for key in known_keys() if key.startswith("policy")),

@@ -1,7 +1,7 @@
 """From what a call or a command gives to settings, a job and its place: one way for all.
 
 What decides the bits of a run comes from the call, its file and defaults, never from the environment of a program that
-calls the library; where and how the run is computed heeds the `MILLRACE_*` variables, everywhere.
+calls the library; where and how the run is computed follows the `MILLRACE_*` variables, everywhere.
 """
 
 import dataclasses
@@ -74,7 +74,7 @@ def environment() -> layers.Layer:
     return {key: setting for key, setting in layers.from_environment().items() if known[key].place}
 
 
-def unheeded() -> list[str]:
+def ignored() -> list[str]:
     """The variables of the environment that would change a recipe, and therefore count for new runs alone."""
     known = known_keys()
     return [setting.source for key, setting in layers.from_environment().items() if not known[key].place]

@@ -113,8 +113,8 @@ def start(settings: Settings, watched: Watched) -> Run:
 
 def go_on(folder: RunFolder, settings: Settings, watched: Watched) -> Run:
     """`resume` of the run in this folder, in the place that the settings say."""
-    for source in resolving.unheeded():
-        watched.observer(Notice(f"{source} is not heeded: a run keeps its recipe"))
+    for source in resolving.ignored():
+        watched.observer(Notice(f"{source} is ignored: a run keeps its recipe"))
     return Run(folder) if folder.finished else _carry_out(settings, lambda: folder, watched)
 
 

@@ -124,8 +124,8 @@ class Loader(Generic[Batch]):
 
 
 class Pass(Generic[Batch]):
-    """One run through steps. Its threads end with its last batch, with `close`, and when nobody holds it any more: a
-    loop that an exception leaves drops it."""
+    """One run through steps. Its threads end with its last batch, with `close`, and when nothing refers to it any more:
+    a loop that an exception leaves drops it."""
 
     def __init__(self, loader: Loader[Batch], steps: range, threads: int | None = None) -> None:
         loader._passes.add(self)

@@ -22,7 +22,7 @@ class Line:
 
 
 def chart(title: str, lines: Sequence[Line], x_name: str, y_name: str) -> str:
-    """A figure: title, lines, legend. Its description, for those who do not see it, tells where lines begin and end."""
+    """A figure: title, lines, legend. Its description, for those who do not see it, says where lines begin and end."""
     shown = [thinned(line) for line in lines if len(line.x)]
     finite = [(x, y) for line in shown for x, y in zip(line.x, line.y, strict=True) if math.isfinite(y)]
     if not finite:

@@ -1,4 +1,4 @@
-"""The custody of a run's folder: who owns it, where its checkpoints, metrics and incidents lie."""
+"""A run's folder: who owns it, where its checkpoints, metrics and incidents lie."""
 
 # ruff: noqa: I001
 from typing import TYPE_CHECKING

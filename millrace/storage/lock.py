@@ -31,14 +31,14 @@ def locked(
     """
     begin = time.monotonic()
 
-    def tell() -> bool:
+    def report() -> bool:
         if waiting is not None:
             waiting(holder(path), time.monotonic() - begin)
         return False  # go on waiting
 
     lock = _lock(path)
     try:
-        lock.acquire(seconds, POLL, cancel_check=tell)
+        lock.acquire(seconds, POLL, cancel_check=report)
     except Timeout:
         raise DeadlineError(
             f"another process has been {doing} for too long",

@@ -1,4 +1,4 @@
-"""Filesystems that several machines see at once, told by their type."""
+"""Filesystems that several machines see at once, known by their type."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +13,7 @@ SHARED = frozenset(
 
 
 def is_shared(path: Path, mounts: Iterable[str] | None = None) -> bool:
-    """Whether the path lies on a filesystem that other machines may have too; False where the system does not tell.
+    """Whether the path lies on a filesystem that other machines may have too; False where the system does not say.
 
     mounts: lines as of /proc/self/mounts (fstab(5): spaces in names are written \\040)."""
     if mounts is None:

@@ -1,4 +1,4 @@
-"""A process as others know it: enough to tell, on the same machine, whether it still runs."""
+"""A process as others know it: enough to know, on the same machine, whether it still runs."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ ENDED = "ZX"  # states of a process that runs no more, though it still has a num
 class Process:
     """host, pid: for people. boot: the kernel's id of its start; namespace: the numbers' own space, since containers
     on one kernel each count from 1; started: clock ticks from boot to the process's start, since numbers are used
-    again. Empty and 0 where the system does not tell (no /proc)."""
+    again. Empty and 0 where the system does not say (no /proc)."""
 
     host: str
     pid: int

@@ -43,8 +43,8 @@ def test_the_driver_and_its_incarnation_are_told(trained: Path, capsys: pytest.C
         claim = next((trained / "owners").iterdir())
         claim.write_text(json.dumps({**json.loads(claim.read_text()), "released": False}))
     assert command_line.main(["audit", trained.as_uri(), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])["driver"]
-    assert (told["incarnation"], told["process"]["pid"]) == (1, os.getpid())
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])["driver"]
+    assert (printed["incarnation"], printed["process"]["pid"]) == (1, os.getpid())
     shutil.rmtree(trained / "owners")
     assert command_line.main(["audit", str(trained)]) == 0
     assert "it was never trained" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Every command heeds the environment alike: where data comes from, and whether the network may be asked."""
+"""Every command follows the environment alike: where data comes from, and whether the network may be asked."""
 
 import hashlib
 from pathlib import Path

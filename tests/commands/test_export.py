@@ -58,12 +58,12 @@ def test_training_on_an_export_ends_in_the_weights_of_the_live_stream(name: str,
     assert door(f"{TRAIN} --seed 5 --dataset data --workers 2 --out stored") == 0
     assert door.out.splitlines()[-1] == live
     assert weights(home / "live") == weights(home / "stored")
-    told = [
+    printed = [
         [json.loads(line) for line in (home / run / "epochs.jsonl").read_text().splitlines()]
         for run in ("live", "stored")
     ]
     for key in ("loss", "validation_loss", "ledger"):
-        assert [line[key] for line in told[0]] == [line[key] for line in told[1]]
+        assert [line[key] for line in printed[0]] == [line[key] for line in printed[1]]
     assert door("evaluate stored") == 0
     assert door.out.splitlines()[-1] == live
 

@@ -116,7 +116,7 @@ def test_the_environment_cannot_change_a_recipe(door: Any, home: Path, monkeypat
     monkeypatch.setenv("MILLRACE_EPOCHS", "9")
     monkeypatch.setenv("MILLRACE_WORKERS", "1")
     assert door("resume a") == 0
-    assert "MILLRACE_EPOCHS is not heeded" in door.err
+    assert "MILLRACE_EPOCHS is ignored" in door.err
     assert "WORKERS" not in door.err
 
 

@@ -33,7 +33,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 class Gate:
-    """A `make` that tells who entered and lets them go on when it is told to."""
+    """A `make` that records who entered and lets them go on when it is asked to."""
 
     def __init__(self) -> None:
         self.entered: list[Key] = []

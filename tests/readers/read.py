@@ -153,8 +153,8 @@ def webdataset() -> Iterator[Row]:
     import webdataset as wds
 
     rows = wds.WebDataset(files("tar"), shardshuffle=False, empty_check=False)
-    for image, label, told in rows.decode("pill" if SHAPE[0] == 1 else "pil").to_tuple("png", "cls", "json"):
-        yield told["epoch"], told["sample"], label, picture(image)
+    for image, label, fields in rows.decode("pill" if SHAPE[0] == 1 else "pil").to_tuple("png", "cls", "json"):
+        yield fields["epoch"], fields["sample"], label, picture(image)
 
 
 def numpy() -> Iterator[Row]:

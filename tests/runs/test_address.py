@@ -111,8 +111,8 @@ def test_killed_and_gone_on_with_elsewhere(address: str, machines: Machines, unb
     assert found["report.html"].startswith(b"<!doctype html>")
     owner = next(json.loads(data) for name, data in found.items() if name.startswith("owners/"))
     assert (owner["incarnation"], owner["released"]) == (3, True)
-    told = third.run("audit", address, "--json").splitlines()[-1]
-    assert json.loads(told)["survived"] == {"driver went on": 2}
+    printed = third.run("audit", address, "--json").splitlines()[-1]
+    assert json.loads(printed)["survived"] == {"driver went on": 2}
     # What lies at an address is a run like others, on any machine.
     fourth = machines("fourth")
     expected = fourth.run("evaluate", str(unbroken)).splitlines()[-1]

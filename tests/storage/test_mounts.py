@@ -1,4 +1,4 @@
-"""Disks of several machines, told by lines as Linux writes them."""
+"""Disks of several machines, known by lines as Linux writes them."""
 
 from pathlib import Path
 

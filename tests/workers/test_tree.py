@@ -81,8 +81,8 @@ def test_a_block_that_touches_a_covered_slot_changes_nothing(
 ) -> None:
     slots, blocks = case
     reduction, covered = Reduction(slots), set[int]()
-    strangers = [block for block in other[1] if block.start < slots and block.size <= root(slots).size]
-    for block in [*strangers, *blocks, *strangers]:
+    others_blocks = [block for block in other[1] if block.start < slots and block.size <= root(slots).size]
+    for block in [*others_blocks, *blocks, *others_blocks]:
         own = set(range(block.start, min(block.end, slots)))
         assert reduction.add(block, sequential(block, slots)) == (not covered & own)
         covered |= own if not covered & own else set()

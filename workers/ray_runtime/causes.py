@@ -14,7 +14,7 @@ def cause_of(error: BaseException) -> BaseException:
 
 
 def why(error: BaseException) -> str:
-    """The line of an error that tells the cause; of an actor's death also its process and machine."""
+    """The line of an error that says the cause; of an actor's death also its process and machine."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__

@@ -23,7 +23,7 @@ AGENTS = (b"dashboard/agent.py", b"runtime_env/agent/main.py", b"ray::DashboardA
 
 
 def environment() -> dict[str, str]:
-    """What the processes of an own Ray need besides this one's own environment: this project on their path."""
+    """What the processes of an own Ray need beyond this one's own environment: this project on their path."""
     return {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 

@@ -1,4 +1,4 @@
-"""Ray's own lines on the terminal tell of its inner life; what concerns the user is said by this project."""
+"""Ray's own lines on the terminal are about its internals; what concerns the user is said by this project."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ def quiet() -> Iterator[None]:
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray_worker.print_to_stdstream = _log
-    # Its part in C++ announces that level on standard error before it heeds it: the block's lines are kept, and said
+    # Its part in C++ announces that level on standard error before it follows it: the block's lines are kept, and said
     # after it without this one.
     sys.stderr.flush()
     with tempfile.TemporaryFile() as kept:

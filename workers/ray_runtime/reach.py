@@ -47,7 +47,8 @@ def reach(address: str) -> str:
 
     UsageError or DeadlineError where none answers, it refuses this machine's token, or has other versions than this
     program. A token that lies on this machine is used, as Ray itself does for "auto" alone, but only where the cluster
-    asks for one: one that has none cannot speak to a driver that wants one, and takes its actors for orphans.
+    asks for one: one that has none cannot speak to a driver that wants one, and takes its
+    actors for those of a driver that has ended.
     """
     target = _resolved(address)
     try:

@@ -33,7 +33,7 @@ class Staff:
 
 
 class Staffing:
-    """Keeps as many actors at work as the run wants and the cluster has CPUs for. `leave` tells the server who left."""
+    """Keeps as many actors at work as the run wants and the cluster has CPUs for. `leave` says who left."""
 
     def __init__(self, actors: Actors, staff: Staff, incident: Incident, leave: Callable[[str], None]) -> None:
         self._actors, self._staff, self._incident, self._leave = actors, staff, incident, leave

@@ -58,9 +58,9 @@ def test_shards_must_cover_every_row_once(shards: tuple[Record, ...]) -> None:
 
 
 def test_another_version_is_told() -> None:
-    told = json.loads(GOOD.to_json())
+    document = json.loads(GOOD.to_json())
     with pytest.raises(FormatError, match="another version"):
-        Manifest.from_json(json.dumps({**told, "millrace_export": 2}).encode(), "it")
+        Manifest.from_json(json.dumps({**document, "millrace_export": 2}).encode(), "it")
 
 
 JSON = st.recursive(
@@ -72,9 +72,9 @@ JSON = st.recursive(
 
 @given(st.sampled_from(sorted(json.loads(GOOD.to_json()))), JSON)
 def test_any_other_value_is_a_format_error_or_means_the_same(field: str, value: Any) -> None:
-    told = {**json.loads(GOOD.to_json()), field: value}
+    document = {**json.loads(GOOD.to_json()), field: value}
     try:
-        found = Manifest.from_json(json.dumps(told).encode(), "it")
+        found = Manifest.from_json(json.dumps(document).encode(), "it")
     except FormatError:
         return
     assert found.shards == GOOD.shards

@@ -32,7 +32,7 @@ def shapes(channels: int = 1, train: int = 40, test: int = 10) -> Dataset:
 
 
 def planned(dataset: Dataset, **options: Any) -> ExportPlan:
-    """The plan of an export: shards of 16 rows, three epochs, a validation split, unless told otherwise."""
+    """The plan of an export: shards of 16 rows, three epochs, a validation split, unless given otherwise."""
     chosen = {
         "format": "parquet",
         "policy": POLICY,

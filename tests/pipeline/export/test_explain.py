@@ -1,4 +1,4 @@
-"""Explanations: a row is made anew from seed and id, and is the same."""
+"""Explanations: a row is made again from seed and id, and is the same."""
 
 import dataclasses
 from typing import Any

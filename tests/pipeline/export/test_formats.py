@@ -27,8 +27,8 @@ def test_parquet_has_the_tensor_type_and_statistics_of_ids_alone(export: Any) ->
     folder, manifest = export("parquet")
     file = pq.ParquetFile(folder / manifest.shards[0].file)
     assert file.schema_arrow.field("image").type == pa.fixed_shape_tensor(pa.uint8(), [1, 6, 5])
-    told = json.loads(file.schema_arrow.metadata[b"millrace"])
-    assert (told["split"], told["first"], told["key"]) == ("train", 0, manifest.key)
+    fields = json.loads(file.schema_arrow.metadata[b"millrace"])
+    assert (fields["split"], fields["first"], fields["key"]) == ("train", 0, manifest.key)
     group = file.metadata.row_group(0)
     columns = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
     assert columns["sample"].is_stats_set
@@ -57,10 +57,10 @@ def test_webdataset_is_a_tar_file_for_tarfile(export: Any, dataset: Any) -> None
     assert len(content) == 48
     picture = np.asarray(Image.open(io.BytesIO(content["000000000020.png"])))
     np.testing.assert_array_equal(picture, rows.images[4, 0])
-    told = json.loads(content["000000000020.json"])
-    assert int(content["000000000020.cls"]) == told["label"] == rows.labels[4]
-    assert told["class"] == dataset.classes[told["label"]]
-    assert np.float32(told["angle"]) == rows.parameters[4, PARAMETERS.index("angle")]
+    fields = json.loads(content["000000000020.json"])
+    assert int(content["000000000020.cls"]) == fields["label"] == rows.labels[4]
+    assert fields["class"] == dataset.classes[fields["label"]]
+    assert np.float32(fields["angle"]) == rows.parameters[4, PARAMETERS.index("angle")]
     assert (folder / manifest.shards[1].file).stat().st_size % 10240 == 0
 
 

@@ -34,7 +34,7 @@ def sizable(channels: int) -> Dataset:
     return Dataset(spec, small.train, small.test, small.digest)
 
 
-def told(tool: str, folder: Path, split: str, shape: tuple[int, ...], home: Path) -> list[Any]:
+def rows_read_by(tool: str, folder: Path, split: str, shape: tuple[int, ...], home: Path) -> list[Any]:
     """The rows that a tool reads: [epoch, sample, label, sha256 of the pixels]."""
     command = [str(PYTHON), str(SCRIPTS / "read.py"), tool, str(folder), split, *map(str, shape)]
     done = subprocess.run(
@@ -59,4 +59,4 @@ def test_tools_read_back_rows_labels_and_pixels(name: str, tool: str, channels: 
     folder = tmp_path / "an export"
     assert written(plan, dataset, folder, beside=[("README.md", card(plan, "in words").encode())]) is not None
     for split in ("train",) if tool == "ray_data" else plan.splits:
-        assert told(tool, folder, split, plan.shape, tmp_path) == expected(plan, dataset, split)
+        assert rows_read_by(tool, folder, split, plan.shape, tmp_path) == expected(plan, dataset, split)

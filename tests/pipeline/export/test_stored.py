@@ -31,8 +31,8 @@ def test_batches_are_those_of_the_live_stream(
             one, other = live.batch(step, number), stored.batch(step, number)
             assert one.equals(other)
             np.testing.assert_array_equal(live.samples(step, number), stored.samples(step, number))
-            told, found = metadata_of(one), metadata_of(other)
-            assert {**told, "dataset": ""} == {**found, "dataset": ""}
+            expected, found = metadata_of(one), metadata_of(other)
+            assert {**expected, "dataset": ""} == {**found, "dataset": ""}
     with pytest.raises(UsageError, match="too few epochs"):
         stored.batch(3 * live.order.steps_per_epoch, 0)
 

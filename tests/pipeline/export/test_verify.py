@@ -92,8 +92,8 @@ def test_a_table_of_contents_is_verified_whole(export: Any) -> None:
 
 def test_a_changed_manifest_does_not_pass(export: Any) -> None:
     folder, manifest = export("parquet")
-    told = json.loads((folder / "manifest.json").read_bytes())
-    assert told["digest"] == manifest.digest
+    document = json.loads((folder / "manifest.json").read_bytes())
+    assert document["digest"] == manifest.digest
     for name in ("key", "digest"):
         with pytest.raises(Exception, match="damaged"):
-            Manifest.from_json(json.dumps({**told, name: "0" * 64}).encode(), "it")
+            Manifest.from_json(json.dumps({**document, name: "0" * 64}).encode(), "it")

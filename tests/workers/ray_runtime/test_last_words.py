@@ -1,4 +1,4 @@
-"""A program that is ended without a word has a heir that speaks; one that ends as it should has none."""
+"""A program that is ended without a word has a process that speaks for it; one that ends as it should has none."""
 
 import subprocess
 import sys

@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 @needed
 @pytest.mark.usefixtures("shared_ray")
 def test_the_same_bytes_at_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first driver is told to stop; the second goes on with what lies at the address alone."""
+    """The first driver is asked to stop; the second goes on with what lies at the address alone."""
     from millrace.workers.ray_runtime.session import session
 
     for name, value in CREDENTIALS.items():
