@@ -1,6 +1,5 @@
 # The tools that read exports in tests, in an environment of their own; part of `make test-all`.
 READERS := .venv-readers
-BASE_PYTHON ?= python3
 
 .PHONY: readers
 readers: $(READERS)/.installed ## install the tools that read exports, for their tests
