@@ -1,6 +1,7 @@
 """The reader of an export: any range of rows of a split, shard by shard, each verified before it is decoded."""
 
 import hashlib
+import os
 import threading
 from bisect import bisect_right
 from collections import OrderedDict
@@ -24,6 +25,10 @@ class Reader:
         self.folder, self.manifest = folder, manifest
         self._records = {split: manifest.of(split) for split in manifest.splits}
         self._firsts = {split: [record.first for record in records] for split, records in self._records.items()}
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._process = os.getpid()
         self._kept: OrderedDict[str, Future[Rows]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -51,6 +56,9 @@ class Reader:
     def _shard(self, record: Record) -> Rows:
         """A decoded shard; whoever asks while another decodes it waits for that."""
         key = f"{record.split}/{record.first}"
+        if os.getpid() != self._process:
+            # A forked child: the thread that decoded a shard, or held the lock, is not in it and would never be done.
+            self._forget_all()
         with self._lock:
             future = self._kept.get(key)
             mine = future is None
@@ -76,10 +84,15 @@ class Reader:
 
 
 def load(folder: Folder, manifest: Manifest, record: Record) -> Rows:
-    """The verified, decoded rows of one shard. IntegrityError or FormatError naming it where it is damaged."""
+    """The verified, decoded rows of one shard, not to be written to. IntegrityError or FormatError naming it where it
+    is damaged."""
     info = manifest.info(record.split, record.first, record.rows)
     data = verified(folder, record)
-    return decode(manifest.format, data, info, lambda name: _other(folder, name), shard_name(record))
+    rows = decode(manifest.format, data, info, lambda name: _other(folder, name), shard_name(record))
+    for array in rows:
+        if array is not None:  # shards are kept and shown in parts: who writes to a part must copy it first
+            array.flags.writeable = False
+    return rows
 
 
 def verified(folder: Folder, record: Record) -> Any:

@@ -104,7 +104,7 @@ class Delivery:
             return _own(rows.samples)
         if name == "weight":
             return np.full(len(rows.samples), weight, np.float32)
-        drawn = np.ascontiguousarray(rows.parameters[:, PARAMETER_NAMES.index(name)])
+        drawn = _own(np.ascontiguousarray(rows.parameters[:, PARAMETER_NAMES.index(name)]))
         return drawn != 0 if name == "flip" else drawn
 
     def _image(self, pixels: U8Array) -> npt.NDArray[Any]:

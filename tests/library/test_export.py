@@ -1,5 +1,9 @@
 """An export's folder as a stream: the rows that stand there, in their order, over ranks, with state."""
 
+import os
+import signal
+import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +67,36 @@ def test_what_an_export_cannot_do(folder: Path) -> None:
         millrace.stream(folder, batch=8)[15]
     with pytest.raises(UsageError, match="too few epochs"):
         list(millrace.stream(folder, batch=8).arrow(epochs=4))
+
+
+@pytest.mark.parametrize("format", ["npz", "webdataset", "imagefolder", "arrow"])
+def test_a_batch_that_is_written_to_changes_nothing_else(format: str, tmp_path: Path) -> None:
+    """Decoded shards are kept: what their rows are handed out as must be a copy."""
+    data = shapes()
+    written(planned(data, format=format), data, tmp_path)
+    stream = millrace.stream(tmp_path, batch=8, threads=0)
+    kept = stream[0]
+    for rank in range(8):  # shares of one row too
+        names = ["image", "sample", "label", "weight", "dx", "flip"]
+        for array in next(iter(stream.shard(rank, 8).numpy(columns=names, dtype="uint8"))):
+            array[:] = 0
+    assert stream[0].equals(kept)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_forked_while_a_thread_decodes_a_shard_decodes_it_itself(folder: Path) -> None:
+    stream = millrace.stream(folder, batch=8, threads=0)
+    reader = stream._source.dataset.reader  # type: ignore[attr-defined]
+    reader._kept["train/0"] = Future()  # as a thread leaves it that has begun
+    reader._lock.acquire()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if stream[0].num_rows == 8 else 1)
+    until = time.monotonic() + 20
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < until:
+        time.sleep(0.02)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    assert ended == (child, 0)
