@@ -74,7 +74,7 @@ class TorchLoader(Loader[Tensors], IterableDataset[Tensors]):  # type: ignore[mi
         self._check_open()
         # Workers of one pass have seeds that differ by their numbers; those that persist count their passes.
         key, self._count = [info.seed - info.id, self._count], self._count + 1
-        first = self._workers.first(key, self._following)
+        first = self._workers.first(key, info.id, self._following)
         return Pass(self, range(first + info.id, self._end(first), info.num_workers), threads=0)
 
     def state_dict(self) -> dict[str, Any]:

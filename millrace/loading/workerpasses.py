@@ -43,17 +43,20 @@ class WorkerPasses:
         """Whether workers have begun a pass since `place`."""
         return self._read()["step"] is None
 
-    def first(self, key: list[int], following: Callable[[int], int]) -> int:
-        """The first step of the pass that `key` names, the same for all who ask; `following` gives the one after a pass
-        that began at a step."""
+    def first(self, key: list[int], worker: int, following: Callable[[int], int]) -> int:
+        """The first step of the pass that `key` names, the same for all workers; `following` gives the one after a pass
+        that began at a step. A worker that asks twice by the same key (the seed was set again) begins another pass."""
         with self._locked():
             found = self._read()
             # A slow worker may ask for a pass that the others have left already.
-            known = [first for *other, first in found["passes"] if other == key]
+            known = [one for one in found["passes"] if one["key"] == key and worker not in one["workers"]]
             if known:
-                return int(known[0])
-            first = following(found["passes"][-1][-1]) if found["step"] is None else found["step"]
-            self._write({"step": None, "passes": [*found["passes"][-KEPT:], [*key, first]]})
+                known[-1]["workers"].append(worker)
+                self._write(found)
+                return int(known[-1]["first"])
+            first = following(found["passes"][-1]["first"]) if found["step"] is None else found["step"]
+            begun = {"key": key, "workers": [worker], "first": first}
+            self._write({"step": None, "passes": [*found["passes"][-KEPT:], begun]})
             return int(first)
 
     def _locked(self) -> FileLock:
