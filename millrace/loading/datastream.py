@@ -21,6 +21,7 @@ from millrace.pipeline import Visited, arrow_bytes
 
 if TYPE_CHECKING:
     from millrace.loading.tensors import TorchLoader
+    from millrace.loading.workerpasses import WorkerPasses
 
 EPOCHS = 1 << 32  # the epoch is a word of the counter that draws are made from
 Numbers = float | Sequence[float] | None
@@ -41,6 +42,7 @@ class DataStream:
         self._source, self.threads, self.read_ahead = source, threads, read_ahead
         self.step, self.placed, self.rank, self.world, self._closed = step, True, rank, world, False
         self._loaders: weakref.WeakSet[Loader[Any]] = weakref.WeakSet()
+        self._workers: WorkerPasses | None = None  # of the newest torch loader, also when that is gone
 
     def __len__(self) -> int:
         return self._source.stream.order.steps_per_epoch
@@ -91,6 +93,8 @@ class DataStream:
         It holds for every rank, world, number of threads and way of delivery."""
         for loader in self._loaders:
             loader.check_state()
+        if self._workers is not None:
+            self._workers.check_state()
         return state_of(self.step, self._source.identity)
 
     def step_of(self, state: Any) -> int:
@@ -164,6 +168,7 @@ class DataStream:
         loader = TorchLoader(self, make, **self._size(epochs, delivery.row_bytes(self.shape)))
         loader.deliver(target, delivery)
         self._loaders.add(loader)
+        self._workers = loader.workers
         return loader
 
     def arrow(self, epochs: int | None = None) -> Loader[pa.RecordBatch]:
@@ -188,7 +193,7 @@ class DataStream:
         self.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaders": None}
+        return {**self.__dict__, "_loaders": None, "_workers": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _loaders=weakref.WeakSet())
@@ -231,6 +236,10 @@ class DataStream:
         self.check_open()
         rows = -(-self._source.choice.batch // self.world)
         checked = None if epochs is None else whole("epochs", epochs, 1, EPOCHS)
+        first, self._workers = self._workers and self._workers.last, None
+        if first is not None:
+            # Worker processes have iterated over another loader: this one begins with the pass after theirs.
+            self.step, self.placed = 0 if epochs else (first // len(self) + 1) * len(self), True
         return {"epochs": checked, "batch_bytes": rows * row_bytes}
 
     def _keep(self, loader: Loader[Made]) -> Loader[Made]:

@@ -63,18 +63,20 @@ class TorchLoader(Loader[Tensors], IterableDataset[Tensors]):  # type: ignore[mi
     def deliver(self, target: Placement, delivery: Delivery) -> None:
         """What is done with a batch when it is handed out."""
         self._target, self._delivery = target, delivery
-        self._workers, self._count = WorkerPasses(self._step), 0
+        # A pass that was left early is not gone on with: see `Loader.__iter__`.
+        first = self._step if self._placed else self._following(self._step - 1)
+        self.workers, self._count = WorkerPasses(first), 0
 
     def __iter__(self) -> Pass[Tensors]:
         info = get_worker_info()
         if info is None:
             running = super().__iter__()
-            self._workers.place(self._following(self._step))
+            self.workers.place(self._following(self._step))
             return running
         self._check_open()
         # Workers of one pass have seeds that differ by their numbers; those that persist count their passes.
         key, self._count = [info.seed - info.id, self._count], self._count + 1
-        first = self._workers.first(key, info.id, self._following)
+        first = self.workers.first(key, info.id, self._following)
         return Pass(self, range(first + info.id, self._end(first), info.num_workers), threads=0)
 
     def state_dict(self) -> dict[str, Any]:
@@ -85,15 +87,11 @@ class TorchLoader(Loader[Tensors], IterableDataset[Tensors]):  # type: ignore[mi
     def load_state_dict(self, state: Any) -> None:
         """Go on where the state was taken: see `Loader`. Workers that persist follow with their next pass."""
         super().load_state_dict(state)
-        self._workers.place(self._step)
+        self.workers.place(self._step)
 
     def check_state(self) -> None:
         """Raise a UsageError where only the consumer of a DataLoader knows how many batches it has had."""
-        if self._workers.begun:
-            raise UsageError(
-                "the worker processes of a DataLoader iterate: how many batches it has handed out is not known here",
-                do="count the steps and keep stream.at(steps).state(), or iterate without num_workers",
-            )
+        self.workers.check_state()
 
     def _finish(self, batch: Any) -> Tensors:
         target, delivery = self._target, self._delivery

@@ -15,6 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
+from millrace.errors import UsageError
+
 DEADLINE = 60.0  # seconds to wait for the other workers of a pass
 KEPT = 16  # passes that are remembered
 
@@ -39,9 +41,18 @@ class WorkerPasses:
             self._write({**self._read(), "step": step})
 
     @property
-    def begun(self) -> bool:
-        """Whether workers have begun a pass since `place`."""
-        return self._read()["step"] is None
+    def last(self) -> int | None:
+        """The first step of the pass that workers have begun last; None where they have begun none since `place`."""
+        found = self._read()
+        return None if found["step"] is not None else int(found["passes"][-1]["first"])
+
+    def check_state(self) -> None:
+        """Raise a UsageError where only the consumer of a DataLoader knows how many batches it has had."""
+        if self.last is not None:
+            raise UsageError(
+                "the worker processes of a DataLoader iterate: how many batches it has handed out is not known here",
+                do="count the steps and keep stream.at(steps).state(), or iterate without num_workers",
+            )
 
     def first(self, key: list[int], worker: int, following: Callable[[int], int]) -> int:
         """The first step of the pass that `key` names, the same for all workers; `following` gives the one after a pass

@@ -3,6 +3,9 @@
 import pickle
 from pathlib import Path
 
+import pytest
+
+from millrace.errors import UsageError
 from millrace.loading.workerpasses import WorkerPasses
 
 
@@ -13,9 +16,12 @@ def following(step: int) -> int:
 def test_all_workers_of_a_pass_begin_at_the_same_step_and_each_pass_at_the_next() -> None:
     passes = WorkerPasses(3)
     copies = [pickle.loads(pickle.dumps(passes)) for _ in range(2)]  # noqa: S301  (our own bytes)
-    assert not passes.begun
+    passes.check_state()
+    assert passes.last is None
     assert [copy.first([70, 0], worker, following) for worker, copy in enumerate(copies)] == [3, 3]
-    assert passes.begun
+    assert passes.last == 3
+    with pytest.raises(UsageError, match="count the steps"):
+        passes.check_state()
     assert [copy.first([70, 1], worker, following) for worker, copy in enumerate(copies)] == [5, 5]
     assert [copy.first([81, 0], worker, following) for worker, copy in enumerate(copies)] == [10, 10]
 

@@ -105,7 +105,7 @@ def saved(folder: Path) -> None:
 def workers(folder: Path) -> None:
     """Inside of a DataLoader: order kept, nothing repeated, every pass the next epoch, also after a resume."""
     stream = small()
-    expected = [torch.from_numpy(samples_of(stream[step]).copy()) for step in range(15)]
+    expected = [torch.from_numpy(samples_of(stream[step]).copy()) for step in range(20)]
 
     def same(got: list[Any], begin: int) -> None:
         assert len(got) == len(expected[begin : begin + len(got)])
@@ -131,6 +131,15 @@ def workers(folder: Path) -> None:
         for _ in wrapped:
             break
         same(list(wrapped), 5)
+        stream = small()
+        torch.manual_seed(0)
+        same(list(DataLoader(stream.torch(columns=["sample"]), batch_size=None, num_workers=count)), 0)
+        if count:
+            refused("count the steps", stream.state)
+        torch.manual_seed(0)
+        same(list(DataLoader(stream.torch(columns=["sample"]), batch_size=None, num_workers=count)), 5)
+        next(iter(stream.torch()))
+        same(list(DataLoader(stream.torch(columns=["sample"]), batch_size=None, num_workers=count)), 15)
         whole = DataLoader(small().torch(3, columns=["sample"]), batch_size=None, num_workers=count)
         for _ in range(2):
             same(list(whole), 0)
