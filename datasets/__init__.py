@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         load as load,
         verify as verify,
     )
-    from millrace.datasets.pictures import prepared as prepared, read_picture as read_picture
+    from millrace.datasets.pictures import opaque as opaque, prepared as prepared, read_picture as read_picture
     from millrace.datasets.spec import (
         BUILT_IN as BUILT_IN,
         MAX_CLASSES as MAX_CLASSES,

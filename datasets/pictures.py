@@ -31,11 +31,7 @@ def read_picture(path: Path) -> Image.Image:
                         expected=f"at most {LARGEST:,} pixels",
                         got=f"{picture.width} × {picture.height}",
                     )
-                upright = ImageOps.exif_transpose(picture)
-                if upright.has_transparency_data:
-                    layer = upright.convert("RGBA")
-                    upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-                return upright.convert("RGB")
+                return opaque(picture)
     except UnidentifiedImageError as error:
         raise FormatError(f"{path} is no picture", expected="PNG or JPEG", got="other bytes") from error
     except Image.DecompressionBombError as error:
@@ -46,6 +42,15 @@ def read_picture(path: Path) -> Image.Image:
         raise DataError(f"{path} cannot be read as a picture", got=error.strerror or error) from error
     except (ValueError, SyntaxError) as error:
         raise FormatError(f"{path} is a damaged picture", got=error) from error
+
+
+def opaque(picture: Image.Image) -> Image.Image:
+    """The picture in RGB, upright, what is transparent in it white."""
+    upright = ImageOps.exif_transpose(picture)
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return upright.convert("RGB")
 
 
 def prepared(picture: Image.Image, shape: tuple[int, int, int], way: str) -> U8Array:

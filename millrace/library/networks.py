@@ -123,7 +123,7 @@ class TrainedNetwork:
         return np.ascontiguousarray(pixels)
 
     def _prepared(self, pictures: Sequence["str | os.PathLike[str] | Image.Image"]) -> npt.NDArray[np.uint8]:
-        from millrace.datasets import prepared, read_picture
+        from millrace.datasets import opaque, prepared, read_picture
 
         prepare = str(self.about.get("prepare", "photos"))
         if prepare == "points":
@@ -133,7 +133,7 @@ class TrainedNetwork:
         if not len(pictures):
             return np.empty((0, *self.shape), np.uint8)
         read = [
-            read_picture(Path(one).expanduser()) if isinstance(one, str | os.PathLike) else one.convert("RGB")
+            read_picture(Path(one).expanduser()) if isinstance(one, str | os.PathLike) else opaque(one)
             for one in pictures
         ]
         return np.stack([prepared(picture, self.shape, prepare) for picture in read])

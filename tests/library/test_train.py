@@ -132,6 +132,12 @@ def test_a_network_predicts_what_the_command_says(home: Path, capsys: pytest.Cap
         assert found.names == [said["prediction"]]
         with Image.open("stroke.png") as picture:
             assert np.array_equal(network.predict([picture]).probabilities, found.probabilities)
+    clear = np.zeros((60, 60, 4), np.uint8)
+    clear[10:50, 25:35, 3] = 255  # black ink on what is transparent, which is paper
+    Image.fromarray(clear).save("clear.png")
+    with Image.open("clear.png") as picture:
+        as_file, as_picture = network.predict(["clear.png"]), network.predict([picture])
+    assert np.array_equal(as_picture.probabilities, as_file.probabilities)
     pixels = np.arange(3 * 64, dtype=np.uint8).reshape(3, 1, 8, 8)
     answers = network.predict(pixels)
     assert answers.probabilities.shape == (3, 10)
