@@ -201,7 +201,9 @@ class DataStream:
     def _moved(self, **changes: int) -> "DataStream":
         self.check_open()
         kept = {"step": self.step, "rank": self.rank, "world": self.world, **changes}
-        return DataStream(self._source, threads=self.threads, read_ahead=self.read_ahead, **kept)
+        moved = DataStream(self._source, threads=self.threads, read_ahead=self.read_ahead, **kept)
+        moved.placed = self.placed or "step" in changes
+        return moved
 
     def _checked(self, step: int) -> int:
         return whole("the step", step, 0, EPOCHS * len(self) - 1)

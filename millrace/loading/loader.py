@@ -43,6 +43,7 @@ class Loader(Generic[Batch]):
     def __init__(self, stream: Steps, make: Callable[[int], Any], *, epochs: int | None, batch_bytes: int) -> None:
         self._stream, self._make, self._epochs, self._bytes = stream, make, epochs, batch_bytes
         self._step, self._placed, self._closed = stream.step, stream.placed, False
+        self._loads = 0  # a pass that began before the last load_state_dict is not gone on with
         self._passes: weakref.WeakSet[Pass[Any]] = weakref.WeakSet()
 
     def __len__(self) -> int:
@@ -53,15 +54,19 @@ class Loader(Generic[Batch]):
         if not self._placed:
             # A pass that was left early is not gone on with, or the next one would count too few samples.
             self._step = self._following(self._step - 1)
-        return Pass(self, range(self._step, self._end(self._step)))
+        steps = range(self._step, self._end(self._step))
+        if not steps:  # placed at the end of all epochs: that was its pass, and the next is whole
+            self._placed = False
+        return Pass(self, steps)
 
     def state_dict(self) -> dict[str, Any]:
         """Where the iteration stands, as plain values: the step after the batch handed out last."""
         return {**self._stream.state(), "step": self._step}
 
     def load_state_dict(self, state: Any) -> None:
-        """Go on where the state was taken: the next pass begins there. UsageError for a state of another stream."""
-        self._step, self._placed = self._stream.step_of(state), True
+        """Go on where the state was taken: the next pass begins there, and one that runs gives no further batch (its
+        `next` is a UsageError). UsageError for a state of another stream."""
+        self._step, self._placed, self._loads = self._stream.step_of(state), True, self._loads + 1
         self._stream.step, self._stream.placed = self._step, True
 
     def close(self) -> None:
@@ -129,7 +134,7 @@ class Pass(Generic[Batch]):
 
     def __init__(self, loader: Loader[Batch], steps: range, threads: int | None = None) -> None:
         loader._passes.add(self)
-        self._loader, self._steps, self._next = loader, steps, 0
+        self._loader, self._steps, self._next, self._loads = loader, steps, 0, loader._loads
         self._process, self._closed = os.getpid(), False
         self._reader = loader._reader(steps, loader._stream.threads if threads is None else threads)
 
@@ -143,6 +148,11 @@ class Pass(Generic[Batch]):
         if self._next >= len(self._steps):
             self._end()
             raise StopIteration
+        if self._loads != self._loader._loads:
+            raise UsageError(
+                "load_state_dict has placed the loader elsewhere while this pass ran",
+                do="iterate over the loader again: the next pass begins there",
+            )
         step = self._steps[self._next]
         if self._reader is None or os.getpid() != self._process:
             # A forked child has no threads, and their lock in any state: it makes its batches itself.

@@ -89,6 +89,34 @@ def test_with_epochs_every_pass_is_the_same() -> None:
     assert first == second
 
 
+def test_a_pass_that_runs_ends_where_a_state_is_loaded() -> None:
+    """It would hand out its own next batch, and the place that was loaded would be lost."""
+    loader = small().numpy()
+    running = iter(loader)
+    next(running)
+    loader.load_state_dict(small().at(3).state())
+    with pytest.raises(UsageError, match="while this pass ran"):
+        next(running)
+    assert loader.state_dict()["step"] == 3
+    assert [seen(batch) for batch in loader] == [seen(batch) for batch in small().at(3).numpy()]
+    for _ in loader:  # at its last batch a pass is over anyway
+        if loader.state_dict()["step"] == 10:
+            loader.load_state_dict(4)
+    assert len(list(loader)) == 1
+
+
+def test_after_a_pass_without_a_batch_the_next_is_whole() -> None:
+    loader = small().at(15).numpy(3)
+    assert [len(list(loader)) for _ in range(3)] == [0, 15, 15]
+
+
+def test_a_shard_of_a_stream_that_was_left_begins_with_a_whole_pass() -> None:
+    stream = small()
+    next(iter(stream))
+    assert len(list(stream.shard(1, 2))) == 5
+    assert len(list(small().at(1).shard(1, 2))) == 4
+
+
 def test_the_stream_follows_what_its_loaders_hand_out() -> None:
     stream = small(threads=2)
     for number, _ in enumerate(stream.numpy(epochs=2)):
