@@ -40,7 +40,7 @@ def opened(data: Any, split: str, *, mirror: str | None, offline: bool | None, c
         return data
     if isinstance(data, (str, os.PathLike)):
         found = find(os.fspath(data))
-        mirror = mirror or os.environ.get("MILLRACE_MIRROR") or None
+        mirror = mirror or from_text(str | None, os.environ.get("MILLRACE_MIRROR", ""), "MILLRACE_MIRROR")
         if offline is None:
             offline = from_text(bool, os.environ.get("MILLRACE_OFFLINE") or "false", "MILLRACE_OFFLINE")
         return load(found, mirror=mirror, offline=offline, cache=None if cache is None else Path(cache))

@@ -203,3 +203,19 @@ def test_where_data_comes_from_may_stand_in_the_environment(monkeypatch: pytest.
     monkeypatch.setenv("MILLRACE_OFFLINE", "perhaps")
     with pytest.raises(UsageError, match="MILLRACE_OFFLINE"):
         millrace.stream("mnist", cache=tmp_path)
+
+
+def test_no_mirror_is_spelled_in_the_environment_as_for_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    own = small()._source.dataset
+
+    def load(spec: object, *, mirror: str | None, **_: object) -> datasets.Dataset:
+        asked.append(mirror)
+        return own
+
+    monkeypatch.setattr("millrace.loading.data.load", load)
+    for word in ("none", "", "file:///there"):
+        monkeypatch.setenv("MILLRACE_MIRROR", word)
+        millrace.stream("mnist", batch=8)
+    assert asked == [None, None, "file:///there"]
