@@ -13,7 +13,7 @@ import pyarrow as pa
 from millrace.errors import UsageError
 from millrace.extras import extras_named
 from millrace.loading.data import whole
-from millrace.loading.delivery import LAYOUTS, Delivery, columns_of, one_of, scaling
+from millrace.loading.delivery import LAYOUTS, NORMALIZATIONS, Delivery, columns_of, one_of, scaling
 from millrace.loading.loader import Loader
 from millrace.loading.source import StreamSource
 from millrace.loading.state import state_of, step_of
@@ -220,7 +220,13 @@ class DataStream:
         labels: Any,
     ) -> Delivery:
         names, scales = columns_of(columns), None
-        if one_of("dtype", dtype, ("float32", "uint8")) == "float32" and "image" in names:
+        one_of("way to normalize", normalize, NORMALIZATIONS)
+        if one_of("dtype", dtype, ("float32", "uint8")) == "uint8":
+            if mean is not None or std is not None:
+                got = f"mean {mean}, std {std}"
+                do = "leave out mean and std, or ask for floats"
+                raise UsageError("uint8 images are not normalised", expected="neither mean nor std", got=got, do=do)
+        elif "image" in names:
             scales = scaling(normalize, mean, std, self.shape[0], lambda: self._source.statistics)
         return Delivery(names, one_of("layout", layout, LAYOUTS), scales, labels)
 

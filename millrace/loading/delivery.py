@@ -53,7 +53,6 @@ def scaling(normalize: str, mean: Any, std: Any, channels: int, statistics: Any)
     standard: mean 0 and deviation 1 over the training pixels; unit: 0 to 1; none: 0 to 255. mean, std: a number, or one
     for each channel, in units of full brightness, in place of these.
     """
-    one_of("way to normalize", normalize, NORMALIZATIONS)
     if mean is None or std is None:
         known: _Statistics = statistics() if normalize == "standard" else ((0.0,), (1.0,))
         if normalize == "none" and std is None:

@@ -85,6 +85,8 @@ def test_the_statistics_are_those_of_the_training_pixels() -> None:
         ({"mean": "a"}, "mean does not fit"),
         ({"std": 0}, "std is out of range"),
         ({"std": float("nan")}, "std does not fit"),
+        ({"dtype": "uint8", "mean": 0.5, "std": 0.1}, "not normalised"),
+        ({"dtype": "uint8", "normalize": "standart"}, "did you mean 'standard'"),
         ({"epochs": 0}, "epochs is out of range"),
     ],
 )
