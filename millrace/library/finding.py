@@ -2,16 +2,18 @@
 
 import contextlib
 import difflib
+import itertools
 import os
 import sys
 from datetime import datetime
 from pathlib import Path
 
-from millrace.errors import UsageError
+from millrace.errors import CheckpointError, UsageError
 from millrace.runs import CHECKPOINTS, CONFIG, RESULT, RunFolder, is_address
 from millrace.settings import layers
 from millrace.settings.keys import flat
 from millrace.settings.layers import Settings
+from millrace.storage import faults
 from millrace.workers import Job
 from millrace.yaml_text import scalar
 
@@ -27,10 +29,16 @@ def runs_folder() -> Path:
 
 
 def new_folder(dataset: str, now: datetime) -> Path:
-    """A folder for a new run: `<dataset>-<yyyymmdd-hhmmss>`, with a number behind if that is taken."""
-    stem = f"{Path(dataset).stem}-{now:%Y%m%d-%H%M%S}"
-    names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
-    return next(runs_folder() / name for name in names if not (runs_folder() / name).exists())
+    """Make an empty folder for a new run: `<dataset>-<yyyymmdd-hhmmss>`, with a number behind if that is taken. No two
+    processes get the same. Errors: CheckpointError where it cannot be made."""
+    stem, base = f"{Path(dataset).stem}-{now:%Y%m%d-%H%M%S}", runs_folder()
+    do = "choose another --out"
+    with faults(f"the run's folder in {base}", "cannot be made", CheckpointError, do=do, full=do):
+        for name in itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2))):
+            with contextlib.suppress(FileExistsError):
+                (base / name).mkdir(parents=True)
+                return base / name
+    raise AssertionError("there is always another number")
 
 
 def locate(text: str) -> Path:

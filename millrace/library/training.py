@@ -22,7 +22,7 @@ from millrace.reports.words import short
 from millrace.runs import RunFolder, is_address
 from millrace.settings import config_file
 from millrace.settings.layers import Settings
-from millrace.workers import Event, Job, Notice, Observer, Place, RunDone, Setup
+from millrace.workers import Event, Notice, Observer, RunDone, Setup
 from millrace.workers import train as train_here
 
 LOG = logging.getLogger("millrace")
@@ -99,9 +99,14 @@ def resume(
 
 def start(settings: Settings, watched: Watched) -> Run:
     """`train` of a configuration: a new run, or the one of the same recipe that lies in its `out`."""
-    location = _location(settings.job, settings.place)  # what a job refuses is refused before a folder is made
+    job, out = settings.job, settings.place.out  # what a job refuses is refused before a folder is made
+    text = config_file.write(job, dataclasses.replace(settings.place, out=None))
+    if out is None:
+        return _carry_out(
+            settings, lambda: RunFolder.create(finding.new_folder(job.dataset, datetime.now()), text), watched
+        )
+    location = out if is_address(out) else Path(out).expanduser()
     if not RunFolder.is_run(location):
-        text = config_file.write(settings.job, dataclasses.replace(settings.place, out=None))
         return _carry_out(settings, lambda: RunFolder.create(location, text), watched)
     folder = RunFolder.open(location)
     same_recipe(folder, settings)
@@ -128,13 +133,6 @@ def same_recipe(folder: RunFolder, settings: Settings) -> None:
             got="; ".join(different[:5]) + (" …" if len(different) > 5 else ""),
             do="choose another --out, or `millrace resume` to go on with that run",
         )
-
-
-def _location(job: Job, place: Place) -> Path | str:
-    """The address or the path of the run."""
-    if place.out is None:
-        return finding.new_folder(job.dataset, datetime.now())
-    return place.out if is_address(place.out) else Path(place.out).expanduser()
 
 
 def _carry_out(settings: Settings, take: Callable[[], RunFolder], watched: Watched) -> Run:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +34,10 @@ def test_folders_are_named_by_dataset_and_time_and_never_twice(data: Path) -> No
     assert finding.new_folder("digits", NOW) == data / "digits-20250304-050607"
     make(data / "digits-20250304-050607")
     assert finding.new_folder("digits", NOW) == data / "digits-20250304-050607-2"
+    # Runs begun in the same second, none of which has written anything yet.
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: finding.new_folder("digits", NOW), range(4)))
+    assert {path.name for path in made} == {f"digits-20250304-050607-{number}" for number in (3, 4, 5, 6)}
     assert finding.new_folder("/a/my own.yaml", NOW).name == "my own-20250304-050607"
 
 
