@@ -244,7 +244,7 @@ class DataStream:
         self.check_open()
         rows = -(-self._source.choice.batch // self.world)
         checked = None if epochs is None else whole("epochs", epochs, 1, EPOCHS)
-        first, self._workers = self._workers and self._workers.last, None
+        first, self._workers = None if self._workers is None else self._workers.last, None
         if first is not None:
             # Worker processes have iterated over another loader: this one begins with the pass after theirs.
             self.step, self.placed = 0 if epochs else (first // len(self) + 1) * len(self), True
