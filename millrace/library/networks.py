@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace import datasets
-from millrace.errors import CheckpointError, UsageError
+from millrace.errors import CheckpointError, UsageError, unknown_name
 from millrace.library import finding, resolving
 from millrace.library.model_files import ModelFile, save_network
 from millrace.model import Checkpoint, Network, Portable, from_safetensors, load
@@ -23,6 +23,7 @@ from millrace.workers import probabilities
 if TYPE_CHECKING:
     from PIL import Image
 
+WHENCE = ("mirror", "offline")  # the keys that say where a dataset comes from
 Pictures = npt.NDArray[np.uint8] | Sequence["str | os.PathLike[str] | Image.Image"]
 
 
@@ -144,7 +145,11 @@ def network(file: str | os.PathLike[str], **place: Any) -> TrainedNetwork:
     address or its name in the data folder, or `latest`. Of a run it is the best that early stopping keeps, else the
     newest. place: `mirror` and `offline`, for the rare dataset that must be fetched to know the images' shape.
 
-    Errors: UsageError where nothing lies there, CheckpointError where it is damaged or no network of Millrace."""
+    Errors: UsageError where nothing lies there or another key is given, CheckpointError where it is damaged or no
+    network of Millrace."""
+    for key in place:
+        if key not in WHENCE:
+            raise unknown_name("key of a network", key, WHENCE)
     return find_network(os.fspath(file), resolving.layer_of(place))
 
 

@@ -90,8 +90,10 @@ def resume(
     run: folder or address, the name of a run in the data folder, or `latest`. place: keys that decide no bit
     (`workers=2`, `runtime="ray"`, `mirror=…`); the others as for `train`.
 
-    Errors: UsageError where no run lies there, another process trains it, or a key of the recipe is given.
+    Errors: UsageError where no run lies there, another process trains it, or a key of the recipe or `out` is given.
     """
+    if "out" in place:
+        raise UsageError("a run goes on in its own folder", got=f"out {place['out']}", do="leave out `out`")
     folder = finding.open_folder(os.fspath(run))
     settings = resolving.for_run(folder.path, resolving.layer_of(place))
     return go_on(folder, settings, Watched(observer, stop or threading.Event(), progress))

@@ -113,6 +113,10 @@ def test_an_open_run_shows_what_its_files_hold(home: Path) -> None:
         run.checkpoint(1)
     with pytest.raises(UsageError):
         millrace.open_run("nowhere")
+    with pytest.raises(UsageError, match="in its own folder"):
+        millrace.resume(run.path, out="elsewhere")
+    with pytest.raises(UsageError, match="unknown key of a network"):
+        millrace.network(run.path, epochs=3)
 
 
 def test_a_network_predicts_what_the_command_says(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
