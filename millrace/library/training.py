@@ -151,8 +151,8 @@ def _carry_out(settings: Settings, take: Callable[[], RunFolder], watched: Watch
                 # Sums that overflow end the run with an error that names the step; NumPy need not warn of them before.
                 warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
                 done = begin(folder, watched.observer, watched.stop, checkpoint)
-            if not done.stopped:
-                _picture(setup, folder)
+                if not done.stopped:
+                    _picture(setup, folder)
         finally:
             folder.release()
     return Run(folder)

@@ -96,6 +96,18 @@ def test_ctrl_c_writes_a_checkpoint_first(home: Path) -> None:
     assert millrace.resume("a").finished
 
 
+def test_ctrl_c_after_the_last_step_leaves_a_whole_run(home: Path) -> None:
+    def observer(event: Event) -> None:
+        if isinstance(event, RunDone):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        millrace.train(out="a", observer=observer, **SMALL)
+    run = millrace.open_run("a")
+    assert run.finished
+    assert (run.path / "report.html").is_file()
+
+
 def test_an_open_run_shows_what_its_files_hold(home: Path) -> None:
     millrace.train(out="a", validation=100, **SMALL)
     run = millrace.open_run("a")
