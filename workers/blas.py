@@ -1,7 +1,8 @@
 """One BLAS thread, enforced and checked: with several, BLAS splits sums and changes bits."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np  # its BLAS must be loaded before it can be limited
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -19,8 +20,11 @@ def blas_threads() -> dict[str, int]:
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Limit every BLAS of this process to one thread per call, and make sure that it took."""
-    with threadpool_limits(limits=1, user_api="blas"):
+    """Limit every BLAS of this process to one thread per call, and make sure that it took.
+
+    The limit is the process's: of threads that hold it at the same time the last to leave lifts it."""
+    _hold()
+    try:
         many = {file: count for file, count in blas_threads().items() if count != 1}
         if many:
             raise TrainingError(
@@ -30,3 +34,27 @@ def one_blas_thread() -> Iterator[None]:
                 do="set OPENBLAS_NUM_THREADS=1 (or MKL_NUM_THREADS=1) and start again",
             )
         yield
+    finally:
+        _let_go()
+
+
+_LOCK = threading.Lock()
+_limits = ExitStack()  # of all holders
+_holders = 0
+
+
+def _hold() -> None:
+    global _holders
+    with _LOCK:
+        # A library may have been loaded since the others were limited.
+        if any(count != 1 for count in blas_threads().values()):
+            _limits.enter_context(threadpool_limits(limits=1, user_api="blas"))
+        _holders += 1
+
+
+def _let_go() -> None:
+    global _holders
+    with _LOCK:
+        _holders -= 1
+        if not _holders:
+            _limits.close()
