@@ -6,6 +6,7 @@ that is taken in the loop's body goes on with the next batch.
 """
 
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -135,13 +136,19 @@ class Pass(Generic[Batch]):
     def __init__(self, loader: Loader[Batch], steps: range, threads: int | None = None) -> None:
         loader._passes.add(self)
         self._loader, self._steps, self._next, self._loads = loader, steps, 0, loader._loads
-        self._process, self._closed = os.getpid(), False
+        self._process, self._closed, self._turn = os.getpid(), False, threading.Lock()
         self._reader = loader._reader(steps, loader._stream.threads if threads is None else threads)
 
     def __iter__(self) -> "Pass[Batch]":
         return self
 
     def __next__(self) -> Batch:
+        if os.getpid() != self._process:  # a forked child has the lock in any state
+            return self._advance()
+        with self._turn:  # threads may share a pass: each batch goes to one of them
+            return self._advance()
+
+    def _advance(self) -> Batch:
         if self._closed:
             raise UsageError("the iteration was closed", do="iterate over the loader again")
         self._loader._check_open()

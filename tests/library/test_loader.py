@@ -227,3 +227,19 @@ def test_without_pytorch_it_says_what_to_install() -> None:
 def test_a_numpy_loader_crosses_too() -> None:
     loader = pickle.loads(pickle.dumps(small().numpy(columns=["sample"])))  # noqa: S301  (our own bytes)
     assert len(list(loader)) == 5
+
+
+def test_a_pass_that_threads_share_gives_each_batch_to_one_of_them() -> None:
+    stream = small()
+    shared = iter(stream.numpy(epochs=20, columns=("sample",)))
+    taken: list[bytes] = []
+
+    def consume() -> None:
+        taken.extend(samples.tobytes() for (samples,) in shared)
+
+    threads = [threading.Thread(target=consume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(taken) == sorted(samples.tobytes() for (samples,) in stream.at(0).numpy(20, columns=("sample",)))
