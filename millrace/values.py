@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import numbers
 import reprlib
 import types
 import typing
@@ -51,6 +52,8 @@ def _record(kind: Any, value: Mapping[Any, object], name: str) -> Any:
 def _fit(kind: Any, value: object) -> object:
     """`convert` without records, with a plain ValueError for what does not fit."""
     choices = typing.get_args(kind)
+    if isinstance(value, numbers.Number) and hasattr(value, "item"):  # a number of NumPy's, from a call
+        value = value.item()
     if isinstance(kind, types.UnionType):
         return None if value is None and types.NoneType in choices else _first(choices, lambda one: _fit(one, value))
     if typing.get_origin(kind) is tuple and isinstance(value, list | tuple):

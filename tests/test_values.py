@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 from millrace import values
@@ -15,6 +16,8 @@ from millrace.errors import UsageError
     [
         (int, 3, 3),
         (float, 3, 3.0),
+        (float, np.float32(3), 3.0),
+        (int | None, np.int64(3), 3),
         (float, 0.5, 0.5),
         (bool, True, True),
         (str, "x", "x"),
