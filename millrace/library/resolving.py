@@ -43,7 +43,9 @@ def for_run(path: Path, given: layers.Layer) -> Settings:
     Errors: UsageError where something of the recipe is given."""
     for key, setting in given.items():
         if not known_keys()[key].place:
-            raise UsageError(f"{setting.source} is not possible here: a run keeps its recipe", got=setting.value)
+            raise UsageError(
+                f"{key} is not possible here: a run keeps its recipe", got=f"{setting.value} (set by {setting.source})"
+            )
     file = layers.from_file(os.fspath(path / "config.yaml"))
     place = layers.over(environment(), given)
     if "runtime" in place:  # another place: the cluster that the run had is none of it

@@ -70,7 +70,7 @@ def test_a_stopped_run_resumes_to_the_same_bits(home: Path) -> None:
     assert run.result is None
     assert 0 < run.checkpoints[-1] < 105
     notices: list[Event] = []
-    with pytest.raises(UsageError, match="a run keeps its recipe"):
+    with pytest.raises(UsageError, match="epochs is not possible here: a run keeps its recipe"):
         millrace.resume("a", epochs=3)
     resumed = millrace.resume("a", workers=1, observer=notices.append)
     assert resumed.finished
