@@ -133,6 +133,10 @@ class TrainedNetwork:
             pictures = [pictures]
         if not len(pictures):
             return np.empty((0, *self.shape), np.uint8)
+        for one in pictures:
+            if not (isinstance(one, str | os.PathLike) or hasattr(one, "convert")):
+                got = type(one).__name__
+                raise UsageError("this is no picture", expected="an array, paths, or Pillow images", got=got)
         read = [
             read_picture(Path(one).expanduser()) if isinstance(one, str | os.PathLike) else opaque(one)
             for one in pictures

@@ -165,3 +165,6 @@ def test_a_network_predicts_what_the_command_says(home: Path, capsys: pytest.Cap
     for wrong in (pixels.astype(np.float32), pixels[:, :, :7]):
         with pytest.raises(UsageError, match="not as the network takes them"):
             network.predict(wrong)
+    wrong = [pixels[0]]
+    with pytest.raises(UsageError, match="this is no picture"):
+        network.predict(wrong)
