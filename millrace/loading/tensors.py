@@ -31,6 +31,10 @@ class Placement:
             place = torch.device("cpu" if device is None else device)
         except (RuntimeError, TypeError) as error:
             raise UsageError("there is no such device", expected="a device of PyTorch", got=repr(device)) from error
+        if place.type == "cuda" and not torch.cuda.is_available():
+            raise UsageError(
+                "PyTorch finds no CUDA device here", expected="device='cpu', or a CUDA device", got=str(place)
+            )
         return cls(place, DTYPES.get(str(dtype), dtype))
 
     @property

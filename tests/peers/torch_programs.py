@@ -67,6 +67,8 @@ def tensors(folder: Path) -> None:
     assert torch.equal(half, full.to(torch.bfloat16))
     refused("unknown dtype", lambda: small().torch(dtype="int8"))
     refused("no such device", lambda: small().torch(device="cpux"))
+    if not torch.cuda.is_available():
+        refused("no CUDA device", lambda: small().torch(device="cuda"))
     assert np.array_equal(samples_of(small()[0]), next(iter(small().torch(columns=["sample"])))[0])
 
 
