@@ -16,5 +16,6 @@ if TYPE_CHECKING:
     from millrace.library.training import resume as resume, train as train
     from millrace.loading.opening import stream as stream
     from millrace.pipeline.policy import Policy as Policy
+    from millrace.version import __version__ as __version__
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)
