@@ -53,8 +53,15 @@ def opened(data: Any, split: str, *, mirror: str | None, offline: bool | None, c
     )
 
 
+def _array(name: str, given: Any) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except (TypeError, ValueError, RuntimeError) as error:  # rows of unequal length; a tensor on a device or with grad
+        raise UsageError(f"these {name} are no array", expected="a NumPy array", got=str(error)) from error
+
+
 def _images(given: Any) -> npt.NDArray[np.uint8]:
-    images = np.asarray(given)
+    images = _array("images", given)
     if images.ndim == 3:
         images = images[:, np.newaxis]
     if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
@@ -75,7 +82,7 @@ def _images(given: Any) -> npt.NDArray[np.uint8]:
 
 
 def _labels(given: Any) -> npt.NDArray[np.uint8]:
-    labels = np.asarray(given)
+    labels = _array("labels", given)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         got = f"{labels.dtype} of shape {labels.shape}"
         raise UsageError("these labels cannot be streamed", expected="whole numbers of shape (n,)", got=got)

@@ -11,6 +11,7 @@ from millrace.loading.data import opened, whole
 from millrace.loading.datastream import DataStream
 from millrace.loading.delivery import one_of
 from millrace.loading.source import Choice, StreamSource
+from millrace.values import convert
 
 
 def stream(
@@ -57,8 +58,9 @@ def stream(
         split=split,
         subset=None if subset is None else whole("subset", subset, 1),
         validation=whole("validation", validation, 0),
-        drop_last=bool(drop_last),
+        drop_last=convert(bool, drop_last, "drop_last"),
     )
+    offline = convert(bool | None, offline, "offline")
     if threads is None:
         threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
     dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache)

@@ -123,6 +123,7 @@ BAD = [
     ({"data": (pictures()[0][0, 0], pictures()[1])}, "images cannot be streamed", r"\(6, 7\)"),
     ({"data": (pictures()[0][:0], pictures()[1][:0])}, "images cannot be streamed", "at least one"),
     ({"data": (np.zeros((9, 28, 28, 3), np.uint8), np.zeros(9, int))}, "channels last", "transpose"),
+    ({"data": ([[1, 2], [3]], [0, 1])}, "images are no array", "inhomogeneous"),
     ({"data": (pictures()[0], pictures()[1] * 0.5)}, "labels cannot be streamed", "float64"),
     ({"data": (pictures()[0], pictures()[1] - 1)}, "label is out of range", "-1 to 3"),
     ({"data": (pictures()[0], pictures()[1] + 252)}, "label is out of range", "252 to 256"),
@@ -131,6 +132,8 @@ BAD = [
     ({"batch": 2.5}, "batch is out of range", "2.5"),
     ({"seed": 2**32}, "seed is out of range", "4294967296"),
     ({"seed": -1}, "seed is out of range", "-1"),
+    ({"drop_last": "no"}, "drop_last", "true or false"),
+    ({"offline": "no"}, "offline", "true or false"),
     ({"seed": True}, "seed is out of range", "True"),
     ({"policy": "digit"}, "unknown policy", "digits"),
     ({"policy": 3}, "no policy", "3"),
@@ -178,7 +181,8 @@ def test_nothing_is_usable_after_close() -> None:
 
 def test_import_is_quick_and_heavy_modules_come_with_their_first_use() -> None:
     code = (
-        "import sys, millrace\nassert not {'numpy', 'numba', 'pyarrow', 'ray', 'torch'} & set(sys.modules)\n"
+        "import sys, millrace\nassert millrace.__version__\n"
+        "assert not {'numpy', 'numba', 'pyarrow', 'ray', 'torch'} & set(sys.modules)\n"
         "assert {'stream', 'Policy'} <= set(dir(millrace))\nmillrace.stream\nassert 'ray' not in sys.modules\n"
         "assert 'sklearn' not in sys.modules and 'matplotlib' not in sys.modules"
     )
@@ -188,6 +192,7 @@ def test_import_is_quick_and_heavy_modules_come_with_their_first_use() -> None:
 def test_a_policy_is_built_in_code() -> None:
     assert small(policy=millrace.Policy(rotate=15))[0]["angle"].to_numpy().max() <= 15
     assert millrace.Policy is Policy
+    assert Policy(rotate=np.float64(15)) == Policy(rotate=15)
 
 
 def test_where_data_comes_from_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
