@@ -139,7 +139,7 @@ def test_evaluate_takes_a_checkpoint_and_refuses_another_dataset(
 def test_a_signal_writes_a_checkpoint_and_resume_ends_in_the_same_bits(
     door: Any, home: Path, number: signal.Signals, code: int
 ) -> None:
-    long = "train --network.hidden 16 --epochs 150 --batch 64"  # long enough to be met in its midst by a busy machine
+    long = "train --network.hidden 400 --epochs 40 --batch 32"  # long enough to be met in its midst by a busy machine
     command = [sys.executable, "-m", "millrace", *long.split(), "--out", str(home / "a")]
     with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
