@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
+    from millrace.errors import MillraceError as MillraceError, UsageError as UsageError
     from millrace.library.exporting import export as export
     from millrace.library.networks import network as network
     from millrace.library.run import open_run as open_run

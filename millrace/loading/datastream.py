@@ -13,7 +13,7 @@ import pyarrow as pa
 from millrace.errors import UsageError
 from millrace.extras import extras_named
 from millrace.loading.data import whole
-from millrace.loading.delivery import LAYOUTS, NORMALIZATIONS, Delivery, columns_of, one_of, scaling
+from millrace.loading.delivery import LAYOUTS, NORMALIZATIONS, Delivery, columns_of, dtype_name, one_of, scaling
 from millrace.loading.loader import Loader
 from millrace.loading.source import StreamSource
 from millrace.loading.state import state_of, step_of
@@ -125,7 +125,7 @@ class DataStream:
         *,
         columns: Sequence[str] = ("image", "label"),
         layout: str = "NCHW",
-        dtype: str = "float32",
+        dtype: Any = "float32",
         normalize: str = "standard",
         mean: Numbers = None,
         std: Numbers = None,
@@ -212,7 +212,7 @@ class DataStream:
         self,
         columns: Sequence[str],
         layout: str,
-        dtype: str,
+        dtype: Any,
         normalize: str,
         mean: Numbers,
         std: Numbers,
@@ -221,7 +221,7 @@ class DataStream:
     ) -> Delivery:
         names, scales = columns_of(columns), None
         one_of("way to normalize", normalize, NORMALIZATIONS)
-        if one_of("dtype", dtype, ("float32", "uint8")) == "uint8":
+        if one_of("dtype", dtype_name(dtype), ("float32", "uint8")) == "uint8":
             if mean is not None or std is not None:
                 got = f"mean {mean}, std {std}"
                 do = "leave out mean and std, or ask for floats"

@@ -24,6 +24,14 @@ def one_of(kind: str, value: Any, known: Sequence[str]) -> str:
     return str(value)
 
 
+def dtype_name(given: Any) -> str:
+    """The name of a NumPy dtype that is given by its name, its type or itself; what is none keeps its own text."""
+    try:
+        return str(np.dtype(given).name)
+    except TypeError:
+        return str(given)
+
+
 def columns_of(given: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns, if all are known and there is at least one."""
     names = (given,) if isinstance(given, str) else tuple(given)

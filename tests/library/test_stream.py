@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -224,3 +225,10 @@ def test_no_mirror_is_spelled_in_the_environment_as_for_every_command(monkeypatc
         monkeypatch.setenv("MILLRACE_MIRROR", word)
         millrace.stream("mnist", batch=8)
     assert asked == [None, None, "file:///there"]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", np.uint8, np.dtype("uint8")])
+def test_a_dtype_may_be_given_as_numpy_has_it(dtype: Any) -> None:
+    assert next(iter(small().numpy(dtype=dtype)))[0].dtype == np.uint8
+    with pytest.raises(millrace.UsageError, match="unknown dtype 'int16'"):
+        small().numpy(dtype=np.int16)
