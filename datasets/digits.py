@@ -21,6 +21,7 @@ from millrace.counters import Purpose
 from millrace.datasets.arrays import Arrays, U8Array
 from millrace.datasets.splits import balanced
 from millrace.errors import DataError, IntegrityError
+from millrace.extras import missing_extra
 
 ROWS, TEST_ROWS, SIDE, DEEPEST = 1797, 360, 8, 16
 CONSTANT_SEED = 0
@@ -68,5 +69,5 @@ def _content() -> bytes:
 def _bundled() -> Path:
     package = find_spec("sklearn")
     if package is None or package.origin is None:
-        raise DataError("the bundled digits are missing", expected="scikit-learn installed", do="run `make train`")
+        raise missing_extra("sklearn")
     return Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"

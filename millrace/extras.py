@@ -21,6 +21,15 @@ class MissingExtra(UsageError, ImportError):
     """Something was asked for that needs an optional dependency which is not installed."""
 
 
+def missing_extra(module: str) -> MissingExtra:
+    """The error for an optional dependency that is not installed: a key of `EXTRAS`."""
+    return MissingExtra(
+        f"{module} is not installed",
+        expected=f"the extra {EXTRAS[module]!r}",
+        do=f"pip install 'millrace[{EXTRAS[module]}]'",
+    )
+
+
 @contextmanager
 def extras_named() -> Iterator[None]:
     """Around what may import an optional dependency, or as a decorator: one that is missing is named.
@@ -34,8 +43,4 @@ def extras_named() -> Iterator[None]:
         module = (error.name or "").partition(".")[0]
         if module not in EXTRAS:
             raise
-        raise MissingExtra(
-            f"{module} is not installed",
-            expected=f"the extra {EXTRAS[module]!r}",
-            do=f"pip install 'millrace[{EXTRAS[module]}]'",
-        ) from error
+        raise missing_extra(module) from error

@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from millrace.extras import extras_named
+
 
 def door(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of the package whose `__init__` is this file.
@@ -32,6 +34,7 @@ def door(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], li
     def __getattr__(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(import_module(homes[name]), name)
+        with extras_named():
+            return getattr(import_module(homes[name]), name)
 
     return __getattr__, lambda: sorted(homes), sorted(homes)

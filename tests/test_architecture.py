@@ -40,9 +40,9 @@ FOUNDATION = {
 }  # fmt: skip
 ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
-    "lazy": set(),
     "errors": set(),
     "extras": {"errors"},
+    "lazy": {"errors", "extras"},
     "user_cache": set(),
     "version": set(),
     "values": {"errors"},

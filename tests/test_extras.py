@@ -1,10 +1,12 @@
 """Optional dependencies are named by the extra that brings them."""
 
+import os
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from millrace.extras import EXTRAS, MissingExtra, extras_named
@@ -50,3 +52,56 @@ def test_the_command_line_says_which_to_install(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "millrace[pictures]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+WITHOUT = """
+import sys
+for name in ("sklearn", "PIL", "matplotlib", "ray"):
+    sys.modules[name] = None
+import numpy as np, millrace
+from millrace.extras import MissingExtra
+"""
+
+
+def alone(code: str, folder: Path) -> str:
+    """What a program prints where no extra is installed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", WITHOUT + code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("call", "extra"),
+    [
+        ("millrace.stream('digits')", "digits"),
+        ("millrace.train('own.yaml', runtime='ray', batch=8, out='ray')", "ray"),
+        ("millrace.network('run').predict(['picture.png'])", "pictures"),
+    ],
+)
+def test_the_library_names_what_a_call_needs(tmp_path: Path, call: str, extra: str) -> None:
+    own(tmp_path)
+    trained = "millrace.train('own.yaml', epochs=1, batch=8, out='run')\n"
+    code = f"{trained}try: {call}\nexcept MissingExtra as error: print(error.do)"
+    assert alone(code, tmp_path) == f"pip install 'millrace[{extra}]'\n"
+
+
+def own(folder: Path) -> None:
+    images, labels = np.arange(40 * 64, dtype=np.uint8).reshape(40, 8, 8), np.arange(40, dtype=np.uint8) % 4
+    np.savez(
+        folder / "own.npz", train_images=images, train_labels=labels, test_images=images[:20], test_labels=labels[:20]
+    )
+    text = "name: own\ntitle: own\nformat: npz\nclasses: [a, b, c, d]\nfiles: [{name: own.npz}]\n"
+    (folder / "own.yaml").write_text(text)
+    (folder / "picture.png").write_bytes(b"")
+
+
+def test_a_run_is_finished_also_where_no_report_can_be_drawn(tmp_path: Path) -> None:
+    own(tmp_path)
+    notices = "notices = []\n"
+    notices += "run = millrace.train('own.yaml', epochs=1, batch=8, out='run', observer=notices.append)\n"
+    said = alone(notices + "print(run.finished, [n.text for n in notices if hasattr(n, 'text')])", tmp_path)
+    assert said.startswith("True")
+    assert "millrace[pictures]" in said
+    assert not (tmp_path / "run" / "report.html").exists()

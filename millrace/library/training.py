@@ -14,6 +14,7 @@ from typing import Any
 
 from millrace.datasets import Progress
 from millrace.errors import UsageError
+from millrace.extras import MissingExtra, extras_named
 from millrace.library import finding, resolving
 from millrace.library.interrupts import checkpoint_first
 from millrace.library.run import Run
@@ -152,13 +153,24 @@ def _carry_out(settings: Settings, take: Callable[[], RunFolder], watched: Watch
                 warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*encountered in matmul")
                 done = begin(folder, watched.observer, watched.stop, checkpoint)
                 if not done.stopped:
-                    _picture(setup, folder)
+                    _picture(setup, folder, watched.observer)
         finally:
             folder.release()
     return Run(folder)
 
 
-def _picture(setup: Setup, folder: RunFolder) -> None:
+def _picture(setup: Setup, folder: RunFolder, observer: Observer) -> None:
+    """The report, or a notice of what it needs: a run that is finished does not fail for want of a picture."""
+    try:
+        with extras_named():
+            _report(setup, folder)
+    except MissingExtra as error:
+        observer(
+            Notice(f"no report was written: {error.what}; {error.do}, then `millrace report {short(folder.location)}`")
+        )
+
+
+def _report(setup: Setup, folder: RunFolder) -> None:
     """The report; before it the decision regions, where the data lies in the plane."""
     from millrace.library.reporting import write_report  # pictures take their time to import
 
@@ -174,9 +186,8 @@ def _picture(setup: Setup, folder: RunFolder) -> None:
 def _runtime(settings: Settings, watched: Watched) -> Iterator[tuple[Setup, Train]]:
     """The parts of the run and what trains it: threads of this process, or actors of a Ray connected meanwhile."""
     if settings.place.runtime == "ray":
-        from millrace.workers.ray_runtime.session import (
-            session,  # Ray takes half a second to import: only where it is asked for
-        )
+        with extras_named():  # Ray takes half a second to import: only where it is asked for
+            from millrace.workers.ray_runtime.session import session
 
         with session(settings.job, settings.place, lambda text: watched.observer(Notice(text))) as ray:
             yield ray.setup, ray.train
