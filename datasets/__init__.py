@@ -26,7 +26,12 @@ if TYPE_CHECKING:
         FileSpec as FileSpec,
         MemberSpec as MemberSpec,
     )
-    from millrace.datasets.splits import Split as Split, balanced as balanced, split as split
+    from millrace.datasets.splits import (
+        Split as Split,
+        balanced as balanced,
+        rows_to_test as rows_to_test,
+        split as split,
+    )
     from millrace.datasets.table import Dataset as Dataset, images as images, in_memory as in_memory, labels as labels
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -9,6 +9,8 @@ from millrace.counters import Purpose, check_seed, permutation
 from millrace.errors import UsageError
 
 I64Array = npt.NDArray[np.int64]
+TEST_SHARE = 0.2  # of each class, where nothing is said
+CONSTANT_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,25 @@ def _ranks_and_sizes(labels: npt.NDArray[np.generic]) -> tuple[I64Array, I64Arra
     rank[grouped] = np.arange(len(labels)) - starts
     size[grouped] = ends - starts
     return rank, size
+
+
+def rows_to_test(labels: npt.ArrayLike, share: float | None = None) -> I64Array:
+    """The rows, int64, ascending, that a dataset without a test split sets apart as one; all others train.
+
+    share: of each class, from 0 (none) to below 1; None: TEST_SHARE. Of a class of m rows m·share are taken, rounded
+    (halves up), but at least one and never all: so none of a class of one row. They are drawn with the constant key
+    (seed 0, Purpose.TEST), so the same rows for every seed of a run. UsageError for a share out of range.
+    """
+    share = TEST_SHARE if share is None else share
+    if not 0 <= share < 1:
+        raise UsageError("the test share is out of range", expected="at least 0 and below 1", got=share)
+    values = np.asarray(labels)
+    if share == 0 or not len(values):
+        return np.empty(0, np.int64)
+    order = permutation(len(values), seed=CONSTANT_SEED, purpose=Purpose.TEST)
+    rank, size = _ranks_and_sizes(values[order])
+    wanted = np.minimum(np.maximum(np.floor(size * share + 0.5), 1), size - 1)
+    return np.sort(order[rank < wanted]).astype(np.int64)
 
 
 def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int = 0, seed: int = 0) -> Split:

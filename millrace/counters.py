@@ -39,6 +39,8 @@ class Purpose(IntEnum):
     ERASE = 11
     POINTS = 12
     MIXUP = 13
+    TEST = 14
+    SAMPLING = 15
 
 
 def check_seed(seed: int) -> int:

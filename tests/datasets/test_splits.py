@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.counters import Purpose, permutation
-from millrace.datasets.splits import balanced, split
+from millrace.datasets.splits import balanced, rows_to_test, split
 from millrace.errors import UsageError
 
 LABELS = (np.arange(1000) % 7).astype(np.uint8)
@@ -129,3 +129,29 @@ def test_impossible_seeds_and_counts_are_refused() -> None:
         split(LABELS, seed=-1)
     with pytest.raises(UsageError, match="cannot take so many"):
         take(LABELS, 1001)
+
+
+@pytest.mark.parametrize(("share", "taken"), [(None, [1, 2, 20, 0]), (0.25, [1, 3, 25, 0]), (0.99, [2, 9, 99, 0])])
+def test_a_share_of_each_class_is_set_apart_but_never_all(share: float | None, taken: list[int]) -> None:
+    labels = np.array([0] * 3 + [1] * 10 + [2] * 100 + [3], np.uint8)
+    rows = rows_to_test(labels, share)
+    assert counts(labels, rows) == taken
+    assert rows.dtype == np.int64
+    assert np.all(np.diff(rows) > 0)
+
+
+def test_rows_to_test_are_known_answers_that_know_no_seed() -> None:
+    # Changes only with the keyed bijection, and so with every table that has no test split of its own.
+    labels = np.arange(30, dtype=np.uint16) % 3
+    assert rows_to_test(labels).tolist() == [0, 1, 5, 13, 24, 29]
+    order = permutation(30, seed=0, purpose=Purpose.TEST).tolist()
+    firsts = [[row for row in order if row % 3 == label][:5] for label in range(3)]
+    assert rows_to_test(labels, 0.5).tolist() == sorted(row for rows in firsts for row in rows)
+
+
+def test_no_share_is_no_test_split() -> None:
+    assert rows_to_test(LABELS, 0).tolist() == []
+    assert rows_to_test([], 0.2).tolist() == []
+    for share in (-0.1, 1, float("nan")):
+        with pytest.raises(UsageError, match="test share is out of range"):
+            rows_to_test(LABELS, share)
