@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 import numbers
+import operator
 import reprlib
 import types
 import typing
@@ -11,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from millrace.errors import OptionError, unknown_name
+from millrace.errors import OptionError, UsageError, unknown_name
 
 
 def hints(kind: Any) -> Mapping[str, Any]:
@@ -73,6 +74,18 @@ def _first(choices: tuple[Any, ...], read: Callable[[Any], Any]) -> Any:
         with contextlib.suppress(ValueError, OptionError):
             return read(kind)
     return read(kinds[-1])
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """The value as an int, if it is a whole number from `least` to `most`; else a UsageError."""
+    expected = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        raise UsageError(f"{name} is out of range", expected=expected, got=repr(value))
+    return number
 
 
 def describe(kind: Any) -> str:

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
         parameters_of as parameters_of,
         samples_of as samples_of,
     )
-    from millrace.pipeline.draw import PARAMETER_NAMES as PARAMETER_NAMES
-    from millrace.pipeline.floats import F32Array as F32Array, channels_last as channels_last, normalised as normalised
+    from millrace.pipeline.floats import normalised as normalised
     from millrace.pipeline.order import Order as Order
     from millrace.pipeline.policy import (
         PRESETS as PRESETS,
@@ -23,9 +22,16 @@ if TYPE_CHECKING:
         from_mapping as from_mapping,
         preset as preset,
     )
+    from millrace.pipeline.plain_floats import channels_last as channels_last, plain_normalised as plain_normalised
     from millrace.pipeline.readahead import ReadAhead as ReadAhead
+    from millrace.pipeline.sizes import Sizes as Sizes
     from millrace.pipeline.statistics import pixel_statistics as pixel_statistics
-    from millrace.pipeline.stream import Stream as Stream, Visited as Visited, augmented as augmented
-    from millrace.pipeline.warp import U8Array as U8Array
+    from millrace.pipeline.stream import Stream as Stream, augmented as augmented
+    from millrace.pipeline.visited import (
+        PARAMETER_NAMES as PARAMETER_NAMES,
+        F32Array as F32Array,
+        U8Array as U8Array,
+        Visited as Visited,
+    )
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from millrace.formats.tables import image_array, image_type
-from millrace.pipeline.draw import PARAMETER_NAMES
-from millrace.pipeline.warp import U8Array
+from millrace.pipeline.visited import PARAMETER_NAMES, U8Array
 
 METADATA = b"millrace"  # the schema metadata key that holds JSON
 
@@ -70,7 +69,7 @@ def samples_of(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
 
 
 def parameters_of(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
-    """The drawn parameters as float32 (n, 7), columns in the order of `pipeline.draw.PARAMETER_NAMES`."""
+    """The drawn parameters as float32 (n, 7), columns in the order of `pipeline.visited.PARAMETER_NAMES`."""
     columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in PARAMETER_NAMES]
     return np.stack(columns, axis=1).astype(np.float32)
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from millrace.compiled import F32, I64, U8, U32, In, In2, Out, device, kernel
 from millrace.errors import UsageError
 from millrace.pipeline.elastic import F32Array, spline
-from millrace.pipeline.warp import VECTOR, U, U8Array, _blend, _frame, _gather, _pack, check_images, check_rows
+from millrace.pipeline.visited import U8Array
+from millrace.pipeline.warp import VECTOR, U, _blend, _frame, _gather, _pack, check_images, check_rows
 
 
 @device

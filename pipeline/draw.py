@@ -14,12 +14,10 @@ from millrace.compiled import F32, F64, I64, U32, In, In2, Out2, kernel
 from millrace.counters import Purpose, check_seed, lane, philox
 from millrace.elementary import cos, sin
 from millrace.pipeline.policy import Policy
+from millrace.pipeline.visited import PARAMETER_NAMES, F32Array
 
-F32Array = npt.NDArray[np.float32]
-
-# The columns of a parameter row. Words of the counter blocks: block 0 gives dx, dy, angle, scale_x; block 1 gives
-# scale_y, shear, flip and one word to spare. Append only.
-PARAMETER_NAMES = ("dx", "dy", "angle", "scale_x", "scale_y", "shear", "flip")
+# The columns of a parameter row are PARAMETER_NAMES. Words of the counter blocks: block 0 gives dx, dy, angle, scale_x;
+# block 1 gives scale_y, shear, flip and one word to spare. Append only.
 RADIANS_PER_DEGREE = 0.017453292519943295
 
 

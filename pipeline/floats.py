@@ -1,12 +1,9 @@
 """From uint8 pixels to the float32 numbers that a network takes: each channel shifted and scaled, in either layout."""
 
 import numpy as np
-import numpy.typing as npt
 
 from millrace.compiled import F32, U8, In, In3, Out3, kernel
-from millrace.pipeline.warp import U8Array
-
-F32Array = npt.NDArray[np.float32]
+from millrace.pipeline.visited import F32Array, U8Array
 
 
 @kernel
@@ -27,14 +24,10 @@ def _interleaved(images: In3[U8], shift: In[F32], factor: In[F32], out: Out3[F32
                 out[image, pixel, channel] = (np.float32(images[image, channel, pixel]) - low) * by
 
 
-def channels_last(images: U8Array) -> U8Array:
-    """Images uint8 (n, C, H, W) as (n, H, W, C), in memory of their own unless C is 1."""
-    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
-
-
 def normalised(images: U8Array, shift: F32Array, factor: F32Array, *, interleaved: bool = False) -> F32Array:
     """(x − shift) · factor for every channel, in float32, two rounded operations: bit for bit what
-    `model.inputs.Inputs` gives a network where shift is 255·mean and factor 1/(255·std).
+    `model.inputs.Inputs` gives a network where shift is 255·mean and factor 1/(255·std). `pipeline.plain_floats` is the
+    twin in NumPy.
 
     images: uint8 (n, C, H, W), C-contiguous. shift, factor: float32 (C,). Returns float32 (n, C, H, W), or
     (n, H, W, C) where `interleaved`.

@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from millrace.counters import Purpose, permute
 from millrace.errors import UsageError
+from millrace.pipeline.sizes import Sizes
 
 
 def slot_size(batch: int, chosen: int | None = None) -> int:
@@ -16,7 +17,7 @@ def slot_size(batch: int, chosen: int | None = None) -> int:
     return chosen
 
 
-class Order:
+class Order(Sizes):
     """Steps, slots and the samples in them. `samples` is their number n; a batch never spans two epochs.
 
     Epoch e visits the positions 0 … n−1 in the order that the keyed bijection (seed, e) gives them, or as they stand
@@ -42,18 +43,8 @@ class Order:
                 got=batch,
                 do=f"choose a batch of {samples} or less",
             )
-        self.samples, self.batch, self.seed, self.shuffle = samples, batch, seed, shuffle
-        self.slot = slot_size(batch, slot)
-        self.steps_per_epoch = samples // batch if drop_last else -(-samples // batch)
-
-    def epoch(self, step: int) -> int:
-        """The epoch that a step belongs to."""
-        return step // self.steps_per_epoch
-
-    def size(self, step: int) -> int:
-        """The number of samples of a step: the batch, or what is left for the last step of an epoch."""
-        begin = step % self.steps_per_epoch * self.batch
-        return min(self.batch, self.samples - begin)
+        super().__init__(samples, batch=batch, drop_last=drop_last)
+        self.seed, self.shuffle, self.slot = seed, shuffle, slot_size(batch, slot)
 
     @property
     def most_slots(self) -> int:
@@ -72,15 +63,9 @@ class Order:
                 expected=f"0 to {self.slots(max(step, 0)) - 1}",
                 got=f"step {step}, slot {slot}",
             )
-        begin = step % self.steps_per_epoch * self.batch
+        begin = self.begin(step)
         first = begin + slot * self.slot
         return first, min(first + self.slot, begin + self.size(step))
-
-    def share(self, step: int, rank: int, world: int) -> tuple[int, int]:
-        """The positions [begin, end) within the epoch that one of `world` ranks has of a step: consecutive, none
-        twice, together the step; their numbers differ by at most one, and may be 0."""
-        begin, size = step % self.steps_per_epoch * self.batch, self.size(step)
-        return begin + size * rank // world, begin + size * (rank + 1) // world
 
     def places(self, step: int, slot: int) -> npt.NDArray[np.int64]:
         """Where the slot's samples lie among the n training samples: int64, shape (rows,), values in [0, n)."""

@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.pipeline.elastic import F32Array, spline
-from millrace.pipeline.warp import U8Array, check_images
+from millrace.pipeline.visited import U8Array
+from millrace.pipeline.warp import check_images
 
 
 def warp(images: U8Array, rows: npt.NDArray[np.int64], matrices: npt.NDArray[np.float32]) -> U8Array:

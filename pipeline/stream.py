@@ -2,7 +2,6 @@
 
 import json
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,17 +16,8 @@ from millrace.pipeline.elastic import controls
 from millrace.pipeline.erase import boxes, erase
 from millrace.pipeline.order import Order
 from millrace.pipeline.policy import Policy
-from millrace.pipeline.warp import U8Array, check_images, check_rows, warp
-
-
-class Visited(NamedTuple):
-    """Consecutive samples of an epoch: ids int64 (n,), labels uint8 (n,), pixels uint8 (n, C, H, W), drawn parameters
-    float32 (n, 7)."""
-
-    samples: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.uint8]
-    pixels: U8Array
-    parameters: npt.NDArray[np.float32]
+from millrace.pipeline.visited import U8Array, Visited
+from millrace.pipeline.warp import check_images, check_rows, warp
 
 
 class Stream:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from millrace.compiled import F32, I64, U8, U32, U64, In, In2, Out, device, kernel
 from millrace.errors import UsageError
+from millrace.pipeline.visited import U8Array
 
-U8Array = npt.NDArray[np.uint8]
 U = np.uint64
 VECTOR = 16  # float32 numbers in the widest registers
 

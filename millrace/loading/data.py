@@ -1,6 +1,5 @@
 """What may be streamed: the name of a dataset, a path, a pair of arrays or a dataset that is open."""
 
-import operator
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,18 +15,6 @@ from millrace.values import from_text
 
 ARRAYS = "arrays"  # the name of a dataset that was given as arrays
 AUTO = "auto"
-
-
-def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """The value as an int, if it is a whole number from `least` to `most`; else a UsageError."""
-    expected = f"a whole number of at least {least}" if most is None else f"a whole number from {least} to {most}"
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or number < least or (most is not None and number > most):
-        raise UsageError(f"{name} is out of range", expected=expected, got=repr(value))
-    return number
 
 
 def opened(data: Any, split: str, *, mirror: str | None, offline: bool | None, cache: str | Path | None) -> Dataset:

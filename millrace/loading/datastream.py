@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from millrace.errors import UsageError
 from millrace.extras import extras_named
-from millrace.loading.data import whole
 from millrace.loading.delivery import LAYOUTS, NORMALIZATIONS, Delivery, columns_of, dtype_name, one_of, scaling
 from millrace.loading.loader import Loader
-from millrace.loading.source import StreamSource
+from millrace.loading.shares import BatchSource, Reading, Shares
 from millrace.loading.state import state_of, step_of
-from millrace.pipeline import Visited, arrow_bytes
+from millrace.pipeline import arrow_bytes
+from millrace.values import whole
 
 if TYPE_CHECKING:
     from millrace.loading.tensors import TorchLoader
@@ -29,7 +29,8 @@ Made = TypeVar("Made")
 
 
 class DataStream:
-    """The addressable sequence of a dataset's augmented batches: made by `millrace.stream`.
+    """The addressable sequence of a dataset's augmented batches: made by `millrace.stream` and
+    `millrace.connect`.
 
     `len(stream)` is the number of steps of an epoch; `stream[step]` the batch of any step from 0 on, without a
     history; iterating gives the record batches of one epoch. `step` is the one after the batch handed out last, or
@@ -37,7 +38,7 @@ class DataStream:
     """
 
     def __init__(
-        self, source: StreamSource, *, threads: int, read_ahead: int, step: int = 0, rank: int = 0, world: int = 1
+        self, source: BatchSource, *, threads: int, read_ahead: int, step: int = 0, rank: int = 0, world: int = 1
     ) -> None:
         self._source, self.threads, self.read_ahead = source, threads, read_ahead
         self.step, self.placed, self.rank, self.world, self._closed = step, True, rank, world, False
@@ -45,38 +46,38 @@ class DataStream:
         self._workers: WorkerPasses | None = None  # of the newest torch loader, also when that is gone
 
     def __len__(self) -> int:
-        return self._source.stream.order.steps_per_epoch
+        return self._source.sizes.steps_per_epoch
 
     def __getitem__(self, step: int) -> pa.RecordBatch:
         """The step as one record batch: `image` (fixed_shape_tensor uint8, C×H×W), `label` (uint8), `sample` (int64)
         and the drawn parameters (`dx`, `dy` in pixels, `angle` in degrees, `scale_x`, `scale_y`, `shear`, `flip`).
         Of a shard: this rank's rows. UsageError below 0."""
         self.check_open()
-        return self._record(self._checked(step))
+        return self._record(self._checked(step), self._source)
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         return iter(self.arrow())
 
     def __repr__(self) -> str:
-        shown = f"{self._source.dataset.spec.name!r}, {self._source.choice.split}, {len(self)} steps an epoch"
+        shown = f"{self._source.name!r}, {self._source.split}, {len(self)} steps an epoch"
         shard = f", rank {self.rank} of {self.world}" if self.world > 1 else ""
         return f"<millrace stream {shown}{shard}, at step {self.step}>"
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes; a label is an index into them."""
-        return self._source.dataset.classes
+        return self._source.classes
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of every image."""
-        return self._source.dataset.shape
+        return self._source.shape
 
     @property
     def samples(self) -> int:
         """The number of samples of an epoch, of all ranks together."""
-        order = self._source.stream.order
-        return min(order.samples, order.steps_per_epoch * order.batch)
+        sizes = self._source.sizes
+        return min(sizes.samples, sizes.steps_per_epoch * sizes.batch)
 
     @property
     def mean(self) -> tuple[float, ...]:
@@ -181,6 +182,10 @@ class DataStream:
         for loader in list(self._loaders):
             loader.close()
 
+    def reading(self, steps: range) -> Reading:
+        """What a pass over these steps takes its rows from."""
+        return self._source.reading(steps, self.rank, self.world, self.read_ahead)
+
     def check_open(self) -> None:
         """Raise a UsageError if the stream is closed."""
         if self._closed:
@@ -230,19 +235,15 @@ class DataStream:
             scales = scaling(normalize, mean, std, self.shape[0], lambda: self._source.statistics)
         return Delivery(names, one_of("layout", layout, LAYOUTS), scales, labels)
 
-    def _rows(self, step: int) -> Visited:
-        order = self._source.stream.order
-        return self._source.stream.rows(order.epoch(step), *order.share(step, self.rank, self.world))
+    def _record(self, step: int, rows: Shares) -> pa.RecordBatch:
+        return rows.record(step, self.rank, self.world)
 
-    def _record(self, step: int) -> pa.RecordBatch:
-        return self._source.stream.record(step, self._rows(step))
-
-    def _arrays(self, step: int, delivery: Delivery) -> tuple[npt.NDArray[Any], ...]:
-        return delivery.arrays(self._rows(step), self.world / self._source.stream.order.size(step))
+    def _arrays(self, step: int, rows: Shares, delivery: Delivery) -> tuple[npt.NDArray[Any], ...]:
+        return delivery.arrays(rows.rows(step, self.rank, self.world), self.world / self._source.sizes.size(step))
 
     def _size(self, epochs: int | None, row_bytes: int) -> dict[str, Any]:
         self.check_open()
-        rows = -(-self._source.choice.batch // self.world)
+        rows = -(-self._source.sizes.batch // self.world)
         checked = None if epochs is None else whole("epochs", epochs, 1, EPOCHS)
         first, self._workers = None if self._workers is None else self._workers.last, None
         if first is not None:

@@ -1,20 +1,22 @@
 """How rows are delivered: which columns, in which layout, as bytes or as normalised floats."""
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from millrace import pipeline
 from millrace.errors import UsageError, unknown_name
-from millrace.pipeline import PARAMETER_NAMES, F32Array, U8Array, Visited, channels_last, normalised
+from millrace.loading.shares import Statistics
+from millrace.pipeline import PARAMETER_NAMES, F32Array, U8Array, Visited, channels_last, plain_normalised
 
 COLUMNS = ("image", "label", "sample", "weight", *PARAMETER_NAMES)
 LAYOUTS = ("NCHW", "NHWC")
 NORMALIZATIONS = ("standard", "unit", "none")
-_Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def one_of(kind: str, value: Any, known: Sequence[str]) -> str:
@@ -62,7 +64,7 @@ def scaling(normalize: str, mean: Any, std: Any, channels: int, statistics: Any)
     for each channel, in units of full brightness, in place of these.
     """
     if mean is None or std is None:
-        known: _Statistics = statistics() if normalize == "standard" else ((0.0,), (1.0,))
+        known: Statistics = statistics() if normalize == "standard" else ((0.0,), (1.0,))
         if normalize == "none" and std is None:
             known = known[0], (1 / 255,)
         mean, std = known[0] if mean is None else mean, known[1] if std is None else std
@@ -117,12 +119,18 @@ class Delivery:
     def _image(self, pixels: U8Array) -> npt.NDArray[Any]:
         if self.scaling is not None and not self.as_bytes:
             last = self.layout == "NHWC"
-            return normalised(pixels, self.scaling.shift, self.scaling.factor, interleaved=last)
+            return _normaliser()(pixels, self.scaling.shift, self.scaling.factor, interleaved=last)
         return _own(pixels if self.layout == "NCHW" else channels_last(pixels))
 
     def row_bytes(self, shape: tuple[int, int, int]) -> int:
         """The bytes of a delivered row, about: for the bound on reading ahead."""
         return math.prod(shape) * (1 if self.scaling is None or self.as_bytes else 5) + 64
+
+
+def _normaliser() -> Callable[..., F32Array]:
+    """The compiled kernel where this process compiles, as whoever makes batches does; else its twin, equal bit for bit:
+    who has them from a server needs no numba, and waits for no import of it."""
+    return pipeline.normalised if "millrace.compiled" in sys.modules else plain_normalised
 
 
 def _own(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from millrace.errors import UsageError
+from millrace.loading.shares import Reading, Shares
 from millrace.pipeline import ReadAhead
 
 Batch = TypeVar("Batch")
@@ -30,6 +31,7 @@ class Steps(Protocol):
     def __len__(self) -> int: ...
     def state(self) -> dict[str, Any]: ...
     def step_of(self, state: Any) -> int: ...
+    def reading(self, steps: range) -> Reading: ...
     def check_open(self) -> None: ...
 
 
@@ -41,7 +43,9 @@ class Loader(Generic[Batch]):
     A batch stays valid for ever: its memory is its own. May be closed, also by `with`; then it cannot be used.
     """
 
-    def __init__(self, stream: Steps, make: Callable[[int], Any], *, epochs: int | None, batch_bytes: int) -> None:
+    def __init__(
+        self, stream: Steps, make: Callable[[int, Shares], Any], *, epochs: int | None, batch_bytes: int
+    ) -> None:
         self._stream, self._make, self._epochs, self._bytes = stream, make, epochs, batch_bytes
         self._step, self._placed, self._closed = stream.step, stream.placed, False
         self._loads = 0  # a pass that began before the last load_state_dict is not gone on with
@@ -113,14 +117,14 @@ class Loader(Generic[Batch]):
         self._step, self._placed = step + 1, False
         self._stream.step, self._stream.placed = self._step, False
 
-    def _reader(self, steps: range, threads: int) -> ReadAhead[Any] | None:
+    def _reader(self, steps: range, threads: int, rows: Shares) -> ReadAhead[Any] | None:
         """What reads these steps ahead; None where batches are made as they are asked for."""
         bound = self._stream.read_ahead
         if not (threads and bound and steps):
             return None
         make = self._make
         return ReadAhead(
-            lambda step, _: make(step),
+            lambda step, _: make(step, rows),
             ((step, 0) for step in steps),
             item_bytes=self._bytes,
             bound=min(bound, PER_THREAD * threads * self._bytes),
@@ -137,7 +141,8 @@ class Pass(Generic[Batch]):
         loader._passes.add(self)
         self._loader, self._steps, self._next, self._loads = loader, steps, 0, loader._loads
         self._process, self._closed, self._turn = os.getpid(), False, threading.Lock()
-        self._reader = loader._reader(steps, loader._stream.threads if threads is None else threads)
+        self._rows = loader._stream.reading(steps)
+        self._reader = loader._reader(steps, loader._stream.threads if threads is None else threads, self._rows)
 
     def __iter__(self) -> "Pass[Batch]":
         return self
@@ -163,7 +168,7 @@ class Pass(Generic[Batch]):
         step = self._steps[self._next]
         if self._reader is None or os.getpid() != self._process:
             # A forked child has no threads, and their lock in any state: it makes its batches itself.
-            batch = self._loader._make(step)
+            batch = self._loader._make(step, self._rows)
         else:
             batch, _ = self._reader.take(step, 0)
         done = self._loader._finish(batch)
@@ -178,10 +183,13 @@ class Pass(Generic[Batch]):
 
     def _end(self) -> None:
         reader, self._reader = self._reader, None
-        if reader is not None and os.getpid() == self._process:
-            reader.close()
+        if os.getpid() == self._process:
+            self._rows.close()
+            if reader is not None:
+                reader.close()
 
     def __del__(self) -> None:
-        reader = getattr(self, "_reader", None)
-        if reader is not None and os.getpid() == self._process:
-            reader.stop()
+        if hasattr(self, "_reader") and os.getpid() == self._process:
+            self._rows.close()
+            if self._reader is not None:
+                self._reader.stop()

@@ -7,11 +7,11 @@ from typing import Any
 from millrace.counters import check_seed
 from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS
-from millrace.loading.data import opened, whole
+from millrace.loading.data import opened
 from millrace.loading.datastream import DataStream
 from millrace.loading.delivery import one_of
 from millrace.loading.source import Choice, StreamSource
-from millrace.values import convert
+from millrace.values import convert, whole
 
 
 def stream(

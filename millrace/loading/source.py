@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from millrace.datasets import Dataset, images, labels, split
 from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS
 from millrace.loading.data import AUTO, policy_of
-from millrace.pipeline import Stream, pixel_statistics
+from millrace.loading.shares import Statistics
+from millrace.pipeline import Stream, Visited, pixel_statistics
 from millrace.pipeline.export import StoredStream
 
 
@@ -37,6 +39,23 @@ class StreamSource:
     def __init__(self, dataset: Dataset, choice: Choice) -> None:
         self.dataset, self.choice = dataset, choice
         self.stream = self._stored() if isinstance(dataset, ExportedDataset) else self._computed()
+        self.name, self.split, self.sizes = dataset.spec.name, choice.split, self.stream.order
+        self.classes, self.shape = dataset.classes, dataset.shape
+
+    def rows(self, step: int, rank: int = 0, world: int = 1) -> Visited:
+        """A rank's rows of a step, made here and now; in memory of their own, but for rows of an export."""
+        return self.stream.rows(self.sizes.epoch(step), *self.sizes.share(step, rank, world))
+
+    def record(self, step: int, rank: int = 0, world: int = 1) -> pa.RecordBatch:
+        """The same as a record batch."""
+        return self.stream.record(step, self.rows(step, rank, world))
+
+    def reading(self, *_: object) -> "StreamSource":
+        """The source itself: whoever reads ahead has it make batches ahead."""
+        return self
+
+    def close(self) -> None:
+        """Nothing is held for a pass."""
 
     @cached_property
     def identity(self) -> Mapping[str, object]:
@@ -55,7 +74,7 @@ class StreamSource:
         }
 
     @cached_property
-    def statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    def statistics(self) -> Statistics:
         """Mean and deviation of each channel over the rows that are trained on, whatever split is streamed, in units of
         full brightness. UsageError where these rows are not known."""
         if isinstance(self.dataset, ExportedDataset):

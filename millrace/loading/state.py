@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace.errors import UsageError
-from millrace.loading.data import whole
+from millrace.values import whole
 
 VERSION = 1
 

@@ -7,7 +7,8 @@ from millrace.datasets import images, labels
 from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
 from millrace.pipeline.policy import from_mapping
-from millrace.pipeline.stream import Stream, Visited
+from millrace.pipeline.stream import Stream
+from millrace.pipeline.visited import Visited
 
 
 class StoredStream(Stream):

@@ -143,7 +143,7 @@ def test_reading_ahead_is_bounded_in_bytes() -> None:
     stream = small(count=370, read_ahead=3 * 8 * 700 / (1 << 20), threads=2)
     loader = stream.numpy(epochs=4)
     make = loader._make
-    loader._make = lambda step: (made.append(step), make(step))[1]  # type: ignore[func-returns-value]
+    loader._make = lambda step, rows: (made.append(step), make(step, rows))[1]  # type: ignore[func-returns-value]
     running = iter(loader)
     next(running)
     time.sleep(0.3)
@@ -153,7 +153,7 @@ def test_reading_ahead_is_bounded_in_bytes() -> None:
 def test_an_error_in_a_thread_reaches_the_loop() -> None:
     loader = small().numpy()
 
-    def fail(step: int) -> tuple[np.ndarray, ...]:
+    def fail(step: int, _: object) -> tuple[np.ndarray, ...]:
         raise OSError(f"step {step}")
 
     loader._make = fail

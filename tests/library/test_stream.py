@@ -214,11 +214,11 @@ def test_where_data_comes_from_may_stand_in_the_environment(monkeypatch: pytest.
 def test_no_mirror_is_spelled_in_the_environment_as_for_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
 
-    own = small()._source.dataset
+    own = small()._source.dataset  # type: ignore[attr-defined]
 
     def load(spec: object, *, mirror: str | None, **_: object) -> datasets.Dataset:
         asked.append(mirror)
-        return own
+        return own  # type: ignore[no-any-return]
 
     monkeypatch.setattr("millrace.loading.data.load", load)
     for word in ("none", "", "file:///there"):

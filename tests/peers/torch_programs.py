@@ -19,7 +19,7 @@ from millrace.errors import UsageError
 from millrace.loading import DataStream
 from millrace.loading.delivery import Scaling
 from millrace.loading.tensors import normalised
-from millrace.pipeline import floats, samples_of
+from millrace.pipeline import channels_last, floats, samples_of
 
 COLUMNS = ("image", "label", "sample", "weight", "angle")
 
@@ -77,7 +77,7 @@ def device(folder: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (16, 3, 6, 7), np.uint8)
     scaling = Scaling.of((0.13, 0.5, 0.25), (0.31, 0.1, 1.0))
     for layout in ("NCHW", "NHWC"):
-        pixels = images if layout == "NCHW" else floats.channels_last(images)
+        pixels = images if layout == "NCHW" else channels_last(images)
         expected = floats.normalised(images, scaling.shift, scaling.factor, interleaved=layout == "NHWC")
         assert np.array_equal(normalised(torch.from_numpy(pixels), scaling, layout).numpy(), expected)
     meta = small().torch(device="meta", dtype="float16")

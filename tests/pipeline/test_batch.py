@@ -9,8 +9,9 @@ import pytest
 from millrace.formats.tables import image_array
 from millrace.pipeline import Policy, images_of, labels_of, metadata_of, parameters_of, samples_of
 from millrace.pipeline.batch import METADATA, arrow_bytes, assemble, schema
-from millrace.pipeline.draw import PARAMETER_NAMES, Draws, compose, draw
-from millrace.pipeline.warp import U8Array, warp
+from millrace.pipeline.draw import Draws, compose, draw
+from millrace.pipeline.visited import PARAMETER_NAMES, U8Array
+from millrace.pipeline.warp import warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 IDS = np.array([7, 0, 3, 9, 1], np.int64)

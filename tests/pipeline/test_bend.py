@@ -17,7 +17,8 @@ from millrace.pipeline.bend import bend
 from millrace.pipeline.draw import draw
 from millrace.pipeline.elastic import F32Array, controls, spline
 from millrace.pipeline.stream import augmented
-from millrace.pipeline.warp import U8Array, warp
+from millrace.pipeline.visited import U8Array
+from millrace.pipeline.warp import warp
 
 WILD = Policy("wild", translate=0.2, rotate=180, scale=(0.5, 2.0), shear=0.5, flip=0.4)
 

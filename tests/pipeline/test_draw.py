@@ -13,7 +13,8 @@ from millrace import elementary
 from millrace.counters import Purpose, lane, words
 from millrace.errors import UsageError
 from millrace.pipeline import PRESETS, Policy
-from millrace.pipeline.draw import PARAMETER_NAMES, Draws, compose, draw
+from millrace.pipeline.draw import Draws, compose, draw
+from millrace.pipeline.visited import PARAMETER_NAMES
 from millrace.pipeline.warp import warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)

@@ -25,7 +25,7 @@ from millrace.pipeline import (
 )
 from millrace.pipeline.draw import compose, draw
 from millrace.pipeline.reference import warp
-from millrace.pipeline.warp import U8Array
+from millrace.pipeline.visited import U8Array
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 

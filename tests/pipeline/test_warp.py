@@ -12,7 +12,8 @@ from scipy import ndimage
 from millrace.errors import UsageError
 from millrace.pipeline import Policy, reference
 from millrace.pipeline.draw import draw
-from millrace.pipeline.warp import LARGEST_SIDE, U8Array, warp
+from millrace.pipeline.visited import U8Array
+from millrace.pipeline.warp import LARGEST_SIDE, warp
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 IDENTITY = np.array([1, 0, 0, 0, 1, 0], np.float32)

@@ -10,9 +10,10 @@ from millrace.datasets import Dataset, images
 from millrace.datasets.exported import Reader
 from millrace.errors import IntegrityError, UsageError
 from millrace.formats.rows import PARAMETERS
-from millrace.pipeline.draw import PARAMETER_NAMES, compose
+from millrace.pipeline.draw import compose
 from millrace.pipeline.export import explain_row
 from millrace.pipeline.reference import warp_one
+from millrace.pipeline.visited import PARAMETER_NAMES
 from millrace.storage.folder import Folder
 from tests.pipeline.export.small import shapes
 
