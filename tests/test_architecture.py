@@ -28,6 +28,7 @@ PACKAGES = (
     "pipeline",
     "reports",
     "runs",
+    "service",
     "settings",
     "storage",
     "workers",
@@ -38,7 +39,7 @@ FOUNDATION = {
     "lazy", "errors", "extras", "user_cache", "values", "fields", "yaml_text", "version", "compiled", "elementary",
     "counters",
 }  # fmt: skip
-ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "model", "runs", "workers", "reports"}
+ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "service", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "extras": {"errors"},
@@ -57,6 +58,7 @@ BELOW: dict[str, set[str]] = {
     "model": FOUNDATION | {"storage"},
     "pipeline": FOUNDATION | {"storage", "formats", "datasets"},
     "loading": FOUNDATION | {"storage", "formats", "datasets", "pipeline"},
+    "service": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "loading"},
     "runs": FOUNDATION | {"storage", "model"},
     "reports": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},
     "workers": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},

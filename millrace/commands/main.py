@@ -32,6 +32,7 @@ COMMANDS = (
     HelpRow("data", "datasets", "list the datasets: what they are, which are in the cache"),
     HelpRow("data", "fetch", "download, verify and decode datasets"),
     HelpRow("data", "preview", "draw samples beside their augmentations, as one PNG"),
+    HelpRow("data", "serve", "offer augmented batches to any client, over Arrow Flight"),
     HelpRow("training", "train", "train a network on augmented images"),
     HelpRow("training", "resume", "go on with a run that was stopped"),
     HelpRow("training", "evaluate", "test accuracy, error per class, confusion matrix"),

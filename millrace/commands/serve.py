@@ -1,0 +1,100 @@
+"""`millrace serve`: augmented batches for any client, by ticket, over Arrow Flight."""
+
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millrace.commands.downloads import Downloads
+from millrace.commands.screen import Screen
+from millrace.commands.stopping import Stopping
+from millrace.library.serving import KEYS, offer_of, say_where
+from millrace.reports.words import counted, in_words
+from millrace.service.budget import Limits
+from millrace.service.offer import Offer
+from millrace.service.place import ServePlace, tls_from, token_from
+from millrace.service.service import Service
+from millrace.settings import flags, layers
+
+TICK = 0.5  # seconds between two looks at the figures
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Offer a dataset's augmented batches to any client in any language: the bits of `millrace.stream` with the same
+    arguments, by ticket, over Arrow Flight. docs/service.md has the protocol.
+
+    Only this machine is served unless --host says otherwise, and then a token and TLS are needed."""
+
+    dataset: str = flags.positional("DATASET", "name of a dataset, YAML file of your own, or an export", required=True)
+    batch: int = flags.option(128, "N", "samples of a step", least=1)
+    split: str = flags.option("train", "NAME", "train, validation or test")
+    epochs: int = flags.option(0, "K", "epochs that are served; 0: without end", least=0)
+    drop_last: bool = flags.switch("leave out the last step of an epoch where it would be shorter")
+    host: str = flags.option("127.0.0.1", "HOST", "address to listen at")
+    port: int = flags.option(8815, "P", "port to listen at; 0: any that is free", least=0, most=65535)
+    unix: str | None = flags.option(None, "PATH", "listen at a Unix socket instead")
+    token_file: str | None = flags.option(None, "FILE", "file of the token that clients send; or MILLRACE_TOKEN")
+    tls_cert: str | None = flags.option(None, "FILE", "certificate, PEM")
+    tls_key: str | None = flags.option(None, "FILE", "its key, PEM, without a password")
+    endpoint: tuple[str, ...] = flags.option((), "URL …", "addresses of all servers of this stream, for clients")
+    ready_file: str | None = flags.option(None, "FILE", "file that gets the address once the server answers")
+    threads: int = flags.option(0, "N", "threads that make batches; 0: one for each core", least=0, most=1024)
+    client_memory: int = flags.option(64, "MIB", "bytes in flight for one client, in MiB", least=1, most=1 << 20)
+    memory: int = flags.option(512, "MIB", "bytes in flight for all clients together, in MiB", least=1, most=1 << 20)
+    stall: float = flags.option(60.0, "SECONDS", "a client that has not read for so long is cut")
+    drain: float = flags.option(10.0, "SECONDS", "patience with clients when the server ends", least=0)
+    json: bool = flags.as_json()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Serve until a signal: exit code 0 after SIGTERM, when the calls that ran have ended, 130 after Ctrl-C."""
+    options, given = flags.parse("serve", ServeOptions, arguments, KEYS)
+    screen = Screen(as_json=options.json)
+    place = _place(options)
+    limits = Limits(options.client_memory << 20, options.memory << 20, stall=options.stall)
+    settings = layers.resolve(None, {"dataset": options.dataset, **given})
+    with Downloads(screen) as progress:
+        offer = offer_of(
+            settings,
+            batch=options.batch,
+            split=options.split,
+            epochs=options.epochs or None,
+            drop_last=options.drop_last,
+            progress=progress,
+        )
+    with Stopping() as stopping, Service(offer, place, limits=limits, threads=options.threads or None) as service:
+        service.check()
+        _announce(screen, service)
+        if options.ready_file is not None:
+            say_where(options.ready_file, service.address)
+        while not stopping.event.wait(TICK):
+            pass
+        screen.say("draining")
+        service.close(options.drain)
+    return 0 if stopping.signal == signal.SIGTERM else stopping.code
+
+
+def _place(options: ServeOptions) -> ServePlace:
+    return ServePlace(
+        host=options.host,
+        port=options.port,
+        unix=options.unix,
+        token=token_from(options.token_file),
+        tls=tls_from(options.tls_cert, options.tls_key),
+        endpoints=options.endpoint,
+    )
+
+
+def _announce(screen: Screen, service: Service) -> None:
+    offer: Offer = service.offer
+    steps = f"{counted(offer.order.steps_per_epoch, 'step')} an epoch"
+    screen.facts(
+        (
+            "serving",
+            f"{offer.source.dataset.spec.name}, {offer.source.choice.split}: {offer.samples:,} samples, {steps}",
+        ),
+        ("augment", f"{in_words(offer.stream.policy)}; seed {offer.stream.seed}"),
+        ("stream", offer.digest),
+        ("at", service.address),
+    )
+    screen.record(ready=True, address=service.address, stream=offer.digest)

@@ -1,0 +1,86 @@
+"""The answer to one DoGet: record batches in the order of the steps, made ahead, within the bytes it was granted."""
+
+import threading
+import time
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from millrace.pipeline import ReadAhead
+from millrace.service.figures import Figures
+from millrace.service.guard import guarded
+from millrace.service.offer import Asked, Offer
+from millrace.service.ticket import DRAINING, Refused
+from millrace.service.workshop import Workshop
+
+AHEAD = 8  # batches that are made ahead of one that is written, where the bytes allow it
+
+
+class Answer:
+    """An iterator of (batch, metadata) for `pyarrow.flight.GeneratorStream`. `close` may be called at any time, by any
+    thread, and more than once. peer: who asked, as gRPC calls them. idle_since: when gRPC took the last batch and began
+    to write it (monotonic seconds); None while it waits for one here, or where it has all. Set `interrupted`, and the
+    next batch is a refusal."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        asked: Asked,
+        workshop: Workshop,
+        *,
+        peer: str,
+        bound: int,
+        figures: Figures,
+        closed: Callable[[], None],
+    ) -> None:
+        self._offer, self._asked, self._workshop, self._figures = offer, asked, workshop, figures
+        self._next, self._on_close, self._lock, self._closed = asked.begin, closed, threading.Lock(), False
+        self.peer, self.interrupted = peer, False
+        self.idle_since: float | None = time.monotonic()
+        self._reader: ReadAhead[pa.RecordBatch] | None = None
+        if asked.end - asked.begin > 1:
+            size = offer.bytes_of(asked)  # two more batches may be with gRPC
+            steps, ahead = range(asked.begin, asked.end), max(bound - 2 * size, size)
+            self._reader = workshop.open(self._record, steps, item_bytes=size, bound=ahead)
+
+    def __iter__(self) -> "Answer":
+        return self
+
+    @guarded
+    def __next__(self) -> tuple[pa.RecordBatch, bytes]:
+        """The next batch, and the step that it is of. Errors: as `refusal` tells them."""
+        step, began, since = self._next, time.monotonic(), self.idle_since
+        self.idle_since = None
+        if step >= self._asked.end:
+            self.close()
+            raise StopIteration
+        if self.interrupted:
+            raise Refused(DRAINING, f"this server ends; ask another one, or the next, for the steps from {step} on")
+        batch = self._record(step) if self._reader is None else self._reader.take(step, 0)[0]
+        if self._reader is not None:
+            self._workshop.wake()
+        self._next, now = step + 1, time.monotonic()
+        self._figures.handed(batch, now - began, 0.0 if since is None else began - since)
+        self.idle_since = now
+        return batch, b'{"step":%d}' % step
+
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return self._closed
+
+    def close(self) -> None:
+        """Give back what the answer holds."""
+        with self._lock:
+            done, self._closed = self._closed, True
+        if not done:
+            if self._reader is not None:
+                self._workshop.leave(self._reader)
+            self._on_close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_lock"):
+            self.close()
+
+    def _record(self, step: int) -> pa.RecordBatch:
+        return self._offer.record(step, self._asked)

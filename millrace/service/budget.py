@@ -1,0 +1,67 @@
+"""Bytes in flight: what a call may hold is granted when it begins, within limits for one client and for all."""
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+
+from millrace.errors import UsageError
+from millrace.service.ticket import BUSY, TOO_LARGE, Refused
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a server takes upon itself. Bytes of batches made and not sent, for one connection and for all; calls that
+    are answered at once, for one connection and for all; seconds after which a client that does not read is cut."""
+
+    client_bytes: int = 64 << 20
+    all_bytes: int = 512 << 20
+    client_calls: int = 16
+    all_calls: int = 512
+    stall: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.client_bytes <= self.all_bytes or not 1 <= self.client_calls <= self.all_calls:
+            raise UsageError(
+                "the limits of the service are out of range", expected="1 ≤ for one client ≤ for all", got=self
+            )
+        if not self.stall > 0:
+            raise UsageError("the deadline of a client is out of range", expected="above 0 s", got=self.stall)
+
+
+class Budget:
+    """Who holds how much. A call that would not fit is refused at once: a queue would hold a thread for each."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._lock = threading.Lock()
+        self._bytes: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+
+    def grant(self, client: str, least: int, wanted: int) -> int:
+        """The bytes that a call of a client may hold, `wanted` if they are there, `least` at any rate; to be given back
+        by `give_back`. Errors: Refused, with the code too-large or busy."""
+        limits = self.limits
+        if least > limits.client_bytes:
+            raise Refused(TOO_LARGE, f"one batch takes {least} bytes here, a client may hold {limits.client_bytes}")
+        with self._lock:
+            free = min(limits.client_bytes - self._bytes[client], limits.all_bytes - self._bytes.total())
+            if self._calls[client] >= limits.client_calls or self._calls.total() >= limits.all_calls or free < least:
+                raise Refused(BUSY, "as much as this server holds for its clients is in flight; ask again later")
+            granted = max(least, min(wanted, free))
+            self._bytes[client] += granted
+            self._calls[client] += 1
+        return granted
+
+    def give_back(self, client: str, granted: int) -> None:
+        """End a call that `grant` let in."""
+        with self._lock:
+            self._bytes[client] -= granted
+            self._calls[client] -= 1
+            if not self._calls[client]:
+                del self._bytes[client], self._calls[client]
+
+    @property
+    def held(self) -> tuple[int, int, int]:
+        """Clients, calls and bytes in flight."""
+        with self._lock:
+            return len(self._calls), self._calls.total(), self._bytes.total()

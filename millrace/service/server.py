@@ -1,0 +1,177 @@
+"""The Flight server: what each call of the protocol answers. It is computed from the ticket, nothing is kept."""
+
+import json
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import flight
+
+from millrace.pipeline import arrow_bytes
+from millrace.service.answer import AHEAD, Answer
+from millrace.service.budget import Budget, Limits
+from millrace.service.figures import Figures
+from millrace.service.guard import BearerCheck, guarded
+from millrace.service.offer import Offer
+from millrace.service.ticket import BAD_TICKET, DRAINING, OUT_OF_RANGE, RangeTicket, Refused, parse_ticket
+from millrace.service.workshop import Workshop
+
+ACTIONS = {
+    "describe": "what is served: identity, steps, shape, classes, as JSON",
+    "stats": "clients, requests, bytes and rate, as JSON",
+    "explain": "where a sample stands in an epoch and what is drawn for it; body: {'sample': S, 'epoch': E}",
+    "health": "'serving' or 'draining', as JSON",
+}
+
+
+class FlightService(flight.FlightServerBase):  # type: ignore[misc]
+    """Serves one offer at a location. It answers as soon as it is made. endpoints: addresses under which the same
+    stream is served, for clients that read from several. Errors: pa.ArrowException where the location cannot be had."""
+
+    def __init__(
+        self,
+        location: str,
+        offer: Offer,
+        *,
+        workshop: Workshop,
+        limits: Limits,
+        figures: Figures,
+        token: str | None = None,
+        tls: tuple[bytes, bytes] | None = None,
+        endpoints: Sequence[str] = (),
+    ) -> None:
+        self._offer, self._workshop, self._figures = offer, workshop, figures
+        self.budget, self.endpoints, self._draining = Budget(limits), tuple(endpoints), False
+        self._answers: weakref.WeakSet[Answer] = weakref.WeakSet()  # an answer ends with the call that iterates over it
+        self._lock = threading.Lock()
+        self._places = [flight.Location(endpoint) for endpoint in endpoints]
+        check = BearerCheck(token, lambda: figures.refused("unauthenticated"))
+        certificates = None if tls is None else [tls]
+        super().__init__(location, tls_certificates=certificates, middleware={"token": check})
+
+    def drain(self) -> None:
+        """Let in nothing new: what is asked from now on is refused with `draining`."""
+        self._draining = True
+
+    def interrupt(self) -> None:
+        """Have the answers that run end with `draining` at their next batch."""
+        for answer in self.answers:
+            answer.interrupted = True
+
+    @property
+    def answers(self) -> list[Answer]:
+        """Those that run."""
+        with self._lock:
+            return [answer for answer in self._answers if not answer.closed]
+
+    @guarded
+    def do_get(self, context: Any, ticket: Any) -> flight.FlightDataStream:
+        """The batches that a ticket names. Errors: as `refusal` tells them."""
+        try:
+            return self._answer(str(context.peer()), bytes(ticket.ticket))
+        except Refused as error:
+            self._figures.refused(error.code)
+            raise
+
+    @guarded
+    def get_flight_info(self, context: Any, descriptor: Any) -> flight.FlightInfo:
+        """Of the stream (path: its digest) or of a ticket (command)."""
+        if descriptor.descriptor_type == flight.DescriptorType.CMD:
+            return self._info(descriptor, bytes(descriptor.command))
+        self._known(descriptor)
+        return self._whole()
+
+    @guarded
+    def get_schema(self, context: Any, descriptor: Any) -> flight.SchemaResult:
+        """The columns of every batch."""
+        if descriptor.descriptor_type == flight.DescriptorType.PATH:
+            self._known(descriptor)
+        else:
+            self._offer.asked(parse_ticket(bytes(descriptor.command)))
+        return flight.SchemaResult(self._offer.schema)
+
+    @guarded
+    def list_flights(self, context: Any, criteria: bytes) -> Iterator[flight.FlightInfo]:
+        """The one stream that is served."""
+        return iter([self._whole()])
+
+    @guarded
+    def list_actions(self, context: Any) -> list[tuple[str, str]]:
+        """The actions and what they answer."""
+        return list(ACTIONS.items())
+
+    @guarded
+    def do_action(self, context: Any, action: Any) -> list[flight.Result]:
+        """One of `ACTIONS`; the answer is one JSON object."""
+        if action.type not in ACTIONS:
+            raise Refused(BAD_TICKET, f"the actions are {', '.join(ACTIONS)}")
+        answer = getattr(self, f"_{action.type}")(action.body.to_pybytes())
+        return [flight.Result(pa.py_buffer(json.dumps(answer).encode()))]
+
+    @guarded
+    def do_put(self, *_: Any) -> None:
+        """Refused: nothing is written here."""
+        raise Refused(BAD_TICKET, "this server takes no data")
+
+    @guarded
+    def do_exchange(self, *_: Any) -> None:
+        """Refused: nothing is written here."""
+        raise Refused(BAD_TICKET, "this server takes no data")
+
+    def _answer(self, peer: str, text: bytes) -> flight.FlightDataStream:
+        if self._draining:
+            raise Refused(DRAINING, "this server is about to end; another one or the next has the same stream")
+        offer, figures = self._offer, self._figures
+        asked = offer.asked(parse_ticket(text))
+        size, alone = offer.bytes_of(asked), asked.end - asked.begin == 1
+        granted = self.budget.grant(peer, size if alone else 3 * size, size if alone else (AHEAD + 2) * size)
+
+        back = partial(self.budget.give_back, peer, granted)
+        try:
+            answer = Answer(offer, asked, self._workshop, peer=peer, bound=granted, figures=figures, closed=back)
+        except BaseException:
+            back()
+            raise
+        with self._lock:
+            self._answers.add(answer)
+        figures.asked()
+        return flight.GeneratorStream(offer.schema, answer)
+
+    def _known(self, descriptor: Any) -> None:
+        if descriptor.path != [self._offer.digest.encode()]:
+            raise Refused(OUT_OF_RANGE, f"this server has the stream {self._offer.digest}")
+
+    def _whole(self) -> flight.FlightInfo:
+        """The first epoch, as tickets go."""
+        offer = self._offer
+        ticket = RangeTicket(offer.digest, 0, offer.order.steps_per_epoch)
+        return self._info(flight.FlightDescriptor.for_path(offer.digest), ticket.encode())
+
+    def _info(self, descriptor: Any, text: bytes) -> flight.FlightInfo:
+        offer = self._offer
+        rows = offer.rows_of(offer.asked(parse_ticket(text)))
+        endpoint = flight.FlightEndpoint(flight.Ticket(text), self._places)
+        return flight.FlightInfo(offer.schema, descriptor, [endpoint], rows, arrow_bytes(rows, offer.shape))
+
+    def _describe(self, body: bytes) -> dict[str, Any]:
+        limits = self.budget.limits
+        bounds = {"client_bytes": limits.client_bytes, "client_calls": limits.client_calls}
+        return {**self._offer.describe(), "endpoints": list(self.endpoints), "limits": bounds}
+
+    def _stats(self, body: bytes) -> dict[str, Any]:
+        clients, calls, held = self.budget.held
+        return {**self._figures.snapshot(), "clients": clients, "calls": calls, "bytes_in_flight": held}
+
+    def _health(self, body: bytes) -> dict[str, Any]:
+        return {"status": "draining" if self._draining else "serving", "stream": self._offer.digest}
+
+    def _explain(self, body: bytes) -> dict[str, Any]:
+        try:
+            asked = json.loads(body)
+            sample, epoch = asked["sample"], asked.get("epoch", 0)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            raise Refused(BAD_TICKET, "explain takes a JSON object: sample, and epoch") from None
+        return self._offer.explain(sample, epoch)

@@ -1,0 +1,123 @@
+"""A service that runs: the Flight server with all that stands around it, from its start to the last client's leave."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import flight
+
+from millrace.errors import DeadlineError, MillraceError
+from millrace.service.budget import Limits
+from millrace.service.figures import Figures
+from millrace.service.offer import Offer
+from millrace.service.place import ServePlace
+from millrace.service.server import FlightService
+from millrace.service.workshop import Workshop
+
+ANSWERS = 10.0  # seconds in which a server that has started must answer itself
+
+LIMITS = Limits()
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Service:
+    """Serves an offer at a place from the moment it is made until `close`. threads: that make batches (default: one for
+    each core). Errors: MillraceError where the place cannot be had."""
+
+    def __init__(self, offer: Offer, place: ServePlace, *, limits: Limits = LIMITS, threads: int | None = None) -> None:
+        self.offer, self.place, self.figures = offer, place, Figures()
+        _free(place)
+        self._workshop = Workshop(threads or cores())
+        try:
+            self.server = FlightService(
+                place.address(),
+                offer,
+                workshop=self._workshop,
+                limits=limits,
+                figures=self.figures,
+                token=place.token,
+                tls=place.tls,
+                endpoints=place.endpoints,
+            )
+        except (pa.ArrowException, OSError) as error:
+            self._workshop.close()
+            raise MillraceError(f"the service cannot listen at {place.address()}", do="choose another place") from error
+        self.address = place.address(self.server.port if place.unix is None else None)
+        self._closed = False
+
+    def check(self) -> None:
+        """Ask the server for its health, as a client would. Errors: DeadlineError."""
+        options = {} if self.place.tls is None else {"disable_server_verification": True}
+        headers = [] if self.place.token is None else [(b"authorization", f"Bearer {self.place.token}".encode())]
+        try:
+            with flight.FlightClient(self.address, **options) as client:
+                asked = flight.FlightCallOptions(timeout=ANSWERS, headers=headers)
+                list(client.do_action(flight.Action("health", b""), asked))
+        except (flight.FlightError, pa.ArrowException, OSError) as error:
+            raise DeadlineError("the service does not answer", expected=f"within {ANSWERS:g} s") from error
+
+    def close(self, patience: float = 10.0) -> None:
+        """Let nobody in any more; have the answers that run end within about `patience` seconds, at a batch's edge, and
+        cut those that do not; then end."""
+        if self._closed:
+            return
+        self._closed = True
+        self.server.drain()
+        until = time.monotonic() + patience
+        self._wait(until)
+        self.server.interrupt()
+        self._wait(until + 2.0)
+        ending = threading.Thread(target=self.server.shutdown, name="shutdown", daemon=True)
+        ending.start()
+        ending.join(5.0)
+        self._workshop.close()
+        if self.place.unix is not None:
+            Path(self.place.unix).unlink(missing_ok=True)
+
+    def __enter__(self) -> "Service":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(0.0)
+
+    def _wait(self, until: float) -> None:
+        while self.server.answers and time.monotonic() < until:
+            time.sleep(0.02)
+
+
+def _free(place: ServePlace) -> None:
+    """See whether the place is free, before gRPC tries: it writes to stderr of what it cannot have."""
+    if place.unix is not None:
+        return _free_path(Path(place.unix))
+    try:
+        found = socket.getaddrinfo(place.host.strip("[]"), place.port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, where in found[:1]:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(where)
+    except OSError as error:
+        what = f"the service cannot listen at {place.address()}"
+        raise MillraceError(what, got=error.strerror, do="choose another --port, or 0 for any that is free") from error
+    return None
+
+
+def _free_path(path: Path) -> None:
+    """A socket that nobody listens at is what a killed server left."""
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(FileNotFoundError):
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                raise MillraceError(f"the service cannot listen at {path}", got=error.strerror) from error
+        else:
+            raise MillraceError(f"another server listens at {path}", do="choose another --unix")
