@@ -10,8 +10,15 @@ from millrace.lazy import door
 
 if TYPE_CHECKING:
     from millrace.datasets.arrays import Arrays as Arrays
-    from millrace.datasets.catalogue import find as find, registry as registry
+    from millrace.datasets.catalogue import (
+        find as find,
+        is_path as is_path,
+        policy_of as policy_of,
+        registry as registry,
+    )
     from millrace.datasets.download import Progress as Progress
+    from millrace.datasets.importers.options import Reading as Reading
+    from millrace.datasets.importers.path_spec import PathSpec as PathSpec, reading_kept as reading_kept
     from millrace.datasets.loading import (
         dataset_folder as dataset_folder,
         is_cached as is_cached,

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from millrace.datasets import exported, points_names
+from millrace.datasets import exported, importers, points_names
 from millrace.datasets.dataset_file import read_dataset_file
+from millrace.datasets.importers.options import PLAIN, Reading
 from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
-from millrace.errors import unknown_name
+from millrace.errors import UsageError, unknown_name
 
 DIGITS = DatasetSpec(
     name="digits",
@@ -162,20 +163,49 @@ def registry() -> Mapping[str, DatasetSpec]:
     return _REGISTRY
 
 
-def find(name: str) -> DatasetSpec:
-    """The dataset of this name, built in or among the examples, the one that the YAML file of this path describes, or
-    the export in this folder.
+def find(name: str, reading: Reading = PLAIN) -> DatasetSpec:
+    """The dataset of this name, built in or among the examples; the export in this folder; the one that the YAML file
+    of this path describes; or the files at this path, read as `reading` says. Nothing is decoded.
 
-    A UsageError says an unknown name (with the nearest known one) or what is wrong with the file.
+    A UsageError says an unknown name (with the nearest known one), what is wrong with the file, or that a reading was
+    given for what is no path; a FormatError, what is not understood.
     """
+    if is_path(name):
+        return importers.find_path(Path(name), reading)
+    if reading != PLAIN:
+        asked = ", ".join(f"{key} {value}" for key, value in reading.given.items())
+        raise UsageError(
+            f"{name} is not read from files of one's own, so nothing says how",
+            expected="the path of a folder or file of pictures or arrays",
+            got=asked,
+            do="put these into the dataset file" if _is_yaml(name) else f"leave out {asked.partition(' ')[0]}",
+        )
     if name in _REGISTRY:
         return _REGISTRY[name]
     if (made := points_names.find_points(name)) is not None:
         return made
     if "://" in name or os.path.isdir(name):
         return exported.find_export(name)
-    if name.lower().endswith((".yaml", ".yml")) or os.sep in name:
+    if _is_yaml(name):
         return read_dataset_file(Path(name))
     if (example := EXAMPLES / f"{name}.yaml").is_file():
         return read_dataset_file(example)
-    raise unknown_name("dataset", name, _REGISTRY, do="give one of these names, or the path of a dataset file (.yaml)")
+    raise unknown_name("dataset", name, _REGISTRY, do="give one of these names, or the path of your files")
+
+
+def is_path(name: str) -> bool:
+    """Whether this is the path of files of one's own: no known name, no dataset file, no export."""
+    if name in _REGISTRY or points_names.find_points(name) is not None or "://" in name or _is_yaml(name):
+        return False
+    if os.path.isdir(name):
+        return not os.path.isfile(os.path.join(name, exported.MANIFEST))
+    return os.sep in name or os.path.exists(name)
+
+
+def policy_of(name: str) -> str:
+    """The name of the policy that a dataset has of its own; files are not looked at for it."""
+    return importers.POLICY if is_path(name) else find(name).policy
+
+
+def _is_yaml(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml"))

@@ -8,14 +8,19 @@ The embedded digits and the points live in memory alone and need no cache.
 
 from pathlib import Path
 
+import numpy as np
+
+from millrace.datasets import decoding
 from millrace.datasets.arrays import Arrays
 from millrace.datasets.decoders import assembled, built_in, read_file
 from millrace.datasets.download import Progress
 from millrace.datasets.exported.dataset import FORMAT as EXPORT
 from millrace.datasets.exported.dataset import open_export
 from millrace.datasets.fetch import fetch_files
+from millrace.datasets.importers.path_spec import PathSpec
 from millrace.datasets.mirrors import local_source
 from millrace.datasets.spec import BUILT_IN, DatasetSpec
+from millrace.datasets.splits import rows_to_test
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory
 from millrace.datasets.table_files import open_or_make, open_tables, verify_tables
 from millrace.user_cache import user_cache
@@ -45,6 +50,9 @@ def load(
         if progress is not None:
             progress(f"waiting for {owner}", int(waited), None)
 
+    if isinstance(spec, PathSpec):
+        return open_or_make(folder, spec, lambda: _of_path(spec), waiting)
+
     def make() -> Arrays:
         read = fetch_files(
             spec,
@@ -59,11 +67,29 @@ def load(
     return open_or_make(folder, spec, make, waiting)
 
 
+def _of_path(spec: PathSpec) -> Arrays:
+    """The arrays of files of one's own; where they have no test split, it is drawn."""
+    survey = spec.surveyed
+    if survey.encoded:
+        return decoding.arrays_of(survey)
+    arrays = survey.arrays()
+    if len(arrays.test_images):
+        return arrays
+    test = rows_to_test(arrays.train_labels, spec.reading.test_share)
+    left = np.ones(len(arrays.train_labels), bool)
+    left[test] = False
+    images, labels = arrays.train_images, arrays.train_labels
+    return Arrays(images[left], labels[left], images[test], labels[test])
+
+
 def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> Path:
     """The dataset's folder in the cache.
 
     Local files without a digest count by path, size and time of change: a changed file is another dataset.
     """
+    if isinstance(spec, PathSpec):
+        key = spec.key(_path_key(spec))
+        return (cache or user_cache()) / "datasets" / f"{spec.name}-{key[:12]}"
     sources = []
     for file in spec.files:
         path = None if file.pinned else local_source(spec, file, mirror)
@@ -72,6 +98,18 @@ def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str 
             sources.append([str(path), status.st_size, status.st_mtime_ns])
     key = spec.key([TABLE_VERSION, sources])
     return (cache or user_cache()) / "datasets" / f"{spec.name}-{key[:12]}"
+
+
+def _path_key(spec: PathSpec) -> list[object]:
+    """All that decides the content: where the files lie, their names, sizes and times, how they are read, by what."""
+    survey = spec.surveyed
+    return [
+        TABLE_VERSION,
+        spec.location,
+        survey.inventory.digest,
+        spec.reading.as_dict(),
+        decoding.versions() if survey.encoded else [],
+    ]
 
 
 def is_cached(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from millrace.errors import UsageError, unknown_name
 
-FORMATS = ("embedded", "points", "idx", "cifar-binary", "npz", "export")
+FORMATS = ("embedded", "points", "idx", "cifar-binary", "npz", "export", "path")
 BUILT_IN = ("embedded", "points")  # formats that need no file
 LAYOUTS = ("chw", "hwc")
 PREPARATIONS = ("digits", "photos", "points")  # ways in which a picture is made an input; see `datasets.pictures`
@@ -189,7 +189,9 @@ class DatasetSpec:
         if len(set(names)) != len(names):
             raise UsageError(f"dataset {self.name} lists a file twice", got=", ".join(names))
         parts = sorted(part for file in self.files for part in _parts(file))
-        expected = {"embedded": [], "points": [], "export": [], "npz": [""], "idx": sorted(IDX_PARTS)}.get(self.format)
+        expected = {"embedded": [], "points": [], "export": [], "path": [], "npz": [""], "idx": sorted(IDX_PARTS)}.get(
+            self.format
+        )
         # cifar-binary may have any number of pieces of either split, but both splits.
         fits = set(parts) == set(SPLIT_PARTS) if expected is None else parts == expected
         if not fits:

@@ -115,6 +115,8 @@ def test_the_purposes_are_append_only() -> None:
         "ERASE": 11,
         "POINTS": 12,
         "MIXUP": 13,
+        "TEST": 14,
+        "SAMPLING": 15,
     }
     assert table == {name: purpose.value for name, purpose in Purpose.__members__.items()}
     assert len(set(table.values())) == len(table)

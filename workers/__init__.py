@@ -23,7 +23,13 @@ if TYPE_CHECKING:
         StepDone as StepDone,
     )
     from millrace.workers.export_local import in_threads as in_threads
-    from millrace.workers.job import AUTO as AUTO, Job as Job, Place as Place, named_policy as named_policy
+    from millrace.workers.job import (
+        AUTO as AUTO,
+        READING_KEYS as READING_KEYS,
+        Job as Job,
+        Place as Place,
+        named_policy as named_policy,
+    )
     from millrace.workers.ledger import expected as expected
     from millrace.workers.local_runtime import cores as cores
     from millrace.workers.local_training import train as train

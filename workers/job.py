@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from millrace import datasets
+from millrace.datasets import Reading
 from millrace.errors import OptionError, unknown_option
 from millrace.fields import check, option
 from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
@@ -17,9 +19,16 @@ AUTO = "auto"  # the policy that a dataset has of its own
 NORMALIZATIONS = ("standard", "unit")
 RUNTIMES = ("local", "ray")
 MOST_WORKERS = 1024
+READING_KEYS = tuple(Reading.__dataclass_fields__)
 
 # The batch by name, as Deep Learning, 8.1.3, has it: one sample, a few, all training samples (None).
 BATCHES: Mapping[str, int | None] = MappingProxyType({"stochastic": 1, "minibatch": 128, "full": None})
+
+
+def _reading(name: str) -> Any:
+    """The field of a job that a `Reading` has by this name."""
+    own = Reading.__dataclass_fields__[name]
+    return field(default=own.default, metadata=own.metadata)
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,9 @@ class Job:
     same wherever it is carried. Errors: OptionError; those of `datasets.find` where the policy is the dataset's own.
     """
 
-    dataset: str = option("digits", "name of a dataset, or the YAML file of your own", metavar="NAME|FILE")
+    dataset: str = option(
+        "digits", "name of a dataset, or the path of your own pictures, arrays or dataset file", metavar="NAME|PATH"
+    )
     epochs: int = option(30, "passes over the training samples", least=1)
     batch: int | str = option(
         128,
@@ -47,6 +58,16 @@ class Job:
     normalize: str = option(
         "standard", "inputs: standard (mean 0, deviation 1) or unit (0 to 1)", choices=NORMALIZATIONS
     )
+    size: tuple[int, int] | None = _reading("size")
+    fit: str = _reading("fit")
+    channels: int | None = _reading("channels")
+    background: str = _reading("background")
+    range: str | None = _reading("range")
+    labels_from: int = _reading("labels_from")
+    test_share: float | None = _reading("test_share")
+    skip_bad: bool = _reading("skip_bad")
+    first_frame: bool = _reading("first_frame")
+    labels: str = _reading("labels")
     subset: int | None = option(
         None, "train on this many samples, the same share of each class; by default all", least=1
     )
@@ -60,15 +81,23 @@ class Job:
         if isinstance(self.policy, str) and isinstance(self.dataset, str):
             object.__setattr__(self, "policy", named_policy(self.policy, self.dataset))
         check(self)
+        _ = self.reading  # refuses what does not fit
         object.__setattr__(self, "dataset", _absolute(self.dataset))
         size = BATCHES[self.batch] if isinstance(self.batch, str) else self.batch
         if self.slot_size is not None and size is not None and self.slot_size > size:
             raise OptionError("slot_size", "is out of range", expected=f"at most a batch, {size}", got=self.slot_size)
 
     @property
+    def reading(self) -> Reading:
+        """How files of one's own are read."""
+        return Reading(**{name: getattr(self, name) for name in READING_KEYS})
+
+    @property
     def recipe(self) -> dict[str, object]:
-        """The job as nested JSON values: what checkpoints keep."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        """The job as nested JSON values: what checkpoints keep. How files are read is kept where it is not plain, so
+        the checkpoints of other datasets stay as they were."""
+        plain = {name for name in READING_KEYS if getattr(self, name) == Reading.__dataclass_fields__[name].default}
+        return {name: _plain(value) for name, value in asdict(self).items() if name not in plain}
 
 
 @dataclass(frozen=True)
@@ -140,7 +169,7 @@ def named_policy(name: str, dataset: str) -> Policy:
     """The preset of this name, or (`auto`) the policy that the dataset has of its own. OptionError for another name."""
     if name not in (AUTO, *PRESETS):
         raise unknown_option("policy", name, [AUTO, *PRESETS])
-    return PRESETS[datasets.find(dataset).policy if name == AUTO else name]
+    return PRESETS[datasets.policy_of(dataset) if name == AUTO else name]
 
 
 def _absolute(dataset: str) -> str:
@@ -149,7 +178,7 @@ def _absolute(dataset: str) -> str:
         return dataset
     if os.path.isdir(dataset):
         return str(Path(dataset).resolve())
-    if dataset.endswith((".yaml", ".yml")) or os.sep in dataset:
+    if dataset.endswith((".yaml", ".yml")) or os.sep in dataset or datasets.is_path(dataset):
         return str(Path(dataset).expanduser().resolve())
     return dataset
 

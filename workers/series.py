@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from millrace import datasets
-from millrace.datasets import Dataset
+from millrace.datasets import Dataset, Reading
 from millrace.errors import Diverged
 from millrace.runs import RunFolder
 from millrace.storage import write_whole
@@ -32,7 +32,9 @@ class Trial:
 
 def dataset_of(trial: Trial) -> Dataset:
     """The trial's data, fetched if need be."""
-    return datasets.load(datasets.find(trial.job.dataset), mirror=trial.place.mirror, offline=trial.place.offline)
+    return datasets.load(
+        datasets.find(trial.job.dataset, trial.job.reading), mirror=trial.place.mirror, offline=trial.place.offline
+    )
 
 
 def carry_out(trial: Trial, dataset: Dataset, stop: threading.Event) -> bool:
@@ -65,13 +67,14 @@ def broken(trial: Trial) -> bool:
 
 def one_by_one(trials: Sequence[Trial], stop: threading.Event, load: Callable[[Trial], Dataset]) -> Iterator[Trial]:
     """The trials in this process, each as it is finished; ends early where `stop` is set."""
-    kept: dict[str, Dataset] = {}
+    kept: dict[tuple[str, Reading], Dataset] = {}
     for trial in trials:
         if stop.is_set():
             return
-        if trial.job.dataset not in kept:
-            kept[trial.job.dataset] = load(trial)
-        if carry_out(trial, kept[trial.job.dataset], stop):
+        source = trial.job.dataset, trial.job.reading
+        if source not in kept:
+            kept[source] = load(trial)
+        if carry_out(trial, kept[source], stop):
             yield trial
 
 

@@ -24,6 +24,11 @@ class ExportSpec(DatasetSpec):
     location: str = ""
     manifest: Manifest | None = field(default=None, repr=False)
 
+    def described(self, shape: tuple[int, int, int]) -> dict[str, Any]:
+        """As `DatasetSpec.described`, with how the pictures of the dataset that was exported were read."""
+        reading = self.manifest.dataset.get("reading") if self.manifest is not None else None
+        return super().described(shape) | ({"reading": reading} if reading else {})
+
 
 @dataclass(frozen=True)
 class ExportedDataset(Dataset):

@@ -10,22 +10,27 @@ from millrace.datasets import BUILT_IN, DatasetSpec, dataset_folder
 from millrace.datasets.exported import ExportSpec
 from millrace.reports.words import short, size
 from millrace.settings import flags
+from millrace.settings.keys import reading_of
 from millrace.user_cache import user_cache
+from millrace.workers import READING_KEYS
 
 
 @dataclass(frozen=True)
 class DatasetsOptions:
     """List the datasets that Millrace knows by name; with names or files, all that is known of those."""
 
-    names: tuple[str, ...] = flags.positional("DATASET", "names, or YAML files of your own", many=True)
+    names: tuple[str, ...] = flags.positional(
+        "DATASET", "names, or paths of your own pictures, arrays or dataset files", many=True
+    )
     json: bool = flags.as_json()
 
 
 def run(arguments: Sequence[str]) -> int:
     """Print the table, or the page of each dataset named."""
-    options, _ = flags.parse("datasets", DatasetsOptions, arguments)
+    options, given = flags.parse("datasets", DatasetsOptions, arguments, READING_KEYS)
     screen = Screen(as_json=options.json)
-    specs = [datasets.find(name) for name in options.names] or list(datasets.registry().values())
+    reading = reading_of(given)
+    specs = [datasets.find(name, reading) for name in options.names] or list(datasets.registry().values())
     if options.json:
         for spec in specs:
             screen.record(**_record(spec))

@@ -17,9 +17,10 @@ from millrace.library.networks import TrainedNetwork, find_network
 from millrace.reports import confusion as reports
 from millrace.reports.words import accuracy_line, counted, percent, short
 from millrace.settings import flags, layers
+from millrace.settings.keys import DATA_KEYS, SOURCE_KEYS
 from millrace.workers import Evaluation
 
-KEYS = ("dataset", "mirror", "offline")
+KEYS = (*SOURCE_KEYS, *DATA_KEYS)
 WIDEST = 15  # classes up to which the matrix fits on a screen
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
+from millrace.datasets import reading_kept
 from millrace.datasets.exported import Manifest, Reader, open_manifest
 from millrace.errors import IntegrityError, MillraceError, UsageError
 from millrace.formats.png import encode_many
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     if not target.is_dir():
         raise UsageError(f"there is no folder {options.out}", do=f"mkdir -p {short(target)}")
     with Downloads(screen) as progress:
-        spec = datasets.find(str(manifest.dataset["source"]))
+        spec = datasets.find(str(manifest.dataset["source"]), reading_kept(manifest.dataset.get("reading")))
         dataset = datasets.load(spec, mirror=settings.place.mirror, offline=settings.place.offline, progress=progress)
     found = explain_row(Reader(folder, manifest), dataset, options.split, row)
     names = _pictures(target, options.split, row, found)

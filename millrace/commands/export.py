@@ -27,7 +27,7 @@ class ExportCommand:
     Rows stand in the order of training. The same command goes on where it was stopped, and ends in the same bytes
     for any number of workers; `millrace train --dataset DIR` trains on them."""
 
-    dataset: str = flags.positional("DATASET", "name of a dataset, or the YAML file of your own", required=True)
+    dataset: str = flags.positional("DATASET", "name of a dataset, or the path of your own", required=True)
     format: str = flags.option("parquet", "NAME", "parquet, arrow, huggingface, webdataset, npz or imagefolder")
     out: str | None = flags.option(None, "DIR|URL", "folder to write: a path, file://, s3:// or gs:// address")
     epochs: int = flags.option(1, "K", "passes over the training samples, each with draws of its own")

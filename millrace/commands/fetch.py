@@ -12,8 +12,9 @@ from millrace.datasets.exported import ExportSpec
 from millrace.errors import DataError
 from millrace.reports.words import duration, short
 from millrace.settings import flags, layers
-from millrace.settings.keys import DATA_KEYS
+from millrace.settings.keys import DATA_KEYS, reading_of
 from millrace.settings.layers import Settings
+from millrace.workers import READING_KEYS
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,17 @@ class FetchOptions:
     What is in the cache already is not downloaded again; what was cut off goes on where it stopped."""
 
     names: tuple[str, ...] = flags.positional(
-        "DATASET", "names, or YAML files of your own; without one, all that Millrace knows", many=True
+        "DATASET", "names, or paths of your own; without one, all that Millrace knows", many=True
     )
     json: bool = flags.as_json()
 
 
 def run(arguments: Sequence[str]) -> int:
     """Fetch each dataset named, one after the other; one that fails does not keep the others from coming."""
-    options, given = flags.parse("fetch", FetchOptions, arguments, DATA_KEYS)
+    options, given = flags.parse("fetch", FetchOptions, arguments, (*DATA_KEYS, *READING_KEYS))
     screen = Screen(as_json=options.json)
     settings = layers.resolve(None, given)
-    specs = [datasets.find(name) for name in options.names] or list(datasets.registry().values())
+    specs = [datasets.find(name, reading_of(given)) for name in options.names] or list(datasets.registry().values())
     failed: list[str] = []
     for spec in specs:
         try:

@@ -14,9 +14,9 @@ from millrace.library.previewing import preview
 from millrace.reports.contact_sheet import save
 from millrace.reports.words import short
 from millrace.settings import flags, layers
-from millrace.settings.keys import known_keys
+from millrace.settings.keys import DATA_KEYS, SOURCE_KEYS, known_keys
 
-KEYS = ("dataset", "seed", "mirror", "offline", *(key for key in known_keys() if key.startswith("policy")))
+KEYS = (*SOURCE_KEYS, "seed", *DATA_KEYS, *(key for key in known_keys() if key.startswith("policy")))
 MOST = 100  # rows and columns; a larger sheet is nothing to look at
 FILE = "preview.png"
 

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Group
@@ -95,7 +96,8 @@ class RunDisplay:
         slots, workers = counted(run.slots, "slot"), counted(run.workers, "worker")
         augmenters = f", {counted(run.augmenters, 'augmenter')}" if run.augmenters else ""
         epochs = f"{counted(run.epochs, 'epoch')} of {run.steps_per_epoch:,}"
-        dataset = datasets.find(self._settings.job.dataset).name
+        source = self._settings.job.dataset
+        dataset = Path(source).name if datasets.is_path(source) else datasets.find(source).name
         hidden = "-".join(map(str, self._settings.job.network.hidden)) or "no"
         self._screen.facts(
             ("data", f"{dataset}: {run.samples:,} samples to train on{validating}"),

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from millrace import datasets
-from millrace.datasets import Dataset, Progress
+from millrace.datasets import Dataset, Progress, Reading
 from millrace.errors import UsageError
 from millrace.library import finding
 from millrace.library.outcomes import Outcome
@@ -36,13 +36,16 @@ def trained(trials: Sequence[Trial], stop: threading.Event, progress: Progress |
     Errors: UsageError for what cannot be trained, those of the data and of training."""
 
     def load(trial: Trial) -> Dataset:
-        spec, place = datasets.find(trial.job.dataset), trial.place
+        spec, place = datasets.find(trial.job.dataset, trial.job.reading), trial.place
         return datasets.load(spec, mirror=place.mirror, offline=place.offline, progress=progress)
 
-    for first in {trial.job.dataset: trial for trial in trials}.values():
+    def source(trial: Trial) -> tuple[str, Reading]:
+        return trial.job.dataset, trial.job.reading
+
+    for first in {source(trial): trial for trial in trials}.values():
         dataset = load(first)
         for trial in trials:
-            if trial.job.dataset == first.job.dataset:
+            if source(trial) == source(first):
                 Setup(trial.job, dataset).check()
     place = trials[0].place
     if place.runtime == "ray":

@@ -24,6 +24,7 @@ from millrace.settings.keys import known_keys
 from millrace.settings.layers import Settings
 from millrace.storage import Folder
 from millrace.version import __version__
+from millrace.workers import READING_KEYS
 
 # Where shards are written: modules with `executor(writer, workers, address)`.
 RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.ray_runtime.export"}
@@ -31,7 +32,7 @@ RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.r
 KEYS = (
     "seed",
     *(key for key in known_keys() if key.startswith("policy")),
-    *("subset", "validation", "mirror", "offline"),
+    *("subset", "validation", *READING_KEYS, "mirror", "offline"),
 )
 
 

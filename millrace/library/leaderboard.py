@@ -73,8 +73,8 @@ def _row(folder: RunFolder, base: Path) -> Ranked:
 
 def _model(job: Job) -> tuple[str, int | None]:
     """The network in words and its parameters, as far as the dataset's specification says what the inputs are."""
-    spec = datasets.find(job.dataset)
-    if spec.shape is None:
+    spec = None if datasets.is_path(job.dataset) else datasets.find(job.dataset)
+    if spec is None or spec.shape is None:
         return "-".join(map(str, job.network.hidden)), None
     network = Network(job.network, spec.shape[0] * spec.shape[1] * spec.shape[2], len(spec.classes))
     return network.text, network.parameters

@@ -180,7 +180,7 @@ def of_checkpoint(
     data = checkpoint.data
     if not data:  # an earlier version did not write what its dataset is: the dataset itself is asked
         settings = resolving.for_network(checkpoint.config, path, given or {})
-        spec = datasets.find(settings.job.dataset)
+        spec = datasets.find(settings.job.dataset, settings.job.reading)
         data = spec.described(spec.shape or resolving.dataset_of(settings).shape)
     return TrainedNetwork(path, location, portable(checkpoint, data))
 

@@ -66,7 +66,7 @@ def dataset_of(settings: Settings, progress: Progress | None = None) -> Dataset:
 
     Errors: UsageError for an unknown name, DataError where it cannot be had."""
     place = settings.place
-    spec = datasets.find(settings.job.dataset)
+    spec = datasets.find(settings.job.dataset, settings.job.reading)
     return datasets.load(spec, mirror=place.mirror, offline=place.offline, progress=progress)
 
 

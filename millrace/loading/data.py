@@ -3,13 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from millrace.datasets import MAX_CLASSES, Arrays, Dataset, DatasetSpec, find, in_memory, load
-from millrace.errors import UsageError
+from millrace.datasets import MAX_CLASSES, Arrays, Dataset, DatasetSpec, Reading, find, in_memory, load
+from millrace.errors import UsageError, unknown_name
 from millrace.pipeline import Policy, from_mapping, preset
 from millrace.values import from_text
 
@@ -17,16 +18,30 @@ ARRAYS = "arrays"  # the name of a dataset that was given as arrays
 AUTO = "auto"
 
 
-def opened(data: Any, split: str, *, mirror: str | None, offline: bool | None, cache: str | Path | None) -> Dataset:
+def opened(
+    data: Any,
+    split: str,
+    *,
+    mirror: str | None,
+    offline: bool | None,
+    cache: str | Path | None,
+    reading: Mapping[str, Any] = MappingProxyType({}),
+) -> Dataset:
     """The dataset that `data` stands for: a name, a path, (images, labels) or a Dataset. What is None is as
-    MILLRACE_MIRROR and MILLRACE_OFFLINE say, if they do.
+    MILLRACE_MIRROR and MILLRACE_OFFLINE say, if they do. reading: fields of a `Reading`, for paths.
 
     Errors: UsageError for what is none of these, and what `datasets.find` and `datasets.load` raise.
     """
+    for key in reading:
+        if key not in Reading.__dataclass_fields__:
+            raise unknown_name("argument of a stream", key, Reading.__dataclass_fields__)
+    asked = Reading(**reading)
+    if asked != Reading() and not isinstance(data, (str, os.PathLike)):
+        raise UsageError("only files of one's own are read in ways to choose", got=", ".join(reading))
     if isinstance(data, Dataset):
         return data
     if isinstance(data, (str, os.PathLike)):
-        found = find(os.fspath(data))
+        found = find(os.fspath(data), asked)
         mirror = mirror or from_text(str | None, os.environ.get("MILLRACE_MIRROR", ""), "MILLRACE_MIRROR")
         if offline is None:
             offline = from_text(bool, os.environ.get("MILLRACE_OFFLINE") or "false", "MILLRACE_OFFLINE")

@@ -29,10 +29,12 @@ def stream(
     mirror: str | None = None,
     offline: bool | None = None,
     cache: str | Path | None = None,
+    **reading: Any,
 ) -> DataStream:
     """Stream augmented batches: the same bits for the same (data, batch, seed, policy, split, subset, validation).
 
-    data: the name of a dataset, the path of a dataset file (YAML) or an export, a pair (images, labels) of arrays, or a
+    data: the name of a dataset; the path of a folder of pictures, a file of arrays, a dataset file (YAML) or an export;
+        a pair (images, labels) of arrays, or a
         Dataset. images: uint8 (n, C, H, W) or (n, H, W); labels: whole numbers (n,), 0 to 255; they are not copied
         and must not be written to afterwards.
     batch: samples of a step; the last step of an epoch has what is left, or is left out with `drop_last`.
@@ -44,6 +46,8 @@ def stream(
     read_ahead: MiB of batches at most that are made ahead of need; one is always allowed. 0: none.
     mirror, offline, cache: where the dataset comes from and is kept, as in `millrace fetch`; None: as MILLRACE_MIRROR
         and MILLRACE_OFFLINE say.
+    reading: of a path, how files of one's own become images, such as size=(64, 64), fit="crop": the fields of
+        `millrace.datasets.Reading`.
 
     Errors: UsageError for arguments that do not fit; DownloadError, IntegrityError and others of `millrace.errors`
     where the dataset cannot be had.
@@ -63,6 +67,6 @@ def stream(
     offline = convert(bool | None, offline, "offline")
     if threads is None:
         threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
-    dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache)
+    dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache, reading=reading)
     ahead = int(read_ahead * (1 << 20))
     return DataStream(StreamSource(dataset, chosen), threads=whole("threads", threads, 0, 1024), read_ahead=ahead)

@@ -119,7 +119,7 @@ class _Parser(argparse.ArgumentParser):
         if kind is bool:
             shown["action"] = argparse.BooleanOptionalAction if paired else "store_true"
         else:
-            shown["nargs"], shown["metavar"] = "*" if typing.get_origin(kind) is tuple else 1, metavar or _metavar(kind)
+            shown["nargs"], shown["metavar"] = "*" if _is_list(kind) else 1, metavar or _metavar(kind)
         self._names |= {flag(name), *([flag(f"no-{name}")] if paired else [])}
         self.titled(title).add_argument(flag(name), **shown)
 
@@ -176,6 +176,11 @@ def _help(help: str, kind: Any, default: object) -> str:
         return help
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
     return f"{help} (default: {'yes' if default is True else f'{shown:g}' if isinstance(shown, float) else shown})"
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a flag takes several words: a tuple, or one or none."""
+    return any(typing.get_origin(one) is tuple for one in (kind, *typing.get_args(kind)))
 
 
 def _metavar(kind: Any) -> str:

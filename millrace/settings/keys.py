@@ -13,13 +13,15 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from millrace.datasets import Reading
 from millrace.errors import OptionError, unknown_name
 from millrace.values import convert, hints
-from millrace.workers import AUTO, Job, Place, named_policy
+from millrace.workers import AUTO, READING_KEYS, Job, Place, named_policy
 
 # Options of earlier versions that say the contrary of one of today: files and variables with them are still read.
 NEGATED = {"no_test": "test"}
 DATA_KEYS = ("mirror", "offline")  # where the data comes from
+SOURCE_KEYS = ("dataset", *READING_KEYS)  # what the data is
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,12 @@ def make_job(values: Mapping[str, object]) -> Job:
         except OptionError as error:
             raise error if error.key == group else error.inside(group) from error
     return Job(**top)
+
+
+def reading_of(values: Mapping[str, object]) -> Reading:
+    """How files of one's own are read, from key → value; other keys are passed over. Errors: OptionError."""
+    chosen: dict[str, Any] = {key: value for key, value in values.items() if key in READING_KEYS}
+    return Reading(**chosen)
 
 
 def make_place(values: Mapping[str, object]) -> Place:

@@ -146,6 +146,7 @@ def make_plan(
         "classes": list(spec.classes),
         "shape": list(shape),
         "prepare": spec.prepare,
+        **({"reading": reading} if (reading := spec.described(shape).get("reading")) else {}),
         "train_rows": dataset.train.num_rows,
         "licence": spec.licence,
         "homepage": spec.homepage,

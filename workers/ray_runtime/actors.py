@@ -53,7 +53,7 @@ class Actors:
         self._fetcher = fetcher.options(
             num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER, scheduling_strategy=here
         ).remote()
-        self._data = self._fetcher.fetch.remote(job.dataset, mirror, offline)
+        self._data = self._fetcher.fetch.remote(job.dataset, job.reading, mirror, offline)
         self.mixed = mixed
         self._environment = fingerprint()
         self.augmenters = Augmenters(job, self._data, augmenters)

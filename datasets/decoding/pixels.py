@@ -1,0 +1,168 @@
+"""One encoded picture as pixels of a given shape: what is done to it, exactly.
+
+1. Pillow decodes it: PNG, JPEG, WebP, BMP, TIFF or GIF, without short cuts. Of an animation, or a TIFF of several
+   pages, the first one where that is asked for; the main picture of a phone's multi-picture JPEG always.
+2. It is turned upright as its EXIF orientation says. Colour profiles (ICC) are ignored: numbers count as they stand.
+3. What is transparent is put on the background colour.
+4. It becomes grey or RGB by Pillow's plain conversions: grey is (299 R + 587 G + 114 B) / 1000, CMYK becomes RGB
+   without a profile, a palette its colours. 16-bit grey v becomes v / 257, rounded, or as `range` says; of 16-bit
+   colours Pillow takes the upper 8 bits. 32-bit and float pixels need a `range`.
+5. It is brought to the size asked for, where it has another, by Pillow's antialiased bicubic resampling:
+   stretch: both sides each by its own factor. crop: the largest middle part of the right aspect. pad: as large as fits
+   in, in the middle, the rest in the background colour.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import IO
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
+
+from millrace.datasets.importers.options import Reading
+from millrace.errors import FormatError, OptionError
+
+U8Array = npt.NDArray[np.uint8]
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+MOST_PIXELS = 64_000_000
+SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
+GREY = ("1", "L", "LA", "La", "I", "F", *SIXTEEN)
+FILTER = Image.Resampling.BICUBIC
+
+
+class BadPicture(FormatError):
+    """A picture that cannot be taken; `cause` says why in a few words."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+@dataclass(frozen=True)
+class Form:
+    """What every picture is brought to. size: (H, W); channels: 1 or 3."""
+
+    size: tuple[int, int]
+    channels: int
+    reading: Reading
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W)."""
+        return self.channels, *self.size
+
+
+def colour(name: str) -> tuple[int, int, int]:
+    """The RGB of a colour's name or #rrggbb. Errors: OptionError."""
+    try:
+        found = ImageColor.getrgb(name)
+    except ValueError:
+        raise OptionError("background", "is no colour", expected="a name such as white, or #rrggbb", got=name) from None
+    return found[0], found[1], found[2]
+
+
+def opened(data: bytes | IO[bytes], first_frame: bool) -> Image.Image:
+    """The picture with its head read and nothing decoded. Errors: BadPicture with the cause."""
+    if isinstance(data, bytes) and not data:
+        raise BadPicture("zero bytes")
+    try:
+        picture = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
+        width, height = picture.size
+        if width * height > MOST_PIXELS:
+            raise BadPicture(f"decompression bomb: {width} × {height} pixels, more than {MOST_PIXELS:,}")
+        if picture.format != "MPO" and getattr(picture, "is_animated", False) and not first_frame:
+            raise BadPicture(f"animated: {getattr(picture, 'n_frames', 'several')} frames")
+    except UnidentifiedImageError:
+        raise BadPicture("no image") from None
+    except Image.DecompressionBombError:
+        raise BadPicture(f"decompression bomb: more than {MOST_PIXELS:,} pixels") from None
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, OverflowError, EOFError) as error:
+        raise BadPicture(_why(error)) from None
+    return picture
+
+
+def decoded(picture: Image.Image, form: Form) -> U8Array:
+    """The pixels of an opened picture: uint8 (C, H, W). Errors: BadPicture with the cause."""
+    try:
+        return fitted(picture, form)
+    except Image.DecompressionBombError:
+        raise BadPicture(f"decompression bomb: more than {MOST_PIXELS:,} pixels") from None
+    except BadPicture:
+        raise
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, OverflowError, EOFError) as error:
+        raise BadPicture(_why(error)) from None
+
+
+def _why(error: Exception) -> str:
+    """The cause of what Pillow raised, in a few words."""
+    text = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    if any(word in text.lower() for word in ("truncated", "broken data", "unexpected end", "incomplete", "eof")):
+        return "truncated"
+    return f"unreadable: {' '.join(text.split())[:80]}"
+
+
+def fitted(picture: Image.Image, form: Form) -> U8Array:
+    """The picture as uint8 (C, H, W): upright, opaque, in its channels and size. Errors: those of Pillow."""
+    background = colour(form.reading.background)
+    mode = "L" if form.channels == 1 else "RGB"
+    upright = ImageOps.exif_transpose(picture)
+    plain = _plain(upright, form.reading, background)
+    if plain.mode != mode:
+        plain = plain.convert(mode)
+    height, width = form.size
+    if plain.size != (width, height):
+        plain = _resized(plain, width, height, form.reading.fit, background)
+    pixels = np.asarray(plain)
+    return pixels[None] if form.channels == 1 else np.moveaxis(pixels, -1, 0)
+
+
+def _plain(picture: Image.Image, reading: Reading, background: tuple[int, int, int]) -> Image.Image:
+    """Without transparency, in 8 bits: mode L or RGB."""
+    if picture.mode in (*SIXTEEN, "I", "F"):
+        return _of_wide(picture, reading)
+    if picture.has_transparency_data:
+        layer = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, (*background, 255)), layer).convert("RGB")
+    if picture.mode in ("1", "L"):
+        return picture.convert("L")
+    return picture.convert("RGB")
+
+
+def _of_wide(picture: Image.Image, reading: Reading) -> Image.Image:
+    """Grey of 16 or 32 bits or floats in 8 bits."""
+    values = np.asarray(picture)
+    if reading.bounds is not None:
+        low, high = reading.bounds
+        scaled = (values.astype(np.float64) - low) * (255 / (high - low))
+        if not np.isfinite(scaled).all():
+            raise BadPicture("pixels that are no numbers")
+        return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    whole = values.astype(np.int64) if values.dtype.kind in "iu" else None
+    if whole is None or whole.min() < 0 or whole.max() > 65535:
+        kind = "float" if whole is None else "32-bit"
+        raise BadPicture(f"{kind} pixels: --range LOW..HIGH says what is black and white")
+    return Image.fromarray(((whole + 128) // 257).astype(np.uint8))
+
+
+def _resized(picture: Image.Image, width: int, height: int, fit: str, background: tuple[int, int, int]) -> Image.Image:
+    """The picture brought to a size, see above. All sides are whole numbers, half rounded up."""
+    own_width, own_height = picture.size
+    if fit == "stretch":
+        return picture.resize((width, height), FILTER)
+    if fit == "crop":
+        if own_width * height > own_height * width:  # too wide
+            part = own_height * width / height
+            box = ((own_width - part) / 2, 0.0, (own_width + part) / 2, float(own_height))
+        else:
+            part = own_width * height / width
+            box = (0.0, (own_height - part) / 2, float(own_width), (own_height + part) / 2)
+        return picture.resize((width, height), FILTER, box=box)
+    if own_width * height > own_height * width:
+        inner = width, max(1, (2 * own_height * width + own_width) // (2 * own_width))
+    else:
+        inner = max(1, (2 * own_width * height + own_height) // (2 * own_height)), height
+    scaled = picture if picture.size == inner else picture.resize(inner, FILTER)
+    ground = Image.new("RGB", (1, 1), background).convert(picture.mode).resize((width, height))
+    ground.paste(scaled, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return ground

@@ -1,0 +1,202 @@
+"""Folders of pictures, one for each class: CLASS/…, or train|test|val/CLASS/….
+
+What lies in a folder below a class's belongs to the class. Links are followed, each folder once. Hidden files and what
+systems leave behind are passed over, as is what is no picture by its name; all of it is said.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from millrace.datasets.importers.inventory import SPLITS, TRAIN, Inventory, Picture, Survey, split_of
+from millrace.datasets.importers.options import Reading
+from millrace.errors import FormatError, UsageError
+
+kind = "class folders"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng")
+LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "@eadir"}
+METADATA = ("metadata.csv", "metadata.jsonl")
+MOST_BYTES = 256 << 20  # of one picture's file
+
+
+def claims(path: Path) -> str | None:
+    """Why this path is of this kind: it has folders with pictures in them, and no list of labels beside them."""
+    if not path.is_dir() or any((path / name).exists() for name in METADATA):
+        return None
+    splits, classes = _structure(path)
+    homes = (
+        classes if not splits else {f"{s}/{c}": folder for s, inner in splits.items() for c, folder in inner.items()}
+    )
+    found = [name for name, folder in homes.items() if _holds_pictures(folder)]
+    return f"folders of pictures: {', '.join(found[:4])}{' …' if len(found) > 4 else ''}" if found else None
+
+
+def survey(path: Path, reading: Reading) -> Survey:
+    """The classes and pictures below this path, from names, sizes and times alone."""
+    return ClassFolders(path, reading)
+
+
+class ClassFolders(Survey):
+    """A folder of class folders."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        splits, classes = _structure(path)
+        walk = _Walk(path)
+        for split, inner in splits.items() if splits else ((TRAIN, classes),):
+            for name, folder in inner.items():
+                walk.take(split, name, folder)
+        names = sorted({name for _, name in walk.found}, key=os.fsencode)
+        self._walk, self._labels = walk, {name: label for label, name in enumerate(names)}
+        counts = {
+            split: tuple(len(walk.found.get((split, name), ())) for name in names)
+            for split in SPLITS
+            if any((split, name) in walk.found for name in names)
+        }
+        if TRAIN not in counts:
+            raise FormatError(
+                f"{path} has no pictures to train on",
+                expected="train/CLASS/… or CLASS/…",
+                got=f"{', '.join(counts)} alone" if counts else "no pictures",
+            )
+        inventory = Inventory(kind, tuple(map(_shown, names)), counts, tuple(walk.notes()), tuple(sorted(walk.stamps)))
+        super().__init__(inventory, reading)
+
+    def pictures(self, split: str) -> Sequence[Picture]:
+        """The pictures of a split, sorted by name."""
+        found = [
+            Picture(name, self._labels[folder], _Read(path), path)
+            for (of, folder), pictures in self._walk.found.items()
+            if of == split
+            for name, path in pictures
+        ]
+        return sorted(found, key=lambda one: os.fsencode(one.name))
+
+
+class _Read:
+    """Reads one file when it is called."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __call__(self) -> bytes:
+        with open(self._path, "rb") as file:
+            return file.read(MOST_BYTES + 1)
+
+
+class _Walk:
+    """Walks class folders. found: (split, class) → (name, path) of each picture, sorted by name; stamps: of all."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self.stamps: list[tuple[str, int, int]] = []
+        self._passed: Counter[str] = Counter()
+        self._said: list[str] = []
+
+    def take(self, split: str, name: str, folder: Path) -> None:
+        """Take all pictures in a class's folder and below."""
+        seen: set[tuple[int, int]] = set()
+        taken: list[tuple[str, str, int, int]] = []
+        self._folder(str(folder), folder.relative_to(self._root).as_posix(), seen, taken, depth=0)
+        if not taken:
+            self._said.append(f"{folder.relative_to(self._root).as_posix()}/ holds no pictures and is no class")
+            return
+        taken.sort(key=lambda one: os.fsencode(one[0]))
+        self.found[split, name] = [one[:2] for one in taken]
+        self.stamps += [(_shown(one[0]), one[2], one[3]) for one in taken]
+
+    def _folder(
+        self, folder: str, name: str, seen: set[tuple[int, int]], taken: list[tuple[str, str, int, int]], depth: int
+    ) -> None:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:
+            self._said.append(f"{name}/ leads to a folder that is read already: passed over")
+            return
+        seen.add((status.st_dev, status.st_ino))
+        nested = 0
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                if _litter(entry.name):
+                    self._passed["hidden files and what systems leave behind"] += 1
+                elif entry.is_dir():
+                    nested += 1
+                    self._folder(entry.path, f"{name}/{entry.name}", seen, taken, depth + 1)
+                elif entry.name.lower().endswith(SUFFIXES):
+                    taken.append((f"{name}/{entry.name}", entry.path, *_stamp(entry)))
+                else:
+                    self._passed[f"files that are no pictures by their name ({_suffix(entry.name)})"] += 1
+        if nested and depth == 0:
+            self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
+
+    def notes(self) -> Iterator[str]:
+        """What was passed over or is worth knowing."""
+        yield from (f"{count:,} {what}: passed over" for what, count in sorted(self._passed.items()))
+        yield from self._said
+
+
+def _stamp(entry: "os.DirEntry[str]") -> tuple[int, int]:
+    """Bytes and time of change; −1 bytes for a link that leads nowhere, which decoding names."""
+    try:
+        status = entry.stat()
+    except OSError:
+        return -1, 0
+    return status.st_size, status.st_mtime_ns
+
+
+def _structure(path: Path) -> tuple[dict[str, dict[str, Path]], dict[str, Path]]:
+    """(split → class → folder, nothing), or (nothing, class → folder). UsageError where it could be either."""
+    folders = _folders(path)
+    named = {name: split for name in folders if (split := split_of(name)) is not None}
+    if TRAIN not in named.values() or any(_has_pictures(folders[name]) for name in named):
+        return {}, folders  # also where a class happens to be called `train`
+    others = [name for name in folders if name not in named and _holds_pictures(folders[name])]
+    if others:
+        raise UsageError(
+            f"{path} has splits and other folders of pictures side by side",
+            expected="splits alone (train, val, test), or classes alone",
+            got=f"{', '.join(named)} beside {', '.join(others[:4])}",
+            do="move one kind away, or give the path of the folder that is meant",
+        )
+    twice = [split for split, count in Counter(named.values()).items() if count > 1]
+    if twice:
+        both = ", ".join(name for name, split in named.items() if split in twice)
+        raise UsageError(f"{path} has the same split twice", expected="one folder for each split", got=both)
+    return {split: _folders(folders[name]) for name, split in named.items()}, {}
+
+
+def _folders(path: Path) -> dict[str, Path]:
+    """The folders in this one by name, sorted, without what systems leave behind."""
+    with os.scandir(path) as entries:
+        names = [entry.name for entry in entries if not _litter(entry.name) and entry.is_dir()]
+    return {name: path / name for name in sorted(names, key=os.fsencode)}
+
+
+def _has_pictures(folder: Path) -> bool:
+    """Whether pictures lie in this very folder."""
+    with os.scandir(folder) as entries:
+        return any(e.name.lower().endswith(SUFFIXES) and not _litter(e.name) for e in entries)
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether pictures lie in this folder or below; links to folders are not followed."""
+    for _, inner, files in os.walk(folder):
+        if any(name.lower().endswith(SUFFIXES) and not _litter(name) for name in files):
+            return True
+        inner[:] = [name for name in inner if not _litter(name)]
+    return False
+
+
+def _litter(name: str) -> bool:
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower() or "without an ending"
+
+
+def _shown(name: str) -> str:
+    """A name as text that can be written anywhere: bytes that are no UTF-8 are replaced."""
+    return os.fsencode(name).decode("utf-8", "replace")

@@ -1,0 +1,87 @@
+"""What is known of files of one's own before any picture in them is decoded."""
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from millrace.datasets.arrays import Arrays
+from millrace.datasets.importers.options import Reading
+from millrace.errors import UsageError
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+_SPELLINGS = {
+    "train": TRAIN, "training": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION,
+    "dev": VALIDATION, "test": TEST, "testing": TEST,
+}  # fmt: skip
+
+
+def split_of(word: str) -> str | None:
+    """The split that a folder, a file or a column calls so: train, validation or test; None: it is no split's name."""
+    return _SPELLINGS.get(word.lower())
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One encoded picture. name: POSIX path within the dataset, unique; rows stand in the order of the names. label:
+    index into the classes. read: its bytes, bounded; OSError or DataError where it cannot. path: the file that holds
+    it alone, if one does."""
+
+    name: str
+    label: int
+    read: Callable[[], bytes]
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What lies there. kind: as people call it. counts: for each split (train, validation, test) how many of each
+    class. sizes: how often each (H, W) occurs; modes: each kind of pixels; both empty where nobody looked yet. notes:
+    what was passed over or is worth knowing, in words. stamps: (name, bytes, mtime in ns) of each file: as long as
+    they hold, so does a table that was made."""
+
+    kind: str
+    classes: tuple[str, ...]
+    counts: Mapping[str, tuple[int, ...]]
+    notes: tuple[str, ...] = ()
+    stamps: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many there are in each split."""
+        return {split: sum(counts) for split, counts in self.counts.items()}
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal sha256 over all that is known from names, sizes and times of the files."""
+        what = [self.kind, self.classes, self.counts, self.stamps]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+class Survey:
+    """A path that an importer has looked at. Importers derive from it and answer `pictures` or `arrays`.
+
+    encoded: whether it holds encoded pictures, which are decoded by us; else arrays, which the importer reads.
+    """
+
+    encoded = True
+
+    def __init__(self, inventory: Inventory, reading: Reading) -> None:
+        self.inventory, self.reading = inventory, reading
+
+    def pictures(self, split: str) -> Sequence[Picture]:
+        """The pictures of a split (train, validation, test), sorted by name."""
+        raise UsageError(f"{self.inventory.kind} holds no encoded pictures", got=split)
+
+    def arrays(self) -> Arrays:
+        """Images uint8 (n, C, H, W) and labels of both splits; a test split of no rows where the files have none."""
+        raise UsageError(f"{self.inventory.kind} holds no arrays")
+
+    def noted(self, *notes: str) -> None:
+        """Add to what is worth knowing."""
+        self.inventory = dataclasses.replace(self.inventory, notes=(*self.inventory.notes, *notes))

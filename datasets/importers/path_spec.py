@@ -1,0 +1,82 @@
+"""Files of one's own as a dataset: the specification of a path."""
+
+import dataclasses
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from millrace.datasets.importers.inventory import Inventory, Survey
+from millrace.datasets.importers.options import POLICY, Reading
+from millrace.datasets.importers.recognising import survey
+from millrace.datasets.spec import DatasetSpec
+from millrace.errors import DataError, FormatError
+
+FORMAT = "path"
+
+
+@dataclass(frozen=True)
+class PathSpec(DatasetSpec):
+    """The specification of a path. location: absolute. survey: what lies there; it stays in the process that looked."""
+
+    location: str = ""
+    reading: Reading = field(default_factory=Reading)
+    survey: Survey | None = field(default=None, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "survey": None}
+
+    @property
+    def surveyed(self) -> Survey:
+        """What lies there. DataError in another process than the one that looked."""
+        if self.survey is None:
+            raise DataError(f"{self.location} was looked at by another process", do="datasets.find looks again")
+        return self.survey
+
+    @property
+    def inventory(self) -> Inventory:
+        """What is known before anything is decoded."""
+        return self.surveyed.inventory
+
+    def described(self, shape: tuple[int, int, int]) -> dict[str, Any]:
+        """As `DatasetSpec.described`; `reading` says how pictures were made of this shape."""
+        found = super().described(shape)
+        return {**found, "reading": self.reading.as_dict()} if self.prepare == "photos" else found
+
+
+def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
+    """The dataset that lies at this path; nothing is decoded. known: fields of the specification that a dataset file
+    gives. Errors: FormatError where it is not understood, UsageError where it is ambiguous."""
+    path = path.expanduser().resolve()
+    found = survey(path, reading)
+    inventory = found.inventory
+    if len(inventory.classes) < 2:
+        raise FormatError(
+            f"{path} has too few classes",
+            expected="at least 2 classes with pictures",
+            got=", ".join(inventory.classes) or "none",
+        )
+    rows = sum(inventory.rows.values())
+    named = {"name": name_of(path), "title": f"{path.name}: {rows:,} images ({inventory.kind})", "policy": POLICY}
+    return PathSpec(
+        **{**named, "classes": inventory.classes, **known},
+        format=FORMAT,
+        location=str(path),
+        reading=reading,
+        survey=found,
+    )
+
+
+def name_of(path: Path) -> str:
+    """A name for the dataset at this path, safe as the name of a folder."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name).strip("-._")[:48].rstrip("-.")
+    return safe or "files"
+
+
+def reading_kept(given: Any) -> Reading:
+    """The reading that a checkpoint, a network's file or a manifest keeps; the plain one where it keeps none."""
+    if not isinstance(given, dict):
+        return Reading()
+    known = {f.name for f in dataclasses.fields(Reading)}
+    values = {name: value for name, value in given.items() if name in known}
+    return Reading(**{**values, "size": None if values.get("size") is None else tuple(values["size"])})

@@ -1,0 +1,57 @@
+"""Which importer takes a path: exactly one must claim it."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from millrace.datasets.importers.inventory import Survey
+from millrace.datasets.importers.options import Reading
+from millrace.errors import DataError, FormatError, UsageError
+
+# Modules with `kind`, `claims(path)` and `survey(path, reading)`; each says in a few words what it takes.
+IMPORTERS: Mapping[str, str] = {
+    "class_folders": "a folder with a folder of pictures for each class, also within train, test or val",
+}
+
+
+def importers() -> list[ModuleType]:
+    """All importers, in the order of the table."""
+    return [import_module(f"millrace.datasets.importers.{name}") for name in IMPORTERS]
+
+
+def importer_of(path: Path) -> ModuleType:
+    """The importer that claims this path. FormatError where none does, UsageError where several do."""
+    try:
+        path.stat()
+        claims = {module: claim for module in importers() if (claim := module.claims(path)) is not None}
+    except FileNotFoundError:
+        raise UsageError("no such file or folder", got=path, do="look at the path once more") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read", got=error.strerror) from error
+    if len(claims) == 1:
+        return next(iter(claims))
+    if claims:
+        choices = "\n            ".join(f"{module.kind}: {claim}" for module, claim in claims.items())
+        raise UsageError(
+            f"{path} can be understood in several ways",
+            expected="files of one kind",
+            got=choices,
+            do="give the path of what is meant within it, or move the other files away",
+        )
+    taken = "\n            ".join(IMPORTERS.values())
+    raise FormatError(
+        f"{path} is not understood as a dataset",
+        expected=taken,
+        got="a folder without these" if path.is_dir() else "another file",
+        do="see datasets/README.md; a dataset file (YAML) says what cannot be seen",
+    )
+
+
+def survey(path: Path, reading: Reading) -> Survey:
+    """What lies at this path. Errors: as `importer_of`; DataError for files that cannot be read."""
+    try:
+        found: Survey = importer_of(path).survey(path, reading)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read", got=error.strerror or error) from error
+    return found

@@ -1,0 +1,106 @@
+"""Folders with a folder for each class: what is a class, a split, a picture, and what is passed over."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from millrace import datasets
+from millrace.datasets import Reading, images, labels
+from millrace.datasets.importers import class_folders
+from millrace.errors import FormatError, UsageError
+from tests.datasets.importers.drawn import folders, pixels
+
+
+def names(path: Path, split: str = "train") -> list[str]:
+    return [one.name for one in class_folders.survey(path, Reading()).pictures(split)]
+
+
+def test_each_folder_is_a_class_and_rows_stand_in_the_order_of_the_names(tmp_path: Path) -> None:
+    folders(tmp_path, {"b": 2, "a-c": 1, "a": 1})
+    found = class_folders.survey(tmp_path, Reading()).inventory
+    assert (found.kind, found.classes, found.counts) == ("class folders", ("a", "a-c", "b"), {"train": (1, 1, 2)})
+    assert names(tmp_path) == ["a-c/000.png", "a/000.png", "b/000.png", "b/001.png"]
+    assert [one.label for one in class_folders.survey(tmp_path, Reading()).pictures("train")] == [1, 0, 2, 2]
+
+
+def test_the_table_holds_the_pixels_of_the_files(tmp_path: Path) -> None:
+    folders(tmp_path / "mine", {"cat": 10, "dog": 10})
+    made = datasets.load(datasets.find(str(tmp_path / "mine")), cache=tmp_path)
+    assert (made.classes, made.shape) == (("cat", "dog"), (3, 12, 10))
+    assert (made.train.num_rows, made.test.num_rows) == (16, 4)
+    rows = {(int(label), image.tobytes()) for table in (made.train, made.test) for label, image in zip(
+        labels(table), images(table), strict=True)}  # fmt: skip
+    drawn = {(c, np.moveaxis(pixels(i + 50 * c), -1, 0).tobytes()) for c in range(2) for i in range(10)}
+    assert rows == drawn
+    assert sorted(labels(made.test).tolist()) == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("held", ["test", "val", "valid", "Validation"])
+def test_split_folders_are_splits(tmp_path: Path, held: str) -> None:
+    folders(tmp_path / "mine" / "train", {"cat": 3, "dog": 2})
+    folders(tmp_path / "mine" / held, {"cat": 1, "dog": 1})
+    made = datasets.load(datasets.find(str(tmp_path / "mine")), cache=tmp_path)
+    assert (made.train.num_rows, made.test.num_rows) == (5, 2)
+
+
+def test_validation_pictures_train_where_there_are_test_pictures(tmp_path: Path) -> None:
+    for split, count in (("train", 3), ("val", 2), ("test", 1)):
+        folders(tmp_path / "mine" / split, {"cat": count, "dog": count})
+    made = datasets.load(datasets.find(str(tmp_path / "mine")), cache=tmp_path)
+    assert (made.train.num_rows, made.test.num_rows) == (10, 2)
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    folders(tmp_path, {"bus": 1, "train": 1})
+    assert class_folders.survey(tmp_path, Reading()).inventory.classes == ("bus", "train")
+
+
+def test_splits_beside_classes_are_refused_with_both(tmp_path: Path) -> None:
+    folders(tmp_path / "train", {"cat": 1, "dog": 1})
+    folders(tmp_path, {"owl": 1})
+    with pytest.raises(UsageError, match="train beside owl"):
+        class_folders.survey(tmp_path, Reading())
+
+
+def test_what_systems_leave_behind_is_passed_over_and_said(tmp_path: Path) -> None:
+    folders(tmp_path, {"cat": 1, "dog": 1, "__MACOSX": 1, ".ipynb_checkpoints": 1})
+    (tmp_path / "empty").mkdir()
+    for name in (".DS_Store", "._000.png", "Thumbs.db", "desktop.ini", "notes.txt"):
+        (tmp_path / "cat" / name).write_bytes(b"x")
+    found = class_folders.survey(tmp_path, Reading()).inventory
+    assert (found.classes, found.counts) == (("cat", "dog"), {"train": (1, 1)})
+    assert found.notes == (
+        "1 files that are no pictures by their name (.txt): passed over",
+        "4 hidden files and what systems leave behind: passed over",
+        "empty/ holds no pictures and is no class",
+    )
+
+
+def test_nested_folders_belong_to_their_class_and_loops_end(tmp_path: Path) -> None:
+    folders(tmp_path, {"cat": 1, "dog": 1, "cat/kittens": 2})
+    os.symlink(tmp_path / "cat", tmp_path / "cat" / "kittens" / "again")
+    os.symlink(tmp_path / "dog", tmp_path / "cat" / "linked")
+    assert names(tmp_path) == ["cat/000.png", "cat/kittens/000.png", "cat/kittens/001.png", "cat/linked/000.png",
+        "dog/000.png"]  # fmt: skip
+    notes = class_folders.survey(tmp_path, Reading()).inventory.notes
+    assert "cat/kittens/again/ leads to a folder that is read already: passed over" in notes
+    assert "cat/ has folders within: their pictures belong to cat" in notes
+
+
+def test_a_folder_of_loose_pictures_is_not_understood(tmp_path: Path) -> None:
+    Image.fromarray(pixels(0)).save(tmp_path / "a.png")
+    with pytest.raises(FormatError, match="is not understood as a dataset"):
+        datasets.find(str(tmp_path))
+
+
+def test_one_class_is_too_few(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="too few classes"):
+        datasets.find(str(folders(tmp_path, {"cat": 2})))
+
+
+def test_a_reading_is_for_paths_alone() -> None:
+    with pytest.raises(UsageError, match="digits is not read from files of one's own"):
+        datasets.find("digits", Reading(size=(8, 8)))
