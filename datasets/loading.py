@@ -20,7 +20,6 @@ from millrace.datasets.fetch import fetch_files
 from millrace.datasets.importers.path_spec import PathSpec
 from millrace.datasets.mirrors import local_source
 from millrace.datasets.spec import BUILT_IN, DatasetSpec
-from millrace.datasets.splits import rows_to_test
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory
 from millrace.datasets.table_files import open_or_make, open_tables, verify_tables
 from millrace.user_cache import user_cache
@@ -75,6 +74,8 @@ def _of_path(spec: PathSpec) -> Arrays:
     arrays = survey.arrays()
     if len(arrays.test_images):
         return arrays
+    from millrace.datasets.splits import rows_to_test  # compiles kernels, which other datasets can do without
+
     test = rows_to_test(arrays.train_labels, spec.reading.test_share)
     left = np.ones(len(arrays.train_labels), bool)
     left[test] = False

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from millrace.loading.opening import stream as stream
     from millrace.loading.shares import (
         BatchSource as BatchSource,
-        Reading as Reading,
+        PassShares as PassShares,
         Shares as Shares,
         Statistics as Statistics,
     )

@@ -14,7 +14,7 @@ from millrace.errors import UsageError
 from millrace.extras import extras_named
 from millrace.loading.delivery import LAYOUTS, NORMALIZATIONS, Delivery, columns_of, dtype_name, one_of, scaling
 from millrace.loading.loader import Loader
-from millrace.loading.shares import BatchSource, Reading, Shares
+from millrace.loading.shares import BatchSource, PassShares, Shares
 from millrace.loading.state import state_of, step_of
 from millrace.pipeline import arrow_bytes
 from millrace.values import whole
@@ -182,7 +182,7 @@ class DataStream:
         for loader in list(self._loaders):
             loader.close()
 
-    def reading(self, steps: range) -> Reading:
+    def reading(self, steps: range) -> PassShares:
         """What a pass over these steps takes its rows from."""
         return self._source.reading(steps, self.rank, self.world, self.read_ahead)
 

@@ -20,7 +20,7 @@ class Shares(Protocol):
         """The same as a record batch; its schema says which step it is of."""
 
 
-class Reading(Shares, Protocol):
+class PassShares(Shares, Protocol):
     """Rows for one pass, of one rank: steps are asked for about in order, each once, by any thread."""
 
     def close(self) -> None:
@@ -47,5 +47,5 @@ class BatchSource(Shares, Protocol):
     def statistics(self) -> Statistics:
         """Mean and deviation of each channel over the training pixels, untouched, in units of full brightness."""
 
-    def reading(self, steps: range, rank: int, world: int, bound: int) -> Reading:
+    def reading(self, steps: range, rank: int, world: int, bound: int) -> PassShares:
         """Rows for a pass over these steps; at most `bound` bytes are fetched ahead of need."""
