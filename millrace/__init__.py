@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from millrace.library.training import resume as resume, train as train
     from millrace.loading.opening import stream as stream
     from millrace.pipeline.policy import Policy as Policy
+    from millrace.service.client.connecting import connect as connect
     from millrace.version import __version__ as __version__
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

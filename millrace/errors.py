@@ -124,6 +124,10 @@ class Diverged(TrainingError):
     """A loss, a gradient or a weight is not finite. It would be so again: the same seed ends at the same step."""
 
 
+class ServiceError(MillraceError):
+    """A server refuses, fails, or is not the one that was meant; the message says what it told."""
+
+
 class DeadlineError(MillraceError):
     """Something was waited for longer than it may take; the message says what and what to change."""
 

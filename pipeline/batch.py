@@ -74,6 +74,12 @@ def parameters_of(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
+def described(batch: pa.RecordBatch, **also: object) -> pa.RecordBatch:
+    """The batch, with what is given `also` at the end of what its schema says."""
+    metadata = json.dumps({**metadata_of(batch), **also}).encode()
+    return batch.replace_schema_metadata({METADATA: metadata})
+
+
 def metadata_of(batch: pa.RecordBatch) -> dict[str, object]:
     """What the schema says of the batch: dataset, policy, seed, epoch, step, slot."""
     return json.loads(batch.schema.metadata[METADATA])  # type: ignore[no-any-return]

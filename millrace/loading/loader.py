@@ -14,10 +14,20 @@ from typing import Any, Generic, Protocol, TypeVar
 from millrace.errors import UsageError
 from millrace.loading.shares import PassShares, Shares
 from millrace.pipeline import ReadAhead
+from millrace.values import whole
 
 Batch = TypeVar("Batch")
-DEADLINE = 600.0  # seconds in which a batch that a thread has begun must be there
 PER_THREAD = 4  # batches that are made ahead for each thread, where the bound in bytes allows it
+
+
+def reading_ahead(threads: int | None, read_ahead: float) -> dict[str, int]:
+    """What a stream is told of reading ahead: threads (None: one for each core that this process may use, at most 8)
+    and bytes, from MiB. UsageError where they are out of range."""
+    if not isinstance(read_ahead, (int, float)) or not 0 <= read_ahead < 2**40:
+        raise UsageError("read_ahead is out of range", expected="MiB of at least 0", got=repr(read_ahead))
+    if threads is None:
+        threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    return {"threads": whole("threads", threads, 0, 1024), "read_ahead": int(read_ahead * (1 << 20))}
 
 
 class Steps(Protocol):
@@ -117,7 +127,7 @@ class Loader(Generic[Batch]):
         self._step, self._placed = step + 1, False
         self._stream.step, self._stream.placed = self._step, False
 
-    def _reader(self, steps: range, threads: int, rows: Shares) -> ReadAhead[Any] | None:
+    def _reader(self, steps: range, threads: int, rows: PassShares) -> ReadAhead[Any] | None:
         """What reads these steps ahead; None where batches are made as they are asked for."""
         bound = self._stream.read_ahead
         if not (threads and bound and steps):
@@ -129,7 +139,7 @@ class Loader(Generic[Batch]):
             item_bytes=self._bytes,
             bound=min(bound, PER_THREAD * threads * self._bytes),
             threads=threads,
-            deadline=DEADLINE,
+            deadline=rows.deadline,
         )
 
 

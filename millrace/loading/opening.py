@@ -1,15 +1,14 @@
 """`millrace.stream`: from a name, a path or arrays to a stream."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from millrace.counters import check_seed
-from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS
 from millrace.loading.data import opened
 from millrace.loading.datastream import DataStream
 from millrace.loading.delivery import one_of
+from millrace.loading.loader import reading_ahead
 from millrace.loading.source import Choice, StreamSource
 from millrace.values import convert, whole
 
@@ -53,8 +52,7 @@ def stream(
     where the dataset cannot be had.
     """
     split = one_of("split", split, SPLITS)
-    if not isinstance(read_ahead, (int, float)) or not 0 <= read_ahead < 2**40:
-        raise UsageError("read_ahead is out of range", expected="MiB of at least 0", got=repr(read_ahead))
+    ahead = reading_ahead(threads, read_ahead)
     chosen = Choice(
         batch=whole("the batch", batch, 1),
         seed=check_seed(whole("the seed", seed, 0, 2**32 - 1)),
@@ -65,8 +63,5 @@ def stream(
         drop_last=convert(bool, drop_last, "drop_last"),
     )
     offline = convert(bool | None, offline, "offline")
-    if threads is None:
-        threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
     dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache, reading=reading)
-    ahead = int(read_ahead * (1 << 20))
-    return DataStream(StreamSource(dataset, chosen), threads=whole("threads", threads, 0, 1024), read_ahead=ahead)
+    return DataStream(StreamSource(dataset, chosen), **ahead)

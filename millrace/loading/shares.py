@@ -5,6 +5,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from millrace.errors import UsageError
 from millrace.pipeline import Sizes, Visited
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
@@ -20,8 +21,19 @@ class Shares(Protocol):
         """The same as a record batch; its schema says which step it is of."""
 
 
+def unknown_statistics() -> UsageError:
+    """The error where the training images, and so their statistics, are not at hand."""
+    return UsageError(
+        "the pixel statistics of the training images are not known here",
+        expected="the mean and deviation that the network is trained with",
+        do="pass mean= and std= (those of the training stream), or normalize='unit'",
+    )
+
+
 class PassShares(Shares, Protocol):
     """Rows for one pass, of one rank: steps are asked for about in order, each once, by any thread."""
+
+    deadline: float  # seconds in which a step must be there
 
     def close(self) -> None:
         """Whoever waits for a step gets an error, soon; a step that is asked for afterwards may be one."""

@@ -14,9 +14,11 @@ from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS
 from millrace.loading.data import AUTO, policy_of
-from millrace.loading.shares import Statistics
+from millrace.loading.shares import Statistics, unknown_statistics
 from millrace.pipeline import Stream, Visited, pixel_statistics
 from millrace.pipeline.export import StoredStream
+
+DEADLINE = 600.0  # seconds in which a batch that a thread has begun must be there
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class StreamSource:
         self.dataset, self.choice = dataset, choice
         self.stream = self._stored() if isinstance(dataset, ExportedDataset) else self._computed()
         self.name, self.split, self.sizes = dataset.spec.name, choice.split, self.stream.order
-        self.classes, self.shape = dataset.classes, dataset.shape
+        self.classes, self.shape, self.deadline = dataset.classes, dataset.shape, DEADLINE
 
     def rows(self, step: int, rank: int = 0, world: int = 1) -> Visited:
         """A rank's rows of a step, made here and now; in memory of their own, but for rows of an export."""
@@ -80,11 +82,7 @@ class StreamSource:
         if isinstance(self.dataset, ExportedDataset):
             return self.dataset.statistics
         if not self.dataset.train.num_rows:
-            raise UsageError(
-                "the pixel statistics of the training images are not known here",
-                expected="the mean and deviation that the network is trained with",
-                do="pass mean= and std= (those of the training stream), or normalize='unit'",
-            )
+            raise unknown_statistics()
         return pixel_statistics(images(self.dataset.train), self._train)
 
     @cached_property

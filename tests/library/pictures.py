@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 import millrace
-from millrace.loading import DataStream
+from millrace.loading.datastream import DataStream
 
 POLICY = {"rotate": 20, "translate": 0.1, "scale": [0.8, 1.2], "flip": 0.5}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from millrace.errors import UsageError
-from millrace.loading import DataStream
+from millrace.loading.datastream import DataStream
 from tests.library.pictures import small
 
 WAYS: dict[str, Callable[..., Any]] = {

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 import millrace
 from millrace.errors import UsageError
-from millrace.loading import DataStream
+from millrace.loading.datastream import DataStream
 from millrace.loading.delivery import Scaling
 from millrace.loading.tensors import normalised
 from millrace.pipeline import channels_last, floats, samples_of
