@@ -10,6 +10,7 @@ from millrace.commands.stopping import Stopping
 from millrace.library.serving import KEYS, offer_of, say_where
 from millrace.reports.words import counted, in_words
 from millrace.service.budget import Limits
+from millrace.service.memory import settle
 from millrace.service.offer import Offer
 from millrace.service.place import ServePlace, tls_from, token_from
 from millrace.service.service import Service
@@ -62,6 +63,7 @@ def run(arguments: Sequence[str]) -> int:
             drop_last=options.drop_last,
             progress=progress,
         )
+    settle()
     with Stopping() as stopping, Service(offer, place, limits=limits, threads=options.threads or None) as service:
         service.check()
         _announce(screen, service)

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import pyarrow as pa
 
@@ -41,7 +42,9 @@ class Answer:
         if asked.end - asked.begin > 1:
             size = offer.bytes_of(asked)  # two more batches may be with gRPC
             steps, ahead = range(asked.begin, asked.end), max(bound - 2 * size, size)
-            self._reader = workshop.open(self._record, steps, item_bytes=size, bound=ahead)
+            # What makes the batches must not know this object: it ends when nobody iterates over it any more.
+            make = partial(offer.record, asked=asked)
+            self._reader = workshop.open(make, steps, item_bytes=size, bound=ahead)
 
     def __iter__(self) -> "Answer":
         return self
@@ -49,20 +52,29 @@ class Answer:
     @guarded
     def __next__(self) -> tuple[pa.RecordBatch, bytes]:
         """The next batch, and the step that it is of. Errors: as `refusal` tells them."""
-        step, began, since = self._next, time.monotonic(), self.idle_since
-        self.idle_since = None
-        if step >= self._asked.end:
+        began, since, self.idle_since = time.monotonic(), self.idle_since, None
+        try:
+            step, batch = self._advance()
+        except BaseException:  # also at its end
             self.close()
-            raise StopIteration
-        if self.interrupted:
-            raise Refused(DRAINING, f"this server ends; ask another one, or the next, for the steps from {step} on")
-        batch = self._record(step) if self._reader is None else self._reader.take(step, 0)[0]
-        if self._reader is not None:
-            self._workshop.wake()
-        self._next, now = step + 1, time.monotonic()
+            raise
+        now = time.monotonic()
         self._figures.handed(batch, now - began, 0.0 if since is None else began - since)
         self.idle_since = now
         return batch, b'{"step":%d}' % step
+
+    def _advance(self) -> tuple[int, pa.RecordBatch]:
+        step = self._next
+        if step >= self._asked.end:
+            raise StopIteration
+        if self.interrupted:
+            raise Refused(DRAINING, f"this server ends; ask another one, or the next, for the steps from {step} on")
+        self._next += 1
+        if self._reader is None:
+            return step, self._offer.record(step, self._asked)
+        batch, _ = self._reader.take(step, 0)
+        self._workshop.wake()
+        return step, batch
 
     @property
     def closed(self) -> bool:
@@ -81,6 +93,3 @@ class Answer:
     def __del__(self) -> None:
         if hasattr(self, "_lock"):
             self.close()
-
-    def _record(self, step: int) -> pa.RecordBatch:
-        return self._offer.record(step, self._asked)

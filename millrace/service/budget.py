@@ -10,13 +10,16 @@ from millrace.service.ticket import BUSY, TOO_LARGE, Refused
 
 @dataclass(frozen=True)
 class Limits:
-    """What a server takes upon itself. Bytes of batches made and not sent, for one connection and for all; calls that
-    are answered at once, for one connection and for all; seconds after which a client that does not read is cut."""
+    """What a server takes upon itself, for one connection and for all.
+
+    client_bytes, all_bytes: of batches that are made and not sent; client_calls, all_calls: that are answered at once;
+    connections: that may be open; stall: seconds after which a client that does not read is cut."""
 
     client_bytes: int = 64 << 20
     all_bytes: int = 512 << 20
     client_calls: int = 16
     all_calls: int = 512
+    connections: int = 1024
     stall: float = 60.0
 
     def __post_init__(self) -> None:

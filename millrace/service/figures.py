@@ -31,10 +31,10 @@ class Figures:
         with self._lock:
             self.refusals[code] += 1
 
-    def was_cut(self) -> None:
-        """A client that does not read was cut."""
+    def was_cut(self, connections: int) -> None:
+        """So many connections were cut."""
         with self._lock:
-            self.cut += 1
+            self.cut += connections
 
     def handed(self, batch: pa.RecordBatch, waited: float, wrote: float) -> None:
         """A batch went out; seconds that it was waited for, and that the one before took to write."""

@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from pyarrow import flight
 
 from millrace.errors import DeadlineError
-from millrace.service.ticket import BUSY, DRAINING, Refused
+from millrace.service.ticket import BAD_TICKET, BUSY, DRAINING, Refused
 
 log = logging.getLogger("millrace.service")
 Call = TypeVar("Call", bound=Callable[..., Any])
 RETRY = (BUSY, DRAINING)  # another server, or this one later, would answer
+SENDING = (flight.FlightMethod.DO_PUT, flight.FlightMethod.DO_EXCHANGE, flight.FlightMethod.HANDSHAKE)
 
 
 def refusal(error: BaseException) -> flight.FlightError:
@@ -54,7 +55,10 @@ class BearerCheck(flight.ServerMiddlewareFactory):  # type: ignore[misc]
         self._refused = refused
 
     def start_call(self, info: Any, headers: dict[str, list[Any]]) -> None:
-        """Compare in constant time. Errors: FlightUnauthenticatedError."""
+        """Compare in constant time. Calls that send data are refused here, before a thread waits for what they send.
+        Errors: FlightUnauthenticatedError, FlightServerError."""
+        if info.method in SENDING:
+            raise flight.FlightServerError(f"{BAD_TICKET}: this server takes no data")
         if self._expected is None:
             return
         sent = next(iter(headers.get("authorization", ())), "")

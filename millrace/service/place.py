@@ -85,9 +85,9 @@ def token_from(file: str | None, environment: Mapping[str, str] = os.environ) ->
     return token
 
 
-def tls_from(certificate: str | None, key: str | None) -> tuple[bytes, bytes] | None:
+def tls_from(certificate: str | None, key: str | None, now: datetime | None = None) -> tuple[bytes, bytes] | None:
     """Certificate and key from their files; None where neither is given. Errors: MillraceError where a file cannot be
-    read, they do not belong together, or the certificate is not valid now; UsageError where one is missing."""
+    read, they do not belong together, or the certificate has expired by `now`; UsageError where one is missing."""
     if certificate is None and key is None:
         return None
     if certificate is None or key is None:
@@ -99,7 +99,7 @@ def tls_from(certificate: str | None, key: str | None) -> tuple[bytes, bytes] | 
     except (ssl.SSLError, ValueError) as error:
         what = "certificate and key cannot be used"
         raise MillraceError(what, expected="PEM files that belong together, the key without a password") from error
-    if ends < datetime.now(UTC):
+    if ends < (now or datetime.now(UTC)):
         raise MillraceError(
             "the certificate has expired", expected="one that is valid now", got=f"{ends:%Y-%m-%d %H:%M} UTC"
         )

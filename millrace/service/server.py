@@ -13,6 +13,7 @@ from pyarrow import flight
 from millrace.pipeline import arrow_bytes
 from millrace.service.answer import AHEAD, Answer
 from millrace.service.budget import Budget, Limits
+from millrace.service.connections import readable
 from millrace.service.figures import Figures
 from millrace.service.guard import BearerCheck, guarded
 from millrace.service.offer import Offer
@@ -44,7 +45,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         endpoints: Sequence[str] = (),
     ) -> None:
         self._offer, self._workshop, self._figures = offer, workshop, figures
-        self.budget, self.endpoints, self._draining = Budget(limits), tuple(endpoints), False
+        self.budget, self.endpoints, self.draining = Budget(limits), tuple(endpoints), False
         self._answers: weakref.WeakSet[Answer] = weakref.WeakSet()  # an answer ends with the call that iterates over it
         self._lock = threading.Lock()
         self._places = [flight.Location(endpoint) for endpoint in endpoints]
@@ -54,7 +55,13 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
 
     def drain(self) -> None:
         """Let in nothing new: what is asked from now on is refused with `draining`."""
-        self._draining = True
+        self.draining = True
+
+    def end(self) -> None:
+        """Wait for the calls that run and end, then let go of everything: older pyarrows keep this object for ever
+        (apache/arrow#50684)."""
+        self.shutdown()
+        self._offer = self._workshop = self._figures = None  # type: ignore[assignment]
 
     def interrupt(self) -> None:
         """Have the answers that run end with `draining` at their next batch."""
@@ -71,7 +78,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
     def do_get(self, context: Any, ticket: Any) -> flight.FlightDataStream:
         """The batches that a ticket names. Errors: as `refusal` tells them."""
         try:
-            return self._answer(str(context.peer()), bytes(ticket.ticket))
+            return self._answer(readable(str(context.peer())), bytes(ticket.ticket))
         except Refused as error:
             self._figures.refused(error.code)
             raise
@@ -111,18 +118,8 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         answer = getattr(self, f"_{action.type}")(action.body.to_pybytes())
         return [flight.Result(pa.py_buffer(json.dumps(answer).encode()))]
 
-    @guarded
-    def do_put(self, *_: Any) -> None:
-        """Refused: nothing is written here."""
-        raise Refused(BAD_TICKET, "this server takes no data")
-
-    @guarded
-    def do_exchange(self, *_: Any) -> None:
-        """Refused: nothing is written here."""
-        raise Refused(BAD_TICKET, "this server takes no data")
-
     def _answer(self, peer: str, text: bytes) -> flight.FlightDataStream:
-        if self._draining:
+        if self.draining:
             raise Refused(DRAINING, "this server is about to end; another one or the next has the same stream")
         offer, figures = self._offer, self._figures
         asked = offer.asked(parse_ticket(text))
@@ -166,7 +163,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         return {**self._figures.snapshot(), "clients": clients, "calls": calls, "bytes_in_flight": held}
 
     def _health(self, body: bytes) -> dict[str, Any]:
-        return {"status": "draining" if self._draining else "serving", "stream": self._offer.digest}
+        return {"status": "draining" if self.draining else "serving", "stream": self._offer.digest}
 
     def _explain(self, body: bytes) -> dict[str, Any]:
         try:

@@ -16,9 +16,12 @@ from millrace.service.figures import Figures
 from millrace.service.offer import Offer
 from millrace.service.place import ServePlace
 from millrace.service.server import FlightService
+from millrace.service.watching import Lookout
 from millrace.service.workshop import Workshop
 
 ANSWERS = 10.0  # seconds in which a server that has started must answer itself
+GRACE = 1.0  # seconds for an answer to come to a batch's edge
+ENDS = 5.0  # seconds in which gRPC must end once all calls have ended
 
 LIMITS = Limits()
 
@@ -51,6 +54,11 @@ class Service:
             self._workshop.close()
             raise MillraceError(f"the service cannot listen at {place.address()}", do="choose another place") from error
         self.address = place.address(self.server.port if place.unix is None else None)
+        port = self.server.port if place.unix is None else None
+        path = None if place.unix is None else os.path.abspath(place.unix)
+        self._lookout = Lookout(
+            self.server, self.figures, port=port, path=path, stall=limits.stall, most=limits.connections
+        )
         self._closed = False
 
     def check(self) -> None:
@@ -74,13 +82,19 @@ class Service:
         until = time.monotonic() + patience
         self._wait(until)
         self.server.interrupt()
-        self._wait(until + 2.0)
-        ending = threading.Thread(target=self.server.shutdown, name="shutdown", daemon=True)
+        self._wait(until + GRACE)
+        self._lookout.cut_stalled(0.0)
+        ending = threading.Thread(target=self.server.end, name="end", daemon=True)
         ending.start()
-        ending.join(5.0)
+        ending.join(ENDS)
+        self._lookout.close()
         self._workshop.close()
         if self.place.unix is not None:
             Path(self.place.unix).unlink(missing_ok=True)
+
+    def tend(self) -> None:
+        """Look after the connections now; it is done by itself every few seconds."""
+        self._lookout.tend_all()
 
     def __enter__(self) -> "Service":
         return self

@@ -41,11 +41,12 @@ class Workshop:
         )
         with self._changed:
             self._readers.append(reader)
-        self.wake()
+            self._turn += 1
+            self._changed.notify_all()
         return reader
 
     def wake(self) -> None:
-        """Say that there may be work: a batch was taken, a call came."""
+        """Say that there is room for one more batch: one was taken."""
         with self._changed:
             self._turn += 1
             self._changed.notify()

@@ -118,9 +118,10 @@ def test_what_is_not_served_is_refused_in_plain_words(serve: Serve) -> None:
         for body in (b"", b"[]", b'{"sample": true}', b'{"sample": 50}', b'{"sample": 1, "epoch": 2}'):
             with pytest.raises(flight.FlightServerError, match=r"bad-ticket|out-of-range"):
                 action(client, "explain", body)
-        writer, _ = client.do_put(flight.FlightDescriptor.for_path("x"), service.offer.schema, PATIENCE)
         with pytest.raises(flight.FlightServerError, match="bad-ticket: this server takes no data"):
-            writer.close()
+            client.do_put(flight.FlightDescriptor.for_path("x"), service.offer.schema, PATIENCE)[0].close()
+        with pytest.raises(flight.FlightServerError, match="bad-ticket: this server takes no data"):
+            client.do_exchange(flight.FlightDescriptor.for_path("x"), PATIENCE)[0].begin(service.offer.schema)
         assert action(client, "stats")["refusals"] == {"other-stream": 1, "out-of-range": 3, "bad-ticket": 1}
 
 
