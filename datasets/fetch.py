@@ -102,13 +102,13 @@ def _failed(
     alike = len(kinds) == 1 and len(wrong) == sum(not fault.missing for _, fault in failures)
     kind: type[DataError] = kinds.pop() if alike else DownloadError
     if offline:
-        do = "run once without --offline, or give a local copy with --mirror FOLDER"
+        do = "run once without `offline`, or give a local copy with `mirror=FOLDER`"
     elif mirror is not None:
-        do = f"check that the mirror holds {spec.mirror_folder}/{file.name}, or leave out --mirror"
+        do = f"check that the mirror holds {spec.mirror_folder}/{file.name}, or leave out `mirror`"
     else:
         do = (
-            f"check the network, or give --mirror URL-OR-FOLDER that holds {spec.mirror_folder}/{file.name}; "
-            "--offline uses only what is in the cache"
+            f"check the network, or give a `mirror` (a URL or a folder) that holds {spec.mirror_folder}/{file.name}; "
+            "`offline` uses only what is in the cache"
         )
     got = "\n            ".join(f"{shown(url)}: {fault.reason}" for url, fault in failures)
     return kind(f"dataset {spec.name}: no address gave {file.name}", got=got or "no address is known", do=do)

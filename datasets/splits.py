@@ -88,7 +88,7 @@ def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int =
             "the subset does not fit the dataset",
             expected=f"1 to {total} rows",
             got=subset,
-            do=f"choose --subset of at most {total}, or leave it out",
+            do=f"choose a `subset` of at most {total}, or leave it out",
         )
     kept = (
         np.arange(total, dtype=np.int64)
@@ -100,7 +100,7 @@ def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int =
             "the validation split does not fit",
             expected=f"0 to {len(kept) - 1} of {len(kept)} rows, so that some are left to train on",
             got=validation,
-            do="choose a smaller --validation",
+            do="choose a smaller `validation`",
         )
     chosen = balanced(values[kept], validation, seed=seed, purpose=Purpose.VALIDATION)
     left = np.ones(len(kept), bool)

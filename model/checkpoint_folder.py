@@ -22,7 +22,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
 def save_files(folder: Path, files: Mapping[str, bytes]) -> Path:
     """`save` for the files of a checkpoint, whatever is in them."""
     folder = Path(folder)
-    do = "free space on the disk or choose another folder with --out"
+    do = "free space on the disk or choose another folder with `out`"
     with faults(f"the checkpoint {folder}", "could not be written", CheckpointError, do=do, full=do):
         if not _holds(folder, files):
             write_folder(folder, files)

@@ -89,7 +89,9 @@ def from_safetensors(data: bytes, name: str = "the file") -> Portable:
         digest = described.pop("digest")
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise CheckpointError(
-            f"{name} is no network of Millrace", expected="a file of `millrace export-model`", got=repr(error)
+            f"{name} is no network of Millrace",
+            expected="a file that `save` or `millrace export-model` wrote",
+            got=repr(error),
         ) from error
     if _digest(described, tensors) != digest:
         raise CheckpointError(f"{name} is damaged", expected=f"digest {digest}", got="another digest")

@@ -5,6 +5,7 @@ Everything here reads the sources; only the front doors are imported.
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 
 import millrace
 from millrace import compiled
+from millrace.settings import keys, layers
 
 ROOT = Path(millrace.__file__).parent  # rooms that the repository shows at its top are links in this folder
 PACKAGES = (
@@ -219,6 +221,31 @@ def test_only_commands_print_and_only_tests_assert() -> None:
             assert not isinstance(node, ast.Assert), f"{name(path)}:{node.lineno}"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
                 assert floor(path) == "commands", f"{name(path)}:{node.lineno}"
+
+
+# Where a command line is written as such: for a terminal, or into a file for one.
+COMMAND_LINES = (
+    "library/variants.py",
+    "library/reporting.py",
+    "reports/loading_recipes.py",
+    "workers/ray_runtime/session.py",
+)
+
+
+def test_the_library_speaks_of_arguments() -> None:
+    """Flags are words of the command line: elsewhere a message says `out`, and commands/wording.py makes it --out."""
+    flags = {layers.flag(key) for key in keys.known_keys()} | {"--format", "--precision", "--shard-rows", "--tta"}
+    found = []
+    for path in sources():
+        if floor(path) not in ("commands", "settings") and name(path) not in COMMAND_LINES:
+            nodes = list(ast.walk(tree(path)))
+            docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+            for node in nodes:
+                if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+                    said = set(re.findall(r"(?<![\w-])--[a-z][a-z.-]*", node.value)) & flags
+                    foreign = "ray start" in node.value or "ray job" in node.value
+                    found += [f"{name(path)}:{node.lineno} {word}" for word in said if not foreign]
+    assert found == []
 
 
 def test_files_are_small() -> None:

@@ -136,7 +136,7 @@ class Place:
     def __post_init__(self) -> None:
         check(self)
         if self.address is not None and self.runtime != "ray":
-            raise OptionError("address", "is for Ray alone", got=self.address, do="add --runtime ray")
+            raise OptionError("address", "is for Ray alone", got=self.address, do="add `runtime=ray`")
         least, most = worker_range(self.workers)
         if not 0 <= least <= most <= MOST_WORKERS:
             raise OptionError(

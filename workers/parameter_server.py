@@ -188,5 +188,5 @@ def _not_finite(step: int, got: object) -> Diverged:
         f"training broke down at step {step}",
         expected="a finite loss and finite weights",
         got=got,
-        do="lower the learning rate (--optimizer.rate), or warm it up (--schedule.warmup)",
+        do="lower the learning rate (`optimizer.rate`), or warm it up (`schedule.warmup`)",
     )

@@ -121,7 +121,7 @@ class Setup:
                 f"{what} decides by the validation split, and there is none",
                 expected="samples to validate on",
                 got=0,
-                do="add --validation N",
+                do="add `validation=N`",
             )
 
 
@@ -133,19 +133,19 @@ def _check_export(job: Job, dataset: ExportedDataset) -> None:
             "the export holds too few epochs",
             expected=f"at most {epochs}",
             got=job.epochs,
-            do=f"train with --epochs {epochs}, or export more",
+            do=f"train with `epochs={epochs}`, or export more",
         )
     if not job.policy.is_identity:
         raise UsageError(
             "the rows of an export are augmented already",
             expected="policy none",
             got=job.policy.name,
-            do="leave out --policy",
+            do="leave out `policy`",
         )
     if job.subset is not None or job.validation:
         raise UsageError(
             "an export has its own splits",
-            expected="neither --subset nor --validation",
+            expected="neither `subset` nor `validation`",
             got=f"subset {job.subset}, validation {job.validation}",
-            do="give them to millrace export",
+            do="give them to `millrace.export`",
         )

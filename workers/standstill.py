@@ -29,7 +29,7 @@ class Standstill:
                 "no step was finished",
                 expected=f"one within {self.allowed:.0f} s",
                 got="none",
-                do="look at what keeps the workers from computing, then `millrace resume` the run",
+                do="look at what keeps the workers from computing, then go on with `millrace.resume`",
             )
 
 

@@ -115,7 +115,7 @@ class Trainer:
             self._report(
                 Notice(
                     f"{what} for {slots} slot{'s'[: slots > 1]}: {slots} can work at once; "
-                    f"a smaller --slot-size or a larger --batch would use more"
+                    f"a smaller `slot_size` or a larger `batch` would use more"
                 )
             )
         self._report(

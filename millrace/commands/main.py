@@ -95,20 +95,16 @@ def _dispatch(arguments: Sequence[str]) -> int:
 
 def _report(error: MillraceError, *, as_json: bool) -> None:
     """An error on stderr: for people, or one JSON object."""
+    from millrace.commands.wording import parts
+
+    worded = parts(error)
     if as_json:
-        record = {
-            "error": error.what,
-            "kind": type(error).__name__,
-            "expected": error.expected,
-            "got": error.got,
-            "do": error.do,
-            "exit_code": error.exit_code,
-        }
+        record = {"error": worded.pop("what"), "kind": type(error).__name__, **worded, "exit_code": error.exit_code}
         print(json.dumps(record, default=str), file=sys.stderr)
         return
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     head = "\x1b[1;31merror:\x1b[0m" if colour else "error:"
-    print(f"{head} {error}", file=sys.stderr)
+    print(f"{head} {MillraceError(**worded)}", file=sys.stderr)
 
 
 def _unexpected(error: BaseException, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
+from millrace.commands.wording import in_flags
 from millrace.reports.words import counted, in_words, percent, short
 from millrace.settings.layers import Settings
 from millrace.workers import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
@@ -72,6 +73,8 @@ class RunDisplay:
             self._screen.mute()  # the terminal has gone, or the log's disk is full: the run goes on without a word
 
     def _show(self, event: Event) -> None:
+        if isinstance(event, Notice):
+            event = Notice(in_flags(event.text))
         self._screen.record(event=_name(event), **dataclasses.asdict(event))
         match event:
             case RunStarted():

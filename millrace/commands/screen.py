@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from millrace.commands.wording import in_flags
+
 PLAIN_WIDTH = 160  # a pipe or a file has no edge to wrap at
 
 
@@ -71,6 +73,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Something other than the result: to stderr, so that stdout holds results alone; JSON in JSON mode."""
+        text = in_flags(text)
         if self.as_json:
             print(json.dumps({"notice": text}), file=sys.stderr, flush=True)
         else:

@@ -73,7 +73,7 @@ def _trial(side: Variant, folder: Path, number: int) -> Trial:
     job = replace(side.job, seed=side.job.seed + number)
     place = replace(side.place, out=None, test=False)
     if not job.validation:
-        raise UsageError("comparing goes by the validation split, and there is none", do="add --validation N")
+        raise UsageError("comparing goes by the validation split, and there is none", do="add `validation=N`")
     path = folder / side.folder / f"seed-{job.seed}"
     if RunFolder.is_run(path):
         _same(path, job)
@@ -84,5 +84,5 @@ def _same(path: Path, job: Job) -> None:
     different = finding.changes(finding.settings_of(RunFolder.open(path)).job, job)
     if different:
         raise UsageError(
-            f"{short(path)} holds a run of another recipe", got="; ".join(different[:5]), do="choose another --out"
+            f"{short(path)} holds a run of another recipe", got="; ".join(different[:5]), do="choose another `out`"
         )

@@ -47,7 +47,7 @@ def _check(found: TrainedNetwork, dataset: Dataset, notice: Callable[[str], None
             f"the checkpoint belongs to another dataset: {short(found.location)}",
             expected=f"{about.get('dataset')}, digest {str(about.get('dataset_digest'))[:16]}…",
             got=f"{dataset.spec.name}, digest {dataset.digest[:16]}…",
-            do="leave out --dataset, or name the one that the run was trained on",
+            do="leave out `dataset`, or name the one that the run was trained on",
         )
     for line in differences(about.get("fingerprint", {}), fingerprint()):
         notice(f"the run was trained elsewhere, last digits may differ: {line}")
@@ -65,7 +65,7 @@ def _together(networks: Sequence[TrainedNetwork], dataset: Dataset, views: int) 
         job = job_of_recipe(one.about.get("config", {}))
         policy = job.policy
         if views and policy.is_identity:
-            raise UsageError(f"{short(one.location)} was trained without augmentation", do="leave out --tta")
+            raise UsageError(f"{short(one.location)} was trained without augmentation", do="leave out `views`")
         for view in range(views + 1):
             pixels = images
             if view:

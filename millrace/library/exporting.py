@@ -47,11 +47,11 @@ class ExportPlace:
 
     def __post_init__(self) -> None:
         if self.workers < 0:
-            raise UsageError("--workers is out of range", expected="at least 0", got=self.workers)
+            raise UsageError("`workers` is out of range", expected="at least 0", got=self.workers)
         if self.runtime not in RUNTIMES:
             raise unknown_name("runtime", self.runtime, RUNTIMES)
         if self.address is not None and self.runtime != "ray":
-            raise UsageError("an address is for Ray alone", got=self.address, do="add --runtime ray")
+            raise UsageError("an address is for Ray alone", got=self.address, do="add `runtime=ray`")
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def source_of(settings: Settings, progress: Progress | None = None) -> Dataset:
         raise UsageError(
             f"{settings.job.dataset} is an export already",
             expected="the dataset itself",
-            do=f"millrace export {source} makes another export",
+            do=f"`millrace.export({source!r})` makes another export",
         )
     return dataset
 
@@ -128,7 +128,10 @@ def plan_of(asked: ExportOptions, dataset: Dataset, source: str) -> ExportPlan:
     """The plan of an export: its splits, shards and key. source: name or file of the dataset, as it was given."""
     if dataset.shape[0] not in (1, 3) and asked.format in PICTURES:
         raise UsageError(
-            f"{asked.format} holds pictures", expected="1 or 3 channels", got=dataset.shape[0], do="--format parquet"
+            f"{asked.format} holds pictures",
+            expected="1 or 3 channels",
+            got=dataset.shape[0],
+            do="choose `format=parquet`",
         )
     images, labels = datasets.images(dataset.train), datasets.labels(dataset.train)
     chosen = datasets.split(labels, subset=asked.subset, validation=asked.validation, seed=asked.seed).train
@@ -150,7 +153,7 @@ def write(
         runtime = importlib.import_module(RUNTIMES[place.runtime])
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--runtime {place.runtime} cannot be used here", got=str(error), do="--runtime local"
+            f"`runtime={place.runtime}` cannot be used here", got=str(error), do="choose `runtime=local`"
         ) from error
     with ExportSession.open(plan, folder) as session:
         writer = ShardWriter(plan, dataset, folder, session.known)

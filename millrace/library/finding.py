@@ -32,7 +32,7 @@ def new_folder(dataset: str, now: datetime) -> Path:
     """Make an empty folder for a new run: `<dataset>-<yyyymmdd-hhmmss>`, with a number behind if that is taken. No two
     processes get the same. Errors: CheckpointError where it cannot be made."""
     stem, base = f"{Path(dataset).stem}-{now:%Y%m%d-%H%M%S}", runs_folder()
-    do = "choose another --out"
+    do = "choose another `out`"
     with faults(f"the run's folder in {base}", "cannot be made", CheckpointError, do=do, full=do):
         for name in itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2))):
             with contextlib.suppress(FileExistsError):

@@ -29,7 +29,7 @@ def check_format(format: str, precision: str) -> None:
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
     if format == "onnx" and precision != "float32":
-        raise UsageError("ONNX files have float32 weights", got=precision, do="leave out --precision")
+        raise UsageError("ONNX files have float32 weights", got=precision, do="leave out `precision`")
 
 
 def save_network(
@@ -58,5 +58,5 @@ def save_network(
     try:
         write_whole(target, data)
     except OSError as error:
-        raise MillraceError(f"cannot write {short(target)}: {error.strerror}", do="choose another --out") from error
+        raise MillraceError(f"cannot write {short(target)}: {error.strerror}", do="choose another `path`") from error
     return ModelFile(target, len(data), difference)

@@ -196,7 +196,7 @@ def newest(folder: RunFolder) -> Checkpoint:
     if latest is None:
         raise CheckpointError(
             f"the run in {short(folder.location)} has no checkpoint yet",
-            do=f"millrace resume {argument(folder.location)} trains it",
+            do=f"`millrace.resume({str(folder.location)!r})` trains it",
         )
     return latest
 

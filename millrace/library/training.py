@@ -134,7 +134,7 @@ def same_recipe(folder: RunFolder, settings: Settings) -> None:
             f"{short(folder.location)} holds a run of another recipe",
             expected="the same recipe",
             got="; ".join(different[:5]) + (" …" if len(different) > 5 else ""),
-            do="choose another --out, or `millrace resume` to go on with that run",
+            do="choose another `out`, or go on with that run: `millrace.resume`",
         )
 
 
@@ -166,7 +166,9 @@ def _picture(setup: Setup, folder: RunFolder, observer: Observer) -> None:
             _report(setup, folder)
     except MissingExtra as error:
         observer(
-            Notice(f"no report was written: {error.what}; {error.do}, then `millrace report {short(folder.location)}`")
+            Notice(
+                f"no report was written: {error.what}; {error.do}, then `millrace.open_run({str(folder.location)!r}).report()`"
+            )
         )
 
 

@@ -63,7 +63,7 @@ class RunFolder:
             return folder
         if folder.path.exists() and (not folder.path.is_dir() or not all(map(_is_left, folder.path.iterdir()))):
             raise not_empty(folder.location)
-        do = "choose another --out"
+        do = "choose another `out`"
         with faults(f"the run's folder {folder.path}", "cannot be made", CheckpointError, do=do, full=do):
             folder.path.mkdir(parents=True, exist_ok=True)
             # It makes the folder a run, so what is killed before leaves room for another try.

@@ -68,7 +68,7 @@ def append_line(path: Path, line: Mapping[str, object]) -> None:
 
 
 def _faults(path: Path, what: str = "cannot be written") -> AbstractContextManager[None]:
-    do = "free space on the disk, then `millrace resume` the run"
+    do = "free space on the disk, then go on with `millrace.resume`"
     return faults(path, what, CheckpointError, do=do, full=do)
 
 

@@ -207,5 +207,5 @@ def not_empty(location: str) -> UsageError:
     return UsageError(
         f"{location} is not empty",
         expected="a new or an empty folder",
-        do="choose another --out, or `millrace resume` if a run lies there",
+        do="choose another `out`, or `millrace.resume` if a run lies there",
     )

@@ -177,6 +177,6 @@ def shard_rows(shape: tuple[int, int, int], chosen: int | None) -> int:
         raise UsageError(
             "a shard would be too large",
             expected=f"at most {LARGEST_SHARD // size} rows, {LARGEST_SHARD >> 20} MiB of pixels",
-            got=f"--shard-rows {chosen}",
+            got=f"`shard_rows={chosen}`",
         )
     return chosen

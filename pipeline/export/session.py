@@ -162,7 +162,7 @@ def _claim(plan: ExportPlan, folder: Folder) -> Manifest | None:
                 f"{folder.location} is not empty",
                 expected="a new or an empty folder, or one with an unfinished export",
                 got=", ".join(others[:5]),
-                do="choose another --out",
+                do="choose another `out`",
             )
     if manifest is not None:
         return manifest
@@ -198,7 +198,7 @@ def check_claimed(plan: ExportPlan, folder: Folder, who: str) -> None:
         f"{folder.location} is not the same folder on every machine",
         expected="one that all nodes see",
         got=f"{who} does not find the export in it",
-        do="give --out an address such as s3://bucket/folder, or a path on a disk that all nodes share",
+        do="give `out` an address such as s3://bucket/folder, or a path on a disk that all nodes share",
     )
 
 
@@ -232,7 +232,7 @@ def refused(
         f"{folder.location} holds another export: {whose}",
         expected="the same options as before, to go on with it",
         got="; ".join(different) or "another version of the plan",
-        do="choose another --out",
+        do="choose another `out`",
     )
 
 

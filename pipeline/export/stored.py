@@ -43,7 +43,7 @@ class StoredStream(Stream):
                 "the export holds too few epochs",
                 expected=f"at most {self.epochs}",
                 got=f"epoch {epoch + 1}",
-                do=f"train with --epochs {self.epochs}, or export more",
+                do=f"ask for `epochs={self.epochs}`, or export more",
             )
         if first == last:  # a rank without rows; the reader gives at least one
             one = self.rows(epoch, 0, 1)

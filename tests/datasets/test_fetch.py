@@ -67,8 +67,8 @@ def test_when_none_gives_it_every_address_is_named_with_its_reason(server: Serve
     assert "/page/shapes.npz: an HTML page instead of the file" in text
     assert "/loop/shapes.npz: more than 5 redirects" in text
     assert "http://127.0.0.1:9/shapes.npz: Connection refused (2 attempts)" in text
-    assert "--mirror" in text
-    assert "--offline" in text
+    assert "`mirror`" in text
+    assert "`offline`" in text
     assert list((tmp_path / "files").iterdir()) == []
 
 
@@ -132,7 +132,7 @@ def test_offline_asks_nobody_and_says_what_to_do(server: Server, tmp_path: Path)
     spec = with_mirrors(idx_spec(SAMPLE), f"{server.url}/little")
     with pytest.raises(DownloadError, match="because offline") as caught:
         fetch(spec, tmp_path, offline=True)
-    assert "without --offline" in str(caught.value.do)
+    assert "without `offline`" in str(caught.value.do)
     assert server.seen == []
     fetch(spec, tmp_path)
     assert len(server.seen) == 4

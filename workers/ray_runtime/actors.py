@@ -73,7 +73,7 @@ class Actors:
                     f"dataset {self._job.dataset} was not fetched",
                     expected=f"within {FETCH:g} s",
                     got="no answer of the fetcher",
-                    do="look at its node's network, or give a --mirror",
+                    do="look at its node's network, or give a `mirror`",
                 )
             note(f"dataset {self._job.dataset} is being fetched for {since:.0f} s")
         dataset = self.dataset()
@@ -102,7 +102,7 @@ class Actors:
                 "every node has another environment than the run, so bits would differ",
                 expected=self._environment,
                 got=different,
-                do="start the run on a machine like the cluster's, or pass --mixed-cpus",
+                do="start the run on a machine like the cluster's, or pass `mixed_cpus=True`",
             )
         ray.kill(self.server)
         self.begin_server()

@@ -49,7 +49,7 @@ def check_capacity(cpus: int, deadline: float = CAPACITY, note: Callable[[str], 
                 "the cluster has too few free CPUs",
                 expected=f"{cpus} within {deadline:g} s (workers, augmenters and the parameter server: 1 each)",
                 got=f"{free} free of {total}",
-                do="add nodes, end what else runs there, or ask for fewer --workers and --augmenters",
+                do="add nodes, end what else runs there, or ask for fewer `workers` and `augmenters`",
             )
         if now > say_at:
             say_at = now + SAY

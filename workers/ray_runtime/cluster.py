@@ -110,7 +110,7 @@ def check_memory(size: int) -> None:
                 f"the object store of node {node['NodeName']} is too small: it would spill to disk",
                 expected=f"at least {size / MIB:.0f} MiB",
                 got=f"{memory / MIB:.0f} MiB",
-                do="start the node with a larger --object-store-memory, or take a --subset",
+                do="start the node with a larger --object-store-memory, or take a `subset`",
             )
 
 

@@ -153,7 +153,7 @@ class RayExecutor:
             raise UsageError(
                 f"{local} lies in this job's copy of the project, which goes with the job",
                 expected="a folder that stays",
-                do="give --out an absolute path, or an address such as s3://bucket/folder",
+                do="give `out` an absolute path, or an address such as s3://bucket/folder",
             )
         with connected(self._address, Need(self._actors or cores(), STORE)) as own:
             wanted = self._actors or int(resources("cluster").get("CPU", 0)) or cores()

@@ -49,7 +49,7 @@ def start(cpus: int, memory: int) -> None:
                     expected="its processes alive half a minute after their start, in one of two tries",
                     got="; ".join(ended) or " ".join(str(error).split()),
                     do="look for what ends or slows its processes (memory, a limit, another program); its logs lie in "
-                    "/tmp/ray/session_latest/logs; or train without it: --runtime local",
+                    "/tmp/ray/session_latest/logs; or do without it: `runtime=local`",
                 ) from error
 
 

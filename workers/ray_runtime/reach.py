@@ -19,7 +19,7 @@ from millrace.errors import DeadlineError, MillraceError, UsageError
 MESSAGES: Any = gcs_service_pb2  # generated, without types
 SERVICES: Any = gcs_service_pb2_grpc
 ANSWER = 15.0  # seconds for the cluster's answer
-START_ONE = "start one (ray start --head, or ray up), or leave --address out to train on a Ray of this run's own"
+START_ONE = "start one (ray start --head, or ray up), or leave out `address` to work on a Ray of your own"
 TOKEN = (
     "copy ~/.ray/auth_token of the cluster's head to the same place here, or set RAY_AUTH_TOKEN to what "
     "`ray get-auth-token` says there"

@@ -161,7 +161,7 @@ class RayRuntime:
                         "the parameter server does not come back",
                         expected=f"a restart within {RESTART:g} s",
                         got=why(error),
-                        do="add a node with a free CPU, then `millrace resume` the run",
+                        do="add a node with a free CPU, then go on with `millrace.resume`",
                     ) from error
                 if waited > HELLO:
                     self._staffing.give_way(self._next, waited)

@@ -121,7 +121,7 @@ class ServerActor:
                 f"worker {name} has another environment than the run, so bits would differ: {'; '.join(different)}",
                 expected=self._fingerprint,
                 got=environment,
-                do="use machines of one kind, or pass --mixed-cpus",
+                do="use machines of one kind, or pass `mixed_cpus=True`",
             )
         if different:
             self._foreign[name] = "; ".join(different)

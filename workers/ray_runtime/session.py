@@ -79,7 +79,7 @@ def _warn_of_a_local_folder(folder: RunFolder, observer: Observer) -> None:
         observer(
             Notice(
                 f"the run's folder {folder.location} lies in this job's copy of the project, which goes with the "
-                f"cluster: give --out an absolute path or an address such as s3://bucket/run"
+                f"cluster: give `out` an absolute path or an address such as s3://bucket/run"
             )
         )
     nodes = len(alive_nodes())
@@ -87,7 +87,7 @@ def _warn_of_a_local_folder(folder: RunFolder, observer: Observer) -> None:
         observer(
             Notice(
                 f"the run's folder {folder.location} lies on this machine alone, and the cluster has {nodes} nodes: "
-                f"if this machine is lost, so is the run; keep it elsewhere with --out s3://bucket/run (or gs://), "
+                f"if this machine is lost, so is the run; keep it elsewhere with `out=s3://bucket/run` (or gs://), "
                 f"or on a disk that other nodes see too"
             )
         )

@@ -156,5 +156,5 @@ class Staffing:
                 "no worker is at work",
                 expected=f"one within {UNSTAFFED:g} s",
                 got=f"{resources('available').get('CPU', 0):g} of {resources('cluster').get('CPU', 0):g} CPUs free",
-                do="add nodes with free CPUs, or ask for fewer --augmenters",
+                do="add nodes with free CPUs, or ask for fewer `augmenters`",
             )

@@ -47,7 +47,7 @@ class Spilling:
         store = node["Resources"].get("object_store_memory", 0) / MIB
         return (
             f"{size / MIB:.0f} MiB written to disk as the object store of {store:.0f} MiB is full: start the node "
-            f"with a larger --object-store-memory, or take a smaller --read-ahead or --subset"
+            f"with a larger --object-store-memory, or take a smaller `read_ahead` or `subset`"
         )
 
 

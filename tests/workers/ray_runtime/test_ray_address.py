@@ -60,7 +60,7 @@ def test_a_folder_of_one_machine_is_warned_of_on_several_nodes(tmp_path: Path, m
         assert len(heard) == warned
     assert isinstance(heard[0], Notice)
     assert "2 nodes" in heard[0].text
-    assert "--out s3://" in heard[0].text
+    assert "`out=s3://" in heard[0].text
     monkeypatch.setattr("millrace.runs.folder.is_shared", lambda path: True)
     session._warn_of_a_local_folder(folder, heard.append)
     assert len(heard) == 1

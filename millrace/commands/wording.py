@@ -1,0 +1,48 @@
+"""Messages of the library as the command line says them.
+
+The library speaks of arguments and functions, in backticks: `subset=600`, `millrace.resume('runs/a')`. Whoever typed a
+command reads of flags and commands: --subset 600, `millrace resume runs/a`.
+"""
+
+import ast
+import re
+from typing import Any
+
+from millrace.errors import MillraceError
+from millrace.reports.words import argument
+from millrace.settings.keys import known_keys
+from millrace.settings.layers import flag
+
+# Arguments that are no keys of the configuration, and the flag of each.
+BESIDE = {name: name for name in ("format", "originals", "augment_test", "shard_rows", "precision", "rows", "columns")}
+BESIDE |= {"views": "tta", "path": "out", "split": "split"}
+_ARGUMENT = re.compile(r"`([a-z_.]+)(?:=([^`]*))?`")
+_CALL = re.compile(r"`millrace\.(?:open_run\((?P<run>[^`]*)\)\.)?(?P<name>[a-z_]+)(?:\((?P<given>[^`]*)\))?`")
+
+
+def in_flags(text: str) -> str:
+    """The message with the flag in the place of each argument, and the command in the place of each call. What stands
+    in other backticks stays as it is."""
+    return _ARGUMENT.sub(_flag, _CALL.sub(_command, text))
+
+
+def parts(error: MillraceError) -> dict[str, Any]:
+    """What an error consists of (`what`, `expected`, `got`, `do`), each part worded `in_flags`."""
+    found = {name: getattr(error, name) for name in ("what", "expected", "got", "do")}
+    return {name: in_flags(part) if isinstance(part, str) else part for name, part in found.items()}
+
+
+def _flag(found: re.Match[str]) -> str:
+    key, value = found[1], found[2]
+    name = BESIDE.get(key, key)
+    if key not in BESIDE and key not in known_keys():
+        return found[0]
+    if value == "False":
+        return flag(f"no-{name}")
+    return flag(name) if value in (None, "True") else f"{flag(name)} {value}"
+
+
+def _command(found: re.Match[str]) -> str:
+    given = found["run"] or found["given"]
+    name = found["name"].replace("_", "-")
+    return f"`millrace {name} {argument(str(ast.literal_eval(given)))}`" if given else f"`millrace {name}`"
