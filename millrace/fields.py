@@ -4,13 +4,16 @@ Flags, environment variables, YAML files and the checks of a class made in code 
 """
 
 import dataclasses
+import inspect
 import math
 import typing
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from millrace.errors import OptionError, unknown_option
 from millrace.values import convert, describe, hints
+
+Record = TypeVar("Record")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +51,17 @@ def option(
     choices: the texts that it may be. bounds: least, most, above, below of a number, or of each number of a tuple."""
     metadata = {"help": help, "metavar": metavar, "choices": choices, "range": Range(**bounds)}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def documented(kind: type[Record]) -> type[Record]:
+    """The class with a line for each option in its docstring: what it means, its range and its default."""
+    lines = [f"{f.name}: {f.metadata['help']} (default: {_shown(f.default)})" for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    kind.__doc__ = "\n".join([inspect.cleandoc(kind.__doc__ or ""), "", *lines])
+    return kind
+
+
+def _shown(default: object) -> str:
+    return " ".join(map(_shown, default)) if isinstance(default, tuple) else _number(default)  # type: ignore[arg-type]
 
 
 def check(options: Any) -> None:

@@ -1,28 +1,23 @@
 """A network as an ONNX model: uint8 images in, logits and probabilities out. Needs the package onnx, an extra."""
 
 import json
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-from millrace.errors import UsageError
+from millrace.extras import extras_named
 from millrace.model.fast.normalization import EPSILON
 from millrace.model.layout import Floats, Layer, Norm
 from millrace.model.portable import Portable
 
 OPSET = 17
-INSTALL = "make onnx   (or: pip install onnx onnxruntime)"
 
 
 def extra(name: str) -> Any:
-    """The module of this name; UsageError where it is not installed."""
-    from importlib import import_module
-
-    try:
+    """The module of this name. Errors: MissingExtra where it is not installed."""
+    with extras_named():
         return import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise UsageError(f"ONNX needs the package {package}, which is not installed", got=error, do=INSTALL) from error
 
 
 class _Graph:
@@ -63,7 +58,7 @@ class _Graph:
 
 def to_onnx(portable: Portable) -> bytes:
     """The ONNX file: input `image` uint8 (N, C, H, W), normalised inside; outputs `logits` and `probabilities`, float32
-    (N, classes). Classes and the description are in its metadata. UsageError where onnx is not installed."""
+    (N, classes). Classes and the description are in its metadata. MissingExtra where onnx is not installed."""
     graph = _Graph(portable.weights)
     _body(graph, portable)
     helper, tensor = graph.helper, extra("onnx").TensorProto

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from millrace.errors import OptionError, unknown_name
-from millrace.fields import check, option
+from millrace.fields import check, documented, option
 from millrace.values import hints
 
 
+@documented
 @dataclass(frozen=True)
 class Policy:
     """How far an image may be moved from itself. Each parameter is drawn uniformly and independently."""

@@ -1,5 +1,7 @@
 """How many rows the steps of a stream have, and each rank of them: arithmetic of three numbers."""
 
+from millrace.errors import UsageError
+
 
 class Sizes:
     """The steps of an epoch of n samples. A batch never spans two epochs: the last step of each has what is left, or,
@@ -7,7 +9,18 @@ class Sizes:
 
     def __init__(self, samples: int, *, batch: int, drop_last: bool = False) -> None:
         self.samples, self.batch = samples, batch
+        self.epochs: int | None = None  # as many as are asked for; of an export, those that it holds
         self.steps_per_epoch = samples // batch if drop_last else -(-samples // batch)
+
+    def check_epochs(self, epochs: int) -> None:
+        """Errors: UsageError where there are not so many epochs."""
+        if self.epochs is not None and epochs > self.epochs:
+            raise UsageError(
+                "the export holds too few epochs",
+                expected=f"at most {self.epochs}",
+                got=epochs,
+                do=f"ask for `epochs={self.epochs}`, or export more",
+            )
 
     def epoch(self, step: int) -> int:
         """The epoch that a step belongs to."""

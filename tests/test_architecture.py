@@ -38,12 +38,13 @@ PACKAGES = (
 
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {
-    "lazy", "errors", "extras", "user_cache", "values", "fields", "yaml_text", "version", "compiled", "elementary",
-    "counters",
+    "lazy", "errors", "arguments", "extras", "user_cache", "values", "fields", "yaml_text", "version", "compiled",
+    "elementary", "counters",
 }  # fmt: skip
 ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "service", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
+    "arguments": {"errors"},
     "extras": {"errors"},
     "lazy": {"errors", "extras"},
     "user_cache": set(),

@@ -8,7 +8,6 @@ from pathlib import Path
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.commands.stopping import Stopping
-from millrace.errors import UsageError
 from millrace.library import finding
 from millrace.library.comparing import RESULTS, trained, trials_of, write_results
 from millrace.library.outcomes import Outcome, outcome
@@ -30,13 +29,9 @@ class CompareOptions:
 
     files: tuple[str, ...] = flags.positional("FILE.yaml", "configurations or studies", many=True)
     sweep: tuple[str, ...] = flags.option((), "KEY=V1,V2", "values of a key to compare; several keys: all combinations")
-    seeds: int = flags.option(3, "N", "runs of each variant, with seeds from --seed on")
+    seeds: int = flags.option(3, "N", "runs of each variant, with seeds from --seed on", least=1, most=100)
     out: str | None = flags.option(None, "DIR", "folder of the comparison; by default a new one in your data folder")
     json: bool = flags.as_json()
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.seeds <= 100:
-            raise UsageError("--seeds is out of range", expected="1 to 100", got=self.seeds)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -10,7 +10,6 @@ from rich.text import Text
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.datasets import Dataset
-from millrace.errors import UsageError
 from millrace.library import resolving
 from millrace.library.evaluating import MOST_VIEWS, evaluate
 from millrace.library.networks import TrainedNetwork, find_network
@@ -36,12 +35,10 @@ class EvaluateOptions:
         many=True,
         required=True,
     )
-    tta: int = flags.option(0, "N", "average over N augmented views of each image, and the image itself")
+    tta: int = flags.option(
+        0, "N", "average over N augmented views of each image, and the image itself", least=0, most=MOST_VIEWS
+    )
     json: bool = flags.as_json()
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.tta <= MOST_VIEWS:
-            raise UsageError("--tta is out of range", expected=f"0 to {MOST_VIEWS}", got=self.tta)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -28,19 +28,15 @@ class ExportCommand:
     for any number of workers; `millrace train --dataset DIR` trains on them."""
 
     dataset: str = flags.positional("DATASET", "name of a dataset, or the path of your own", required=True)
-    format: str = flags.option("parquet", "NAME", "parquet, arrow, huggingface, webdataset, npz or imagefolder")
     out: str | None = flags.option(None, "DIR|URL", "folder to write: a path, file://, s3:// or gs:// address")
-    epochs: int = flags.option(1, "K", "passes over the training samples, each with draws of its own")
-    originals: bool = flags.switch("also the untouched images")
-    augment_test: bool = flags.switch("augment the test split too; by default it is untouched")
-    shard_rows: int | None = flags.option(None, "N", "rows of a shard; by default some 16 MiB of pixels")
-    workers: int = flags.option(
-        0, "N", "shards in work at once (0: as fits the cores); any number gives the same bytes"
-    )
-    runtime: str = flags.option("local", "NAME", "where to work: local (threads) or ray")
-    address: str | None = flags.option(
-        None, "ADDRESS", "Ray cluster to work on: auto or HOST:PORT; by default an own Ray"
-    )
+    format: str = flags.like(ExportOptions, "format")
+    epochs: int = flags.like(ExportOptions, "epochs")
+    originals: bool = flags.like(ExportOptions, "originals")
+    augment_test: bool = flags.like(ExportOptions, "augment_test")
+    shard_rows: int | None = flags.like(ExportOptions, "shard_rows")
+    workers: int = flags.like(ExportPlace, "workers")
+    runtime: str = flags.like(ExportPlace, "runtime")
+    address: str | None = flags.like(ExportPlace, "address")
     dry_run: bool = flags.switch("say the sizes and write nothing")
     json: bool = flags.as_json()
 
@@ -53,21 +49,13 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError("millrace export needs --out DIR", expected="a folder to write to")
     place = ExportPlace(options.workers, options.runtime, options.address)
     settings = layers.resolve(None, {"dataset": options.dataset, **given})
-    asked = ExportOptions(
-        format=options.format,
-        policy=settings.job.policy,
-        epochs=options.epochs,
-        seed=settings.job.seed,
-        subset=settings.job.subset,
-        validation=settings.job.validation,
-        originals=options.originals,
-        augment_test=options.augment_test,
-        shard_rows=options.shard_rows,
-    )
+    job = settings.job
+    chosen = {name: getattr(options, name) for name in ("format", "epochs", "originals", "augment_test", "shard_rows")}
+    asked = ExportOptions(job.policy, seed=job.seed, subset=job.subset, validation=job.validation, **chosen)
     folder = Folder(options.out) if options.out is not None else None
     with Downloads(screen) as progress:
         dataset = source_of(settings, progress)
-    plan = plan_of(asked, dataset, settings.job.dataset)
+    plan = plan_of(asked, dataset, job.dataset)
     _announce(screen, plan, folder)
     if folder is None or options.dry_run:
         return _dry_run(screen, plan, dataset, folder)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from millrace.commands.screen import Screen
 from millrace.library.model_files import FORMATS, check_format, save_network
 from millrace.library.networks import find_network
+from millrace.model import PRECISIONS
 from millrace.reports.words import argument, short, size
 from millrace.settings import flags
 
@@ -18,8 +19,10 @@ class ExportModelOptions:
     run: str = flags.positional(
         "RUN", "run, checkpoint, file of export-model, name or address of a run, or latest", required=True
     )
-    format: str = flags.option("safetensors", "NAME", "safetensors, onnx or npz")
-    precision: str = flags.option("float32", "NAME", "of the weights: float32, or float16 for half the size")
+    format: str = flags.option("safetensors", "NAME", "safetensors, onnx or npz", choices=FORMATS)
+    precision: str = flags.option(
+        "float32", "NAME", "of the weights: float32, or float16 for half the size", choices=PRECISIONS
+    )
     out: str | None = flags.option(None, "FILE", "the file to write; by default network.FORMAT here")
     json: bool = flags.as_json()
 

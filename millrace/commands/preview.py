@@ -28,14 +28,9 @@ class PreviewOptions:
 
     file: str | None = flags.positional("FILE.yaml", "configuration to start from")
     out: str = flags.option(FILE, "FILE", "the PNG to write; replaced if it is there")
-    rows: int = flags.option(10, "N", "samples shown, as evenly over the classes as can be")
-    columns: int = flags.option(6, "N", "augmentations of each, one per epoch")
+    rows: int = flags.option(10, "N", "samples shown, as evenly over the classes as can be", least=1, most=MOST)
+    columns: int = flags.option(6, "N", "augmentations of each, one per epoch", least=1, most=MOST)
     json: bool = flags.as_json()
-
-    def __post_init__(self) -> None:
-        for name in ("rows", "columns"):
-            if not 1 <= getattr(self, name) <= MOST:
-                raise UsageError(f"--{name} is out of range", expected=f"1 to {MOST}", got=getattr(self, name))
 
 
 def run(arguments: Sequence[str]) -> int:

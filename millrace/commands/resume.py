@@ -12,6 +12,8 @@ from millrace.settings.keys import known_keys
 
 # The recipe of a run is fixed, the place may change.
 KEYS = tuple(key for key, known in known_keys().items() if known.place and key != "out")
+REFUSED = {key: "a run keeps its recipe; millrace train begins another" for key in known_keys() if key not in KEYS}
+REFUSED["out"] = "a run goes on in its own folder"
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ResumeOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Train to the end, as `train` does; a finished run says its result."""
-    options, given = flags.parse("resume", ResumeOptions, arguments, KEYS)
+    options, given = flags.parse("resume", ResumeOptions, arguments, KEYS, REFUSED)
     folder = finding.open_folder(options.run)
     settings = resolving.for_run(folder.path, layers.from_flags(given))
     return show(Screen(as_json=options.json), settings, lambda watched: go_on(folder, settings, watched))

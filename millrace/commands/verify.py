@@ -20,7 +20,7 @@ class VerifyOptions:
     """Read an export whole: counts, digests of the files and of the pixels, and that everything decodes."""
 
     folder: str = flags.positional("DIR|URL", "folder of an export", required=True)
-    workers: int = flags.option(0, "N", "shards in work at once (0: one per core)")
+    workers: int = flags.option(0, "N", "shards in work at once (0: one per core)", least=0)
     json: bool = flags.as_json()
 
 
@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
     """Verify every shard. Errors: IntegrityError (exit code 1) where one is damaged or missing, by name."""
     options, _ = flags.parse("verify", VerifyOptions, arguments)
     screen = Screen(as_json=options.json)
-    threads = max(options.workers, 0) or cores()
+    threads = options.workers or cores()
     folder, manifest = open_manifest(options.folder)
     rows = sum(record.rows for record in manifest.shards)
     found: list[Damage] = []

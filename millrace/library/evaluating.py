@@ -8,6 +8,7 @@ from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.errors import CheckpointError, UsageError
 from millrace.library.networks import TrainedNetwork
+from millrace.loading.data import whole
 from millrace.model import differences, fingerprint
 from millrace.pipeline import augmented
 from millrace.reports.words import short
@@ -30,6 +31,9 @@ def evaluate(
     in another environment, where the last digits may differ.
 
     Errors: CheckpointError for a network of another dataset; UsageError for views of one without augmentation."""
+    views = whole("views", views, 0, MOST_VIEWS)
+    if not networks:
+        raise UsageError("there is no network to evaluate", expected="one or several")
     for one in networks:
         _check(one, dataset, notice)
     if len(networks) > 1 or views:

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 
 from millrace import datasets
+from millrace.arguments import event, path_text, wrong_type
 from millrace.datasets import Dataset, Progress
 from millrace.datasets.exported import ExportedDataset, Manifest
 from millrace.errors import UsageError, unknown_name
+from millrace.fields import check, option
 from millrace.formats import PICTURES
 from millrace.library import resolving
 from millrace.pipeline import pixel_statistics
@@ -38,18 +40,16 @@ KEYS = (
 
 @dataclass(frozen=True)
 class ExportPlace:
-    """Where shards are written; no field changes a byte. workers: shards in work at once (0: as fits the cores);
-    address: of a Ray cluster that runs, with runtime "ray"."""
+    """Where shards are written; no field changes a byte."""
 
-    workers: int = 0
-    runtime: str = "local"
-    address: str | None = None
+    workers: int = option(0, "shards in work at once (0: as fits the cores); any number gives the same bytes", least=0)
+    runtime: str = option("local", "where to work: local (threads) or ray", choices=RUNTIMES)
+    address: str | None = option(
+        None, "Ray cluster to work on: auto or HOST:PORT; by default an own Ray", metavar="ADDRESS"
+    )
 
     def __post_init__(self) -> None:
-        if self.workers < 0:
-            raise UsageError("`workers` is out of range", expected="at least 0", got=self.workers)
-        if self.runtime not in RUNTIMES:
-            raise unknown_name("runtime", self.runtime, RUNTIMES)
+        check(self)
         if self.address is not None and self.runtime != "ray":
             raise UsageError("an address is for Ray alone", got=self.address, do="add `runtime=ray`")
 
@@ -90,6 +90,12 @@ def export(
 
     Errors: UsageError for what cannot be exported, or a folder that holds something else; DataError where the data
     cannot be had."""
+    folder = Folder(path_text("out", out, "a folder or an address"))
+    stopping = threading.Event() if stop is None else event("stop", stop)
+    if not isinstance(place, ExportPlace):
+        raise wrong_type(
+            "place", place, "an ExportPlace of millrace.library.exporting", f"ExportPlace(runtime={place!r})"
+        )
     given = resolving.keys_of(settings)
     for key in given:
         if key not in KEYS:
@@ -108,7 +114,7 @@ def export(
         shard_rows=shard_rows,
     )
     loaded = source_of(chosen, progress)
-    return write(plan_of(asked, loaded, job.dataset), loaded, Folder(os.fspath(out)), place, stop or threading.Event())
+    return write(plan_of(asked, loaded, job.dataset), loaded, folder, place, stopping)
 
 
 def source_of(settings: Settings, progress: Progress | None = None) -> Dataset:

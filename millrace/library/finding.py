@@ -18,6 +18,7 @@ from millrace.workers import Job
 from millrace.yaml_text import scalar
 
 NAMED = 3  # runs named in a message
+RUN = "a folder, a name in the data folder, an address, or `latest`"
 
 
 def runs_folder() -> Path:
@@ -41,10 +42,10 @@ def new_folder(dataset: str, now: datetime) -> Path:
     raise AssertionError("there is always another number")
 
 
-def locate(text: str) -> Path:
+def locate(text: str, what: str = "run", expected: str = RUN) -> Path:
     """The folder that people mean: a path, else the name of a run in the data folder, else `latest`.
 
-    Errors: UsageError naming runs that exist."""
+    Errors: UsageError that there is no such `what`, naming runs that exist."""
     path = Path(text).expanduser()
     if path.exists():
         return path.absolute()
@@ -60,10 +61,10 @@ def locate(text: str) -> Path:
         return runs_folder() / text
     near = difflib.get_close_matches(text, names, n=1)
     raise UsageError(
-        f"no run at {text}",
-        expected="a folder, a name in the data folder, or `latest`",
+        f"no {what} at {text}",
+        expected=expected,
         got=f"the newest are {', '.join(names[:NAMED])}" if names else f"no runs in {runs_folder()}",
-        do=f"did you mean {near[0]}?" if near else None,
+        do=f"did you mean {near[0]}?" if near else None if names else "`millrace.train` makes one",
     )
 
 

@@ -4,7 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_name
+from millrace.arguments import path_text
+from millrace.errors import CheckpointError, MillraceError, UsageError, unknown_option
 from millrace.model import PRECISIONS, Portable, rounded, to_npz, to_safetensors
 from millrace.reports.words import short
 from millrace.storage import write_whole
@@ -25,9 +26,9 @@ class ModelFile:
 def check_format(format: str, precision: str) -> None:
     """Errors: UsageError for an unknown format or precision, or two that do not go together."""
     if format not in FORMATS:
-        raise unknown_name("format", format, FORMATS)
+        raise unknown_option("format", format, FORMATS)
     if precision not in PRECISIONS:
-        raise unknown_name("precision", precision, PRECISIONS)
+        raise unknown_option("precision", precision, PRECISIONS)
     if format == "onnx" and precision != "float32":
         raise UsageError("ONNX files have float32 weights", got=precision, do="leave out `precision`")
 
@@ -42,9 +43,10 @@ def save_network(
     Errors: UsageError for what does not go together or a path in no folder; CheckpointError where onnxruntime
     disagrees; MillraceError where the file cannot be written."""
     check_format(format, precision)
-    target = Path(path).expanduser().absolute()
+    target = Path(path_text("path", path)).expanduser().absolute()
     if target.is_dir() or not target.parent.is_dir():
-        raise UsageError(f"cannot write {short(target)}", expected="a file in a folder that exists")
+        do = "name a file, no folder" if target.is_dir() else f"make the folder {short(target.parent)}"
+        raise UsageError(f"cannot write {short(target)}", expected="a file in a folder that exists", do=do)
     network, difference = rounded(portable, precision), None
     if format == "onnx":
         from millrace.model import largest_difference, to_onnx

@@ -1,7 +1,7 @@
 """Trained networks, by what people type: a run, a checkpoint or a file of `export-model`; and what they answer."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace import datasets
+from millrace.arguments import path_text, wrong_type
 from millrace.errors import CheckpointError, UsageError, unknown_name
 from millrace.library import finding, resolving
 from millrace.library.model_files import ModelFile, save_network
+from millrace.loading.data import whole
 from millrace.model import Checkpoint, Network, Portable, from_safetensors, load
-from millrace.reports.words import argument, short
+from millrace.reports.words import short
 from millrace.runs import RunFolder, is_address
 from millrace.settings import layers
 from millrace.settings.keys import job_of_recipe
@@ -23,8 +25,9 @@ from millrace.workers import probabilities
 if TYPE_CHECKING:
     from PIL import Image
 
+NETWORK = "a file of export-model, a run or a checkpoint, the name of a run in the data folder, an address, or `latest`"
 WHENCE = ("mirror", "offline")  # the keys that say where a dataset comes from
-Pictures = npt.NDArray[np.uint8] | Sequence["str | os.PathLike[str] | Image.Image"]
+Pictures = npt.NDArray[np.uint8] | str | os.PathLike[str] | Sequence["str | os.PathLike[str] | Image.Image"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +97,13 @@ class TrainedNetwork:
         """What these images show, as `millrace predict` says it.
 
         images: uint8 (n, C, H, W) of the network's shape, or (n, H, W) where C is 1, as the dataset holds them; or a
-        sequence of pictures (paths of PNG or JPEG files, or Pillow images) of any size, which are prepared as the
-        training images were. threads: of this process; their number changes no bit.
+        sequence of pictures (paths of PNG or JPEG files, or Pillow images) of any size, or one path, which are prepared
+        as the training images were. threads: of this process; their number changes no bit.
 
         Errors: UsageError where the arrays do not fit, or pictures are given to a network of points; DataError where a
         file is no picture.
         """
-        own, pixels = self.portable, self._pixels(images)
+        threads, own, pixels = whole("threads", threads, 1), self.portable, self._pixels(images)
         found = probabilities(own.network, own.inputs, own.weights, pixels, threads=threads)
         return Predictions(found, self.classes)
 
@@ -123,15 +126,18 @@ class TrainedNetwork:
             )
         return np.ascontiguousarray(pixels)
 
-    def _prepared(self, pictures: Sequence["str | os.PathLike[str] | Image.Image"]) -> npt.NDArray[np.uint8]:
+    def _prepared(self, pictures: Any) -> npt.NDArray[np.uint8]:
         from millrace.datasets import opaque, prepared, read_picture
 
         prepare = str(self.about.get("prepare", "photos"))
         if prepare == "points":
             raise UsageError("this network was trained on points in the plane", expected="a network for pictures")
-        if isinstance(pictures, str | os.PathLike):
-            pictures = [pictures]
-        if not len(pictures):
+        if isinstance(pictures, str | os.PathLike) or hasattr(pictures, "convert"):
+            return self._prepared([pictures])
+        if not isinstance(pictures, Iterable):
+            raise wrong_type("images", pictures, "an array, paths, or Pillow images")
+        pictures = list(pictures)
+        if not pictures:
             return np.empty((0, *self.shape), np.uint8)
         for one in pictures:
             if not (isinstance(one, str | os.PathLike) or hasattr(one, "convert")):
@@ -154,7 +160,7 @@ def network(file: str | os.PathLike[str], **place: Any) -> TrainedNetwork:
     for key in place:
         if key not in WHENCE:
             raise unknown_name("key of a network", key, WHENCE)
-    return find_network(os.fspath(file), resolving.layer_of(place))
+    return find_network(path_text("file", file, NETWORK), resolving.layer_of(place))
 
 
 def find_network(text: str, given: layers.Layer | None = None) -> TrainedNetwork:
@@ -169,7 +175,7 @@ def find_network(text: str, given: layers.Layer | None = None) -> TrainedNetwork
     if is_address(text):
         folder = RunFolder.open(text)
         return of_checkpoint(newest(folder), folder.path, folder.location, given)
-    path = finding.locate(text)
+    path = finding.locate(text, "network", NETWORK)
     return of_checkpoint(checkpoint_at(path), path, str(path), given)
 
 

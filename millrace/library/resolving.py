@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from millrace import datasets
+from millrace.arguments import path_text, wrong_type
 from millrace.datasets import Dataset, Progress
 from millrace.errors import UsageError
 from millrace.runs import RunFolder
 from millrace.settings import layers
-from millrace.settings.keys import DATA_KEYS, known_keys, recipe_values, spread
+from millrace.settings.keys import DATA_KEYS, GROUPS, known_keys, recipe_values, spread
 from millrace.settings.layers import Settings
+from millrace.values import hints
 
 CALL = "the call"
 
@@ -24,6 +26,15 @@ CALL = "the call"
 def keys_of(settings: Mapping[str, object]) -> dict[str, object]:
     """Keyword arguments as key → value: `epochs=3`, `optimizer={"rate": 0.01}`, `policy=Policy(rotate=15)`,
     `**{"optimizer.rate": 0.01}`. Errors: UsageError for an unknown key (with the nearest) or a wrong type."""
+    for name, value in settings.items():
+        if name in GROUPS and isinstance(value, str) and name != "policy":
+            dotted = f'{name}={{"name": "{value}"}}, or **{{"{name}.name": "{value}"}}'
+            raise wrong_type(name, value, "a mapping", do=dotted if "name" in hints(GROUPS[name]) else None)
+        if name == "dataset" and isinstance(value, tuple | list):
+            do = (
+                "millrace.stream streams arrays; to train on them, save them as files and describe these in a YAML file"
+            )
+            raise wrong_type(name, value, "the name of a dataset, or the path of a dataset file or an export", do)
     return spread({name: _plain(value) for name, value in settings.items()})
 
 
@@ -32,7 +43,8 @@ def for_call(start: Settings | str | os.PathLike[str] | None, settings: Mapping[
     `Settings` alone are taken as they stand."""
     if isinstance(start, Settings):
         return layers.merge(start.chosen, layer_of(settings))
-    file = layers.from_file(os.fspath(start)) if start is not None else {}
+    expected = "the path of a YAML file, or Settings"
+    file = layers.from_file(path_text("config", start, expected)) if start is not None else {}
     return layers.merge(file, environment(), layer_of(settings))
 
 
@@ -44,7 +56,9 @@ def for_run(path: Path, given: layers.Layer) -> Settings:
     for key, setting in given.items():
         if not known_keys()[key].place:
             raise UsageError(
-                f"{key} is not possible here: a run keeps its recipe", got=f"{setting.value} (set by {setting.source})"
+                f"{key} is not possible here: a run keeps its recipe",
+                got=f"{setting.value} (set by {setting.source})",
+                do="begin another run with it: `millrace.train`",
             )
     file = layers.from_file(os.fspath(path / "config.yaml"))
     place = layers.over(environment(), given)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from millrace.arguments import path_text
 from millrace.datasets import Progress
 from millrace.errors import CheckpointError
 from millrace.library import finding, networks, resolving
 from millrace.library.networks import TrainedNetwork
+from millrace.loading.data import whole
 from millrace.model import Checkpoint, load
 from millrace.runs import RunFolder, read_lines
 from millrace.settings.layers import Settings
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 def open_run(run: str | os.PathLike[str]) -> "Run":
     """The run in this folder or at this address, with this name in the data folder, or the `latest`; it need not be
     finished, and may be in training elsewhere. Errors: UsageError where none lies there."""
-    return Run(finding.open_folder(os.fspath(run)))
+    return Run(finding.open_folder(path_text("run", run, finding.RUN)))
 
 
 class Run:
@@ -101,6 +103,7 @@ class Run:
         whole. Errors: CheckpointError where there is none, or it is damaged."""
         if step is None:
             return networks.newest(self._folder)
+        step = whole("step", step, 0)
         for path in self._folder.checkpoints():
             if path.name == f"step-{step:010d}":
                 return load(path)

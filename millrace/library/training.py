@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from millrace.arguments import called, event, path_text
 from millrace.datasets import Progress
 from millrace.errors import UsageError
 from millrace.extras import MissingExtra, extras_named
@@ -41,18 +42,27 @@ class Watched:
     stop: threading.Event
     progress: Progress | None = None
 
+    @classmethod
+    def of(cls, observer: Any, stop: Any, progress: Any) -> "Watched":
+        """From the arguments of a call. Errors: OptionError for what cannot be called, or is no event."""
+        return cls(
+            log if observer is None else called("observer", observer, "an event"),
+            threading.Event() if stop is None else event("stop", stop),
+            None if progress is None else called("progress", progress, "a file, the bytes so far, and all or None"),
+        )
 
-def log(event: Event) -> None:
+
+def log(told: Event) -> None:
     """The observer of a call that names none: notices go to the logger `millrace`."""
-    if isinstance(event, Notice):
-        LOG.warning(event.text)
+    if isinstance(told, Notice):
+        LOG.warning(told.text)
 
 
 def train(
     dataset: str | os.PathLike[str] | None = None,
     *,
     config: Settings | str | os.PathLike[str] | None = None,
-    observer: Observer = log,
+    observer: Observer | None = None,
     stop: threading.Event | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -65,8 +75,9 @@ def train(
     the run lies in a new folder of the data folder. Where `out` holds a run of the same recipe, that goes on from its
     newest checkpoint; a finished one is not trained again.
 
-    observer: called with each event of `workers.events`, in order, by the calling thread; `stop`: set it from
-    anywhere, and a checkpoint is written before the call returns (`run.finished` is False then, `resume` goes on).
+    observer: called with each event of `workers.events`, in order, by the calling thread; by default notices go to the
+    logger `millrace`. stop: set it from anywhere, and a checkpoint is written before the call returns (`run.finished`
+    is False then, `resume` goes on).
     Ctrl-C in the main thread does so too, and KeyboardInterrupt is raised after.
     progress: called with (file, bytes so far, bytes in all or None) while a dataset is fetched.
 
@@ -74,13 +85,13 @@ def train(
     any more; DataError where the data cannot be had.
     """
     given = settings if dataset is None else {"dataset": dataset, **settings}
-    return start(resolving.for_call(config, given), Watched(observer, stop or threading.Event(), progress))
+    return start(resolving.for_call(config, given), Watched.of(observer, stop, progress))
 
 
 def resume(
     run: str | os.PathLike[str],
     *,
-    observer: Observer = log,
+    observer: Observer | None = None,
     stop: threading.Event | None = None,
     progress: Progress | None = None,
     **place: Any,
@@ -95,9 +106,9 @@ def resume(
     """
     if "out" in place:
         raise UsageError("a run goes on in its own folder", got=f"out {place['out']}", do="leave out `out`")
-    folder = finding.open_folder(os.fspath(run))
+    folder = finding.open_folder(path_text("run", run, finding.RUN))
     settings = resolving.for_run(folder.path, resolving.layer_of(place))
-    return go_on(folder, settings, Watched(observer, stop or threading.Event(), progress))
+    return go_on(folder, settings, Watched.of(observer, stop, progress))
 
 
 def start(settings: Settings, watched: Watched) -> Run:
@@ -165,11 +176,8 @@ def _picture(setup: Setup, folder: RunFolder, observer: Observer) -> None:
         with extras_named():
             _report(setup, folder)
     except MissingExtra as error:
-        observer(
-            Notice(
-                f"no report was written: {error.what}; {error.do}, then `millrace.open_run({str(folder.location)!r}).report()`"
-            )
-        )
+        then = f"`millrace.open_run({str(folder.location)!r}).report()`"
+        observer(Notice(f"no report was written: {error.what}; {error.do}, then {then}"))
 
 
 def _report(setup: Setup, folder: RunFolder) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from millrace.arguments import path_text
 from millrace.datasets import MAX_CLASSES, Arrays, Dataset, DatasetSpec, Reading, find, in_memory, load
 from millrace.errors import UsageError, unknown_name
 from millrace.pipeline import Policy, from_mapping, preset
-from millrace.values import from_text
+from millrace.values import convert, from_text
 
 ARRAYS = "arrays"  # the name of a dataset that was given as arrays
 AUTO = "auto"
@@ -42,10 +43,14 @@ def opened(
         return data
     if isinstance(data, (str, os.PathLike)):
         found = find(os.fspath(data), asked)
-        mirror = mirror or from_text(str | None, os.environ.get("MILLRACE_MIRROR", ""), "MILLRACE_MIRROR")
+        mirror = convert(str | None, mirror, "mirror") or from_text(
+            str | None, os.environ.get("MILLRACE_MIRROR", ""), "MILLRACE_MIRROR"
+        )
         if offline is None:
             offline = from_text(bool, os.environ.get("MILLRACE_OFFLINE") or "false", "MILLRACE_OFFLINE")
-        return load(found, mirror=mirror, offline=offline, cache=None if cache is None else Path(cache))
+        return load(
+            found, mirror=mirror, offline=offline, cache=None if cache is None else Path(path_text("cache", cache))
+        )
     if isinstance(data, (tuple, list)) and len(data) == 2:
         return _of_arrays(_images(data[0]), _labels(data[1]), split)
     raise UsageError(

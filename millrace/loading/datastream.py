@@ -245,6 +245,7 @@ class DataStream:
         self.check_open()
         rows = -(-self._source.sizes.batch // self.world)
         checked = None if epochs is None else whole("epochs", epochs, 1, EPOCHS)
+        self._source.sizes.check_epochs(checked or 1)
         first, self._workers = None if self._workers is None else self._workers.last, None
         if first is not None:
             # Worker processes have iterated over another loader: this one begins with the pass after theirs.

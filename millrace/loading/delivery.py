@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace import pipeline
+from millrace.arguments import wrong_type
 from millrace.errors import UsageError, unknown_name
 from millrace.loading.shares import Statistics
 from millrace.pipeline import PARAMETER_NAMES, F32Array, U8Array, Visited, channels_last, plain_normalised
@@ -36,7 +37,9 @@ def dtype_name(given: Any) -> str:
 
 def columns_of(given: Sequence[str]) -> tuple[str, ...]:
     """The names of the columns, if all are known and there is at least one."""
-    names = (given,) if isinstance(given, str) else tuple(given)
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Iterable) else None
+    if names is None:
+        raise wrong_type("columns", given, f"names: {', '.join(COLUMNS)}")
     if not names:
         raise UsageError("no column is asked for", expected=", ".join(COLUMNS), got="none")
     return tuple(one_of("column", name, COLUMNS) for name in names)

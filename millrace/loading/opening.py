@@ -17,7 +17,7 @@ def stream(
     data: Any,
     *,
     batch: int = 128,
-    seed: int = 0,
+    seed: int | None = None,
     policy: Any = "auto",
     split: str = "train",
     subset: int | None = None,
@@ -37,7 +37,8 @@ def stream(
         Dataset. images: uint8 (n, C, H, W) or (n, H, W); labels: whole numbers (n,), 0 to 255; they are not copied
         and must not be written to afterwards.
     batch: samples of a step; the last step of an epoch has what is left, or is left out with `drop_last`.
-    seed: 0 to 2³² − 1; decides the order, the draws, the subset and the validation split.
+    seed: 0 (the default) to 2³² − 1; decides the order, the draws, the subset and the validation split. An export has
+        those that it was written with, and takes no other seed.
     policy: auto (the dataset's own for training, none for the other splits), a name, a `millrace.Policy`, or a mapping.
     split: train (shuffled again in every epoch), validation or test (as stored).
     subset, validation: train on that many samples, of which so many are set apart: class-balanced, as `millrace.train`.
@@ -55,7 +56,7 @@ def stream(
     ahead = reading_ahead(threads, read_ahead)
     chosen = Choice(
         batch=whole("the batch", batch, 1),
-        seed=check_seed(whole("the seed", seed, 0, 2**32 - 1)),
+        seed=None if seed is None else check_seed(whole("the seed", seed, 0, 2**32 - 1)),
         policy=policy,
         split=split,
         subset=None if subset is None else whole("subset", subset, 1),

@@ -26,7 +26,7 @@ class Choice:
     """Which rows of a dataset are streamed, and how: see `millrace.stream`."""
 
     batch: int
-    seed: int
+    seed: int | None  # None: 0, or that of an export
     policy: Any
     split: str
     subset: int | None
@@ -88,7 +88,9 @@ class StreamSource:
     @cached_property
     def _parts(self) -> Any:
         chosen = self.choice
-        return split(labels(self.dataset.train), subset=chosen.subset, validation=chosen.validation, seed=chosen.seed)
+        return split(
+            labels(self.dataset.train), subset=chosen.subset, validation=chosen.validation, seed=chosen.seed or 0
+        )
 
     @property
     def _train(self) -> npt.NDArray[np.int64]:
@@ -109,10 +111,18 @@ class StreamSource:
                 "the rows of an export are augmented and chosen already",
                 expected="neither policy nor subset nor validation",
                 got=f"policy {chosen.policy}, subset {chosen.subset}, validation {chosen.validation}",
-                do="give them to millrace.export",
+                do="give them to `millrace.export`",
             )
         if not isinstance(dataset, ExportedDataset):
             raise UsageError("not an export", got=dataset.spec.name)
+        own = dataset.manifest.configuration["seed"]
+        if chosen.seed not in (None, own):
+            raise UsageError(
+                "the rows of an export were drawn with a seed of their own",
+                expected=f"seed {own}, or none",
+                got=f"seed {chosen.seed}",
+                do="leave out `seed`, or give it to `millrace.export`",
+            )
         if chosen.split == "train":
             return StoredStream(dataset, batch=chosen.batch, slot_size=chosen.batch, drop_last=chosen.drop_last)
         held_from = dataset.manifest.splits["train"].per_epoch
@@ -129,7 +139,7 @@ class StreamSource:
             labels(table),
             ids,
             policy=policy,
-            seed=chosen.seed,
+            seed=chosen.seed or 0,
             batch=chosen.batch,
             slot_size=chosen.batch,
             digest=self.dataset.digest,

@@ -15,6 +15,7 @@ working copy in the user's cache, and `runs.mirror` keeps it and the address tog
 """
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -118,11 +119,7 @@ class RunFolder:
         with undisturbed(self.path) if self._mirror is not None else nullcontext():
             self._lock = try_lock(self.path / LOCK)
         if self._lock is None:
-            raise UsageError(
-                f"another process trains the run in {self.location}",
-                got=holder(self.path / LOCK),
-                do="wait for it, or stop it",
-            )
+            raise _held(self.location, holder(self.path / LOCK))
         try:
             settle = SETTLE if self.shared else 0.0
             self._owner = RunOwner.take(self._store, locked=self._mirror is None, settle=settle)
@@ -264,6 +261,13 @@ def _is_left(path: Path) -> bool:
 def _step(checkpoint: Path) -> int:
     """The step that a checkpoint's folder is named after."""
     return int(checkpoint.name.removeprefix("step-"))
+
+
+def _held(location: str, by: str) -> UsageError:
+    """The error for a run whose lock file is held by a process of this machine, perhaps by another thread of this."""
+    here = by == f"process {os.getpid()}"
+    who, do = ("this", "wait for that call to end") if here else ("another", "wait for it, or stop it")
+    return UsageError(f"{who} process trains the run in {location}", expected="one driver at a time", got=by, do=do)
 
 
 def _ignore(text: str) -> None:

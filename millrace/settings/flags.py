@@ -7,7 +7,6 @@ environment variables, and slips in the names of flags are caught here: all erro
 import argparse
 import dataclasses
 import inspect
-import math
 import shutil
 import typing
 from collections.abc import Mapping, Sequence
@@ -22,14 +21,20 @@ Options = TypeVar("Options")
 
 
 def positional(metavar: str, help: str, *, many: bool = False, required: bool = False) -> Any:
-    """A field read from arguments without a flag: a text, or (`many`) a tuple of texts."""
+    """A field read from arguments without a flag: a text or a number, or (`many`) a tuple of texts."""
     metadata = {"metavar": metavar, "help": help, "positional": True, "required": required}
     return dataclasses.field(default=() if many else None, metadata=metadata)
 
 
-def option(default: object, metavar: str, help: str, *, least: float = -math.inf, most: float = math.inf) -> Any:
-    """A field read from `--flag VALUE`; least and most bound a number."""
-    return fields.option(default, help, metavar=metavar, least=least, most=most)
+def option(default: object, metavar: str, help: str, **bounds: Any) -> Any:
+    """A field read from `--flag VALUE`; bounds: as of `fields.option`."""
+    return fields.option(default, help, metavar=metavar, **bounds)
+
+
+def like(options: type[Any], name: str) -> Any:
+    """A field read from a flag and checked as the field of this name in a class of options, which says all of it."""
+    f = next(f for f in dataclasses.fields(options) if f.name == name)
+    return dataclasses.field(default=f.default, metadata=f.metadata)
 
 
 def switch(help: str) -> Any:
@@ -43,15 +48,19 @@ def as_json() -> Any:
 
 
 def parse(
-    command: str, options: type[Options], arguments: Sequence[str], keys: Sequence[str] = ()
+    command: str,
+    options: type[Options],
+    arguments: Sequence[str],
+    keys: Sequence[str] = (),
+    refused: Mapping[str, str] | None = None,
 ) -> tuple[Options, Mapping[str, object]]:
     """The options of a command and, by key, the values of the configuration that were given as flags.
 
-    `--help` prints the page and leaves with code 0.
+    refused: keys that the command does not take, and why. `--help` prints the page and leaves with code 0.
     Errors: UsageError for unknown flags, values of the wrong type, missing or superfluous arguments."""
     parser = _parser(command, options, keys)
     words = [_spelled(word) for word in arguments]
-    parser.check_names(words)
+    parser.check_names(words, refused or {})
     read = parser.parse_args if "--" in words else parser.parse_intermixed_args  # which knows no `--`
     found = vars(read(words))
     own: dict[str, Any] = {}
@@ -68,7 +77,7 @@ def parse(
 def _value(kind: Any, found: Any, f: "dataclasses.Field[Any]", name: str) -> object:
     """The value of a command's own option, in range."""
     if f.metadata.get("positional"):
-        return tuple(found) if isinstance(found, list) else found
+        return tuple(found) if isinstance(found, list) else values.from_text(kind, found, f.metadata["metavar"])
     if kind == tuple[str, ...]:
         return tuple(found)
     return fields.checked(f, kind, _typed(kind, found, name), name)
@@ -129,10 +138,13 @@ class _Parser(argparse.ArgumentParser):
             self._titles[title] = self.add_argument_group(title)
         return self._titles[title]
 
-    def check_names(self, words: Sequence[str]) -> None:
-        """Refuse slips in the names of flags. Errors: UsageError with the nearest name."""
+    def check_names(self, words: Sequence[str], refused: Mapping[str, str]) -> None:
+        """Refuse slips in the names of flags. Errors: UsageError with the nearest name, or why a key is refused."""
+        why = {flag(f"{no}{key}"): text for key, text in refused.items() for no in ("", "no-")}
         for word in words[: words.index("--") if "--" in words else None]:
             name = word.partition("=")[0]
+            if name in why and name not in self._names:
+                self._refuse(f"{name} is not possible here: {why[name]}")
             if name.startswith("--") and name not in self._names:
                 self._refuse(f"unknown flag {name}", did_you_mean(name, self._names))
 

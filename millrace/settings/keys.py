@@ -6,13 +6,13 @@ elsewhere.
 """
 
 import dataclasses
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
+from millrace.arguments import wrong_type
 from millrace.datasets import Reading
 from millrace.errors import OptionError, unknown_name
 from millrace.values import convert, hints
@@ -74,7 +74,8 @@ def spread(nested: Mapping[str, object], prefix: str = "") -> dict[str, object]:
         elif not prefix and path in GROUPS and isinstance(value, Mapping):
             found |= ({"policy": "none"} if path == "policy" else {}) | spread(value, f"{path}.")
         elif path in GROUPS and path != "policy":
-            raise OptionError(path, "has the wrong type", expected="a mapping", got=reprlib.repr(value))
+            named = f" or the key {path}.name" if "name" in hints(GROUPS[path]) else ""
+            raise wrong_type(path, value, "a mapping", do=f"give {path} a mapping of its keys{named}")
         elif path in NEGATED:
             found[NEGATED[path]] = not convert(bool, value, path)
         elif path not in known_keys():

@@ -100,6 +100,9 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Layer:
         if not name.startswith(PREFIX) or name in OTHERS or not text:
             continue
         if (key := known.get(name)) in NEGATED:
+            other = variable(NEGATED[key])
+            if environment.get(other):
+                raise UsageError(f"{name} and {other} are both set", expected="one of them", do=f"unset {name}")
             layer[NEGATED[key]] = Setting(not from_text(bool, text, name), name)
         elif key is not None:
             layer[key] = Setting(from_text(known_keys()[key].kind, text, name), name)

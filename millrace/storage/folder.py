@@ -282,5 +282,13 @@ def _remote(scheme: str, location: str) -> tuple[Any, str]:
         if filesystem.type_name in STORES and not root.strip("/"):
             raise OSError(f"give a bucket: {scheme}://bucket/folder")
     except (pa.ArrowException, OSError, ImportError) as error:
-        raise UsageError("not an address of a filesystem", got=location, do=str(error).splitlines()[0]) from None
+        raise _not_opened(location, str(error).splitlines()[0]) from None
     return filesystem, root.rstrip("/") or "/"
+
+
+def _not_opened(location: str, reason: str) -> MillraceError:
+    """The error for an address that pyarrow refuses; a store of S3 is asked for its region at that moment."""
+    if "AWS Error" in reason:
+        do = "check the network, the bucket's name and the credentials in the environment"
+        return MillraceError(f"the store of {location} cannot be reached", got=reason, do=do)
+    return UsageError("not an address of a filesystem", got=location, do=reason)

@@ -113,8 +113,9 @@ def _lock(folder: Folder, held: ExitStack) -> None:
                 if time.monotonic() > until:
                     raise
             except DeadlineError as error:
+                who = "this" if str(error.got).startswith(f"process {os.getpid()} ") else "another"
                 raise UsageError(
-                    f"another process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
+                    f"{who} process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
                 ) from None
             else:
                 return

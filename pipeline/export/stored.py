@@ -30,7 +30,7 @@ class StoredStream(Stream):
             digest=dataset.digest,
             drop_last=drop_last,
         )
-        self.epochs, self._reader = size.epochs, dataset.reader
+        self.order.epochs, self._reader = size.epochs, dataset.reader
 
     def samples(self, step: int, slot: int) -> npt.NDArray[np.int64]:
         """The sample ids of a slot, as stored: those of the dataset that was exported."""
@@ -38,13 +38,7 @@ class StoredStream(Stream):
 
     def rows(self, epoch: int, first: int, last: int, out: npt.NDArray[np.uint8] | None = None) -> Visited:
         """Positions [first, last) of an epoch, as stored. Errors: UsageError beyond the last epoch."""
-        if epoch >= self.epochs:
-            raise UsageError(
-                "the export holds too few epochs",
-                expected=f"at most {self.epochs}",
-                got=f"epoch {epoch + 1}",
-                do=f"ask for `epochs={self.epochs}`, or export more",
-            )
+        self.order.check_epochs(epoch + 1)
         if first == last:  # a rank without rows; the reader gives at least one
             one = self.rows(epoch, 0, 1)
             return Visited(one.samples[:0], one.labels[:0], one.pixels[:0], one.parameters[:0])

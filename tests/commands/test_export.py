@@ -152,7 +152,7 @@ def test_wrong_use_is_refused_before_anything_is_written(door: Any, home: Path) 
         ("digts --out a", 2, "did you mean 'digits'"),
         ("digits --out a --policy fotos", 2, "did you mean 'photos'"),
         ("digits --out a --workers -1", 2, "--workers"),
-        ("digits --out a --runtime cloud", 2, "unknown runtime"),
+        ("digits --out a --runtime cloud", 2, "--runtime 'cloud' is unknown"),
         ("digits --out full", 2, "is not empty"),
         ("digits --out full/letter.txt", 1, "cannot be"),
         ("digits --out /proc/millrace", 1, "cannot be written"),

@@ -166,6 +166,6 @@ def test_a_run_has_one_owner(door: Any, home: Path) -> None:
     folder.own()
     try:
         assert door("resume a") == 2
-        assert "another process trains" in door.err
+        assert "this process trains" in door.err
     finally:
         folder.release()

@@ -66,7 +66,10 @@ def test_what_an_export_cannot_do(folder: Path) -> None:
     with pytest.raises(UsageError, match="too few epochs"):
         millrace.stream(folder, batch=8)[15]
     with pytest.raises(UsageError, match="too few epochs"):
-        list(millrace.stream(folder, batch=8).arrow(epochs=4))
+        millrace.stream(folder, batch=8).arrow(epochs=4)  # at once, not when the fourth epoch begins
+    with pytest.raises(UsageError, match="drawn with a seed of their own"):
+        millrace.stream(folder, batch=8, seed=5)
+    assert millrace.stream(folder, batch=8, seed=7).state() == millrace.stream(folder, batch=8).state()
 
 
 @pytest.mark.parametrize("format", ["npz", "webdataset", "imagefolder", "arrow"])

@@ -89,6 +89,12 @@ def test_slips_are_usage_errors_that_help(words: str, said: str) -> None:
     assert said in str(caught.value)
 
 
+def test_a_key_that_a_command_does_not_take_says_why() -> None:
+    for word in ("--epochs", "--no-test=1"):
+        with pytest.raises(UsageError, match=f"{word.partition('=')[0]} is not possible here: it is fixed"):
+            flags.parse("try", Options, [word, "3"], ["seed"], {"epochs": "it is fixed", "test": "it is fixed"})
+
+
 def test_superfluous_and_missing_arguments() -> None:
     with pytest.raises(UsageError, match="unrecognized arguments: b"):
         flags.parse("try", Needy, ["a", "b"])

@@ -91,6 +91,8 @@ def test_the_environment_is_typed_and_checked() -> None:
         layers.from_environment({"MILLRACE_EPOCHS": "many"})
     with pytest.raises(UsageError, match="did you mean 'MILLRACE_EPOCHS'"):
         layers.from_environment({"MILLRACE_EPOCH": "3"})
+    with pytest.raises(UsageError, match="MILLRACE_NO_TEST and MILLRACE_TEST are both set"):
+        layers.from_environment({"MILLRACE_NO_TEST": "1", "MILLRACE_TEST": "1"})
     with pytest.raises(UsageError, match="did you mean 'MILLRACE_CACHE'"):
         layers.from_environment({"MILLRACE_CACHES": "3"})
 
