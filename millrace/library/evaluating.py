@@ -8,11 +8,11 @@ from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.errors import CheckpointError, UsageError
 from millrace.library.networks import TrainedNetwork
-from millrace.loading.data import whole
 from millrace.model import differences, fingerprint
 from millrace.pipeline import augmented
 from millrace.reports.words import short
 from millrace.settings.keys import job_of_recipe
+from millrace.values import whole
 from millrace.workers import Evaluation, cores, judged
 from millrace.workers import evaluate as measured
 

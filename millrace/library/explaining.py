@@ -10,11 +10,11 @@ from millrace.datasets import Progress
 from millrace.datasets.exported import Manifest, Reader, open_manifest
 from millrace.errors import MillraceError, UsageError
 from millrace.formats.png import encode_many
-from millrace.loading.data import whole
 from millrace.pipeline.export import Explanation, explain_row
 from millrace.reports.words import short
 from millrace.settings.layers import Settings
 from millrace.storage import Folder, write_whole
+from millrace.values import whole
 
 
 @dataclass(frozen=True)

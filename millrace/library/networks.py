@@ -14,12 +14,12 @@ from millrace.arguments import path_text, wrong_type
 from millrace.errors import CheckpointError, UsageError, unknown_name
 from millrace.library import finding, resolving
 from millrace.library.model_files import ModelFile, save_network
-from millrace.loading.data import whole
 from millrace.model import Checkpoint, Network, Portable, from_safetensors, load
 from millrace.reports.words import short
 from millrace.runs import RunFolder, is_address
 from millrace.settings import layers
 from millrace.settings.keys import job_of_recipe
+from millrace.values import whole
 from millrace.workers import probabilities
 
 if TYPE_CHECKING:

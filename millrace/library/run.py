@@ -13,10 +13,10 @@ from millrace.datasets import Progress
 from millrace.errors import CheckpointError
 from millrace.library import finding, networks, resolving
 from millrace.library.networks import TrainedNetwork
-from millrace.loading.data import whole
 from millrace.model import Checkpoint, load
 from millrace.runs import RunFolder, read_lines
 from millrace.settings.layers import Settings
+from millrace.values import whole
 
 if TYPE_CHECKING:
     from millrace.library.auditing import Audit

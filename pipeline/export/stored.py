@@ -5,7 +5,6 @@ import numpy.typing as npt
 
 from millrace.datasets import images, labels
 from millrace.datasets.exported import ExportedDataset
-from millrace.errors import UsageError
 from millrace.pipeline.policy import from_mapping
 from millrace.pipeline.stream import Stream
 from millrace.pipeline.visited import Visited

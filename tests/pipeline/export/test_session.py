@@ -255,7 +255,7 @@ def test_who_waited_for_an_export_to_end_keeps_a_third_one_out(
     try:
         assert entered.wait(20)
         monkeypatch.setattr("millrace.pipeline.export.session.WAIT", 0.1)
-        with pytest.raises(UsageError, match="another process exports"), ExportSession.open(plan, folder):
+        with pytest.raises(UsageError, match="this process exports"), ExportSession.open(plan, folder):
             pass
     finally:
         leave.set()
