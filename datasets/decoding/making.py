@@ -81,9 +81,9 @@ def no_common_size(heads: Heads) -> FormatError:
     more = f", and {len(heads.sizes) - 6:,} others" if len(heads.sizes) > 6 else ""
     return FormatError(
         "the pictures differ in size",
-        expected="one size (height × width), or --size H W to bring them to",
+        expected="one size (height × width), or a `size` to bring them to",
         got=f"{shown}{more}",
-        do="add --size H W, such as --size 64 64; --fit pad, crop or stretch says how",
+        do="add `size=64 64`, or another; `fit` (pad, crop or stretch) says how",
     )
 
 
@@ -116,5 +116,5 @@ def _refused(bad: dict[str, str], total: int) -> FormatError:
     return FormatError(
         f"{len(names):,} of {total:,} pictures cannot be taken",
         got="\n            ".join(lines),
-        do="mend or remove them, or leave them out with --skip-bad",
+        do="mend or remove them, or leave them out with `skip_bad=True`",
     )

@@ -141,7 +141,7 @@ def _of_wide(picture: Image.Image, reading: Reading) -> Image.Image:
     whole = values.astype(np.int64) if values.dtype.kind in "iu" else None
     if whole is None or whole.min() < 0 or whole.max() > 65535:
         kind = "float" if whole is None else "32-bit"
-        raise BadPicture(f"{kind} pixels: --range LOW..HIGH says what is black and white")
+        raise BadPicture(f"{kind} pixels: `range=LOW..HIGH` says what is black and white")
     return Image.fromarray(((whole + 128) // 257).astype(np.uint8))
 
 
