@@ -17,13 +17,18 @@ from millrace.datasets.spec import FileSpec
 from millrace.errors import FormatError, IntegrityError
 
 CHUNK = 1 << 20
-GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b\x08"  # and the method, deflate, the only one there is (RFC 1952)
 _HTML_STARTS = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<!--")
 
 
 def looks_like_html(start: bytes) -> bool:
     """Whether the first bytes of a file are those of a web page: an error or log-in page, not data."""
     return start[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_HTML_STARTS)
+
+
+def is_gzip(start: bytes) -> bool:
+    """Whether the first bytes of a file are those of gzip: magic, method, and no flag that is reserved."""
+    return start.startswith(GZIP_MAGIC) and len(start) > 3 and start[3] < 0x20
 
 
 def hasher(digest: str) -> Any:
@@ -131,12 +136,12 @@ class Content:
 
 @contextmanager
 def open_content(path: Path, file: FileSpec) -> Iterator[Content]:
-    """The content of a file on disk as a stream; gunzipped where its name says that it is compressed.
+    """The content of a file on disk as a stream; gunzipped where its first bytes are those of gzip, whatever its name.
 
     Where the digest of the file as sent is known, it is checked at the end of the block, over the bytes that were read.
     """
     with open(path, "rb") as raw:
-        start = raw.peek(512)[:512]
+        start, sent_bytes = raw.peek(512)[:512], os.fstat(raw.fileno()).st_size
         if looks_like_html(start):
             raise FormatError(
                 f"{file.name} is an HTML page",
@@ -144,12 +149,12 @@ def open_content(path: Path, file: FileSpec) -> Iterator[Content]:
                 got=repr(start[:40]),
                 do="look at the address in a browser: it may ask to log in, or say why it refuses",
             )
-        if file.gzipped and not start.startswith(GZIP_MAGIC):
-            raise FormatError(f"{file.name} is not gzip", expected="1f 8b first", got=start[:8].hex(" "))
+        # Raw pixels could begin like gzip by chance; a file of exactly the stated size is the content itself.
+        gzipped = is_gzip(start) and (file.gzipped or sent_bytes != file.size)
         sent = None if file.sent_digest is None else _Sent(raw, file.sent_digest)
         source: Any = sent or raw
-        cap = file.content_cap(os.fstat(raw.fileno()).st_size if file.gzipped else None)
-        stream: Any = gzip.GzipFile(fileobj=source) if file.gzipped else source
+        cap = file.content_cap(sent_bytes if gzipped else None)
+        stream: Any = gzip.GzipFile(fileobj=source) if gzipped else source
         yield Content(file, stream, cap)
         if sent is not None and file.sent_digest is not None:
             check(f"{file.name} (as sent)", file.sent_digest, sent.total)

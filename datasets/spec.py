@@ -78,8 +78,8 @@ class MemberSpec:
 class FileSpec:
     """One file as mirrors send it.
 
-    `size` (bytes) and `digest` are those of the *content*, that is after gunzip where the name ends
-    in .gz or .tgz: gzip bytes differ between mirrors, the content does not. `sent_digest` is that of
+    `size` (bytes) and `digest` are those of the *content*, that is after gunzip where the file is sent
+    compressed: gzip bytes differ between mirrors, the content does not. `sent_digest` is that of
     the file as sent, for files of which no content digest is known. Archives have `members` instead.
     `urls` are whole addresses of this file, tried before the dataset's mirrors.
     """
@@ -106,7 +106,7 @@ class FileSpec:
 
     @property
     def gzipped(self) -> bool:
-        """Whether the file is sent compressed; the name decides, the bytes must agree."""
+        """Whether the name says that the file is sent compressed. Whether it is, its first bytes decide."""
         return self.name.lower().endswith((".gz", ".tgz"))
 
     @property

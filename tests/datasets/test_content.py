@@ -64,8 +64,8 @@ def test_the_digest_of_what_is_sent(tmp_path: Path) -> None:
         (gz(DATA) + b"junk", IntegrityError, "damaged gzip"),
         (gz(DATA)[:-8] + bytes(8), IntegrityError, "damaged gzip"),
         (gz(DATA)[:30] + b"\xff" * 20 + gz(DATA)[50:], IntegrityError, "damaged gzip"),
-        (DATA, FormatError, "not gzip"),
-        (b"", FormatError, "not gzip"),
+        (DATA[:-1], IntegrityError, "wrong size"),
+        (b"", IntegrityError, "wrong size"),
         (b"\n <!DOCTYPE HTML><html>", FormatError, "HTML page"),
         (gz(DATA[:-1]), IntegrityError, "wrong size"),
         (gz(DATA + b"x"), IntegrityError, "larger than it may be"),
@@ -75,6 +75,24 @@ def test_the_digest_of_what_is_sent(tmp_path: Path) -> None:
 def test_damage_of_every_kind_is_named(tmp_path: Path, sent: bytes, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         check_file(FileSpec("data.gz", size=len(DATA), digest=sha(DATA)), lay(tmp_path, sent))
+
+
+@pytest.mark.parametrize("name", ["data.gz", "data.bin"])
+@pytest.mark.parametrize("sent", [DATA, gz(DATA)], ids=["plain", "gzip"])
+def test_bytes_and_not_names_say_what_is_gzip(tmp_path: Path, name: str, sent: bytes) -> None:
+    file = FileSpec(name, size=len(DATA), digest=sha(DATA), sent_digest=sha(sent))
+    check_file(file, lay(tmp_path, sent, name))
+    with open_content(tmp_path / name, FileSpec(name)) as content:
+        assert content.read_all() == DATA
+
+
+def test_pixels_that_begin_like_gzip_are_pixels_where_the_size_says_so(tmp_path: Path) -> None:
+    data = bytes.fromhex("1f8b0800") + DATA
+    check_file(FileSpec("data.bin", size=len(data), digest=sha(data)), lay(tmp_path, data, "data.bin"))
+    for start in ("1f8b09", "1f8b0820", "1f8b"):  # no method or flag of gzip's; too short
+        data = bytes.fromhex(start) if start == "1f8b" else bytes.fromhex(start) + DATA
+        with open_content(lay(tmp_path, data, "data.bin"), FileSpec("data.bin")) as content:
+            assert content.read_all() == data
 
 
 @pytest.mark.parametrize("size", [1000, None])
