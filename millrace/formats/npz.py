@@ -9,7 +9,6 @@ Source: numpy.lib.format, "Format Version 1.0".
 import errno
 import io
 import struct
-import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from millrace.errors import FormatError
+from millrace.formats import npy_file
 from millrace.formats.rows import BITS, PARAMETERS, Rows
 from millrace.formats.shards import Fetch, Files, ShardInfo
 
@@ -27,10 +27,8 @@ TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 LEVEL = 1
 MAX_MEMBERS = 1_000
 CHUNK = 1 << 20
-WHOLE, NUMBERS = "bui", "buif"  # kinds of dtype
-_Header = tuple[tuple[int, ...], bool, np.dtype[np.generic]]
 # What zipfile raises for damage of every kind, beside its own BadZipFile.
-_DAMAGE = (
+DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -63,7 +61,7 @@ def decode(data: Any, info: ShardInfo, fetch: Fetch) -> Rows:
     names = (*pictures, "labels", "samples", "epochs", *PARAMETERS)
     pixels = len(pictures) * int(np.prod(info.shape))
     most = info.rows * (pixels + 64) + 1024 * len(names)  # the numbers of a row take less than 64 bytes
-    found = read(io.BytesIO(data), names, "the shard", most, NUMBERS)
+    found = read(io.BytesIO(data), names, "the shard", most, npy_file.NUMBERS)
     for name, array in found.items():
         kind: np.dtype[Any] = np.dtype(_TYPES.get(name, np.bool_ if name == BITS else np.float32))
         shape = (info.rows, *(info.shape if name in pictures else ()))
@@ -91,7 +89,7 @@ def write(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
 def read(file: IO[bytes], names: Sequence[str], what: str, most: int, kinds: str) -> dict[str, npt.NDArray[np.generic]]:
     """The arrays of these names, read-only views of memory of their own; others are left unread.
 
-    most: bytes that all of them together may state. kinds: of dtype that are taken, WHOLE or NUMBERS. Errors:
+    most: bytes that all of them together may state. kinds: of dtype that are taken, see `npy_file`. Errors:
     FormatError naming `what`; OSError of the file.
     """
     try:
@@ -99,11 +97,38 @@ def read(file: IO[bytes], names: Sequence[str], what: str, most: int, kinds: str
             _check_names(what, archive.namelist(), names)
             _check_sizes(what, [archive.getinfo(f"{name}.npy") for name in names], most)
             return {name: _array(archive, f"{name}.npy", f"{what}: {name}", kinds) for name in names}
-    except (OSError, *_DAMAGE) as error:
-        # A zip that points before its own beginning makes the system refuse to seek there (EINVAL).
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:
-            raise
-        raise FormatError(f"{what} is not a readable npz (zip) file", got=f"{error}"[:200]) from None
+    except (OSError, *DAMAGE) as error:
+        raise _unreadable(what, error) from None
+
+
+def headers(file: IO[bytes], what: str) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and dtype of every array, from their heads alone; of any dtype, also those that `read` refuses."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            _check_names(what, archive.namelist(), [name.removesuffix(".npy") for name in names])
+            _check_sizes(what, [archive.getinfo(name) for name in names], most=1 << 62)
+            return {name.removesuffix(".npy"): _head(archive, name, what) for name in names}
+    except (OSError, *DAMAGE) as error:
+        raise _unreadable(what, error) from None
+
+
+def _head(archive: zipfile.ZipFile, name: str, what: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with archive.open(name) as stream:
+        shape, _, dtype = npy_file.header(stream, f"{what}: {name}", npy_file.ANYTHING)
+    return shape, dtype
+
+
+def _unreadable(what: str, error: Exception) -> Exception:
+    if is_fault_of_the_disk(error):
+        return error
+    return FormatError(f"{what} is not a readable npz (zip) file", got=f"{error}"[:200])
+
+
+def is_fault_of_the_disk(error: Exception) -> bool:
+    """Whether this error of reading a zip is none of its bytes."""
+    # A zip that points before its own beginning makes the system refuse to seek there (EINVAL).
+    return isinstance(error, OSError) and error.errno != errno.EINVAL
 
 
 def _check_names(what: str, found: list[str], names: Sequence[str]) -> None:
@@ -129,7 +154,7 @@ def _check_sizes(what: str, members: Sequence[zipfile.ZipInfo], most: int) -> No
 def _array(archive: zipfile.ZipFile, member: str, what: str, kinds: str) -> npt.NDArray[np.generic]:
     stated = archive.getinfo(member).file_size
     with archive.open(member) as stream:
-        shape, fortran, dtype = _header(stream, what, kinds)
+        shape, fortran, dtype = npy_file.header(stream, what, kinds)
         count = 1
         for side in shape:
             count *= side
@@ -139,26 +164,6 @@ def _array(archive: zipfile.ZipFile, member: str, what: str, kinds: str) -> npt.
         data = _exactly(stream, expected, what)
     array = np.frombuffer(data, dtype)
     return array.reshape(shape, order="F" if fortran else "C")
-
-
-def _header(stream: IO[bytes], what: str, kinds: str) -> _Header:
-    # The header is a Python literal; numpy caps its length and raises or warns in many ways.
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            version = npy.read_magic(stream)
-            if version == (1, 0):
-                shape, fortran, dtype = npy.read_array_header_1_0(stream)
-            elif version == (2, 0):
-                shape, fortran, dtype = npy.read_array_header_2_0(stream)
-            else:
-                raise ValueError(f"version {version}")
-    except Exception as error:
-        raise FormatError(f"{what} is not a .npy array", got=f"{type(error).__name__}: {error}"[:200]) from None
-    if dtype.hasobject or dtype.kind not in kinds or dtype.itemsize == 0 or min(shape, default=1) < 0:
-        numbers = "whole numbers" if kinds == WHOLE else "numbers"
-        raise FormatError(f"{what} is not an array of {numbers}", expected="uint8", got=f"{dtype} {shape}")
-    return shape, fortran, dtype
 
 
 def _exactly(stream: IO[bytes], count: int, what: str) -> bytearray:

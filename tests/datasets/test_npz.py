@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from millrace.datasets.importers.options import Reading
 from millrace.datasets.npz import read_npz
 from millrace.errors import FormatError
 from tests.datasets.server import Sample
@@ -17,7 +18,7 @@ SAMPLE = Sample()
 def read(tmp_path: Path, data: bytes, layout: str = "chw") -> Any:
     (tmp_path / "a.npz").write_bytes(data)
     with open(tmp_path / "a.npz", "rb") as file:
-        return read_npz(file, (tmp_path / "a.npz").stat().st_size, "a.npz", layout)
+        return read_npz(file, (tmp_path / "a.npz").stat().st_size, "a.npz", layout, Reading())
 
 
 def changed(name: str, raw: bytes, compression: int = zipfile.ZIP_STORED) -> bytes:
@@ -70,15 +71,16 @@ def test_every_way_of_writing_gives_the_same_arrays(tmp_path: Path, kind: str) -
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"train_images": np.zeros((24, 5, 4), np.float32)}, "not an array of whole numbers"),
-        ({"train_images": np.zeros((24, 5, 4), np.uint16)}, "not a stack of images"),
+        ({"train_images": np.zeros((24, 5, 4), np.float32)}, "float32 pixels need a range"),
+        ({"train_images": np.zeros((24, 5, 4), np.uint16)}, "uint16 pixels need a range"),
         ({"train_images": np.zeros((24, 20), np.uint8)}, "not a stack of images"),
         ({"train_images": np.zeros((24, 0, 4), np.uint8)}, "not a stack of images"),
         ({"test_labels": np.full(12, -1)}, "impossible label"),
         ({"test_labels": np.full(12, 256)}, "impossible label"),
-        ({"test_labels": np.zeros((12, 1), np.uint8)}, "not a list of labels"),
+        ({"test_labels": np.zeros((12, 2), np.uint8)}, "not one-hot"),
+        ({"test_labels": np.full(12, 0.5)}, "not whole"),
         ({"test_labels": np.zeros(0, np.uint8)}, "not a list of labels"),
-        ({"test_labels": np.zeros(12, "datetime64[s]")}, "not an array of whole numbers"),
+        ({"test_labels": np.zeros(12, "datetime64[s]")}, "not an array of numbers"),
         ({"test_labels": np.array(3, np.uint8)}, "not a list of labels"),
     ],
 )
@@ -97,7 +99,7 @@ class Trap:
 def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     raw = npy(np.array([Trap()], dtype=object), allow_pickle=True)
-    with pytest.raises(FormatError, match="not an array of whole numbers"):
+    with pytest.raises(FormatError, match=r"not an array of numbers[\s\S]*never read"):
         read(tmp_path, changed("train_labels", raw))
     assert not (tmp_path / "trapped").exists()
 
@@ -112,7 +114,7 @@ def test_nothing_is_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (npy(np.zeros(24, np.uint8))[:-1], "promises more|wrong length"),
         (npy(np.zeros(24, np.uint8)) + b"x", "wrong length"),
         (npy(np.zeros(24, np.uint8)).replace(b"(24,)", b"(1<<9"), "not a .npy array"),
-        (npy(np.zeros(24, np.uint8)).replace(b"(24,), }  ", b"(-24,), } "), "not an array of whole numbers"),
+        (npy(np.zeros(24, np.uint8)).replace(b"(24,), }  ", b"(-24,), } "), "not an array of numbers"),
         (npy(np.zeros(24, np.uint8)).replace(b"(24,), }         ", b"(99999999999,), }"), "promises more"),
     ],
 )
