@@ -11,6 +11,7 @@ from millrace.lazy import door
 if TYPE_CHECKING:
     from millrace.datasets.arrays import Arrays as Arrays
     from millrace.datasets.catalogue import (
+        everyday as everyday,
         find as find,
         is_path as is_path,
         policy_of as policy_of,

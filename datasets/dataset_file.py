@@ -6,20 +6,23 @@
     files:
       - name: shapes.npz               # the file's name, at mirrors too
         urls: [../data/shapes.npz]     # http, https, file: or a path relative to this file
-        sha256: 64 hex digits          # of the content, that is after gunzip if the name ends in .gz
+        sha256: 64 hex digits          # of the content, that is after gunzip if it is gzip
 
-Further keys, all optional: title, policy (default augmentation, `none`), licence, homepage, mirrors
-(addresses to which a file's name is appended), folder (at a --mirror; default: the name), shape
-([channels, height, width]; needed by cifar-binary), layout (npz: `chw` or `hwc`), prepare (what `predict` does with
-a picture: `digits` cuts out and centres the ink, `photos` takes the middle square; default: digits with policy
-digits, else photos). Further keys of a file: part, size (bytes of the content), md5 instead of sha256,
-sent_sha256 or sent_md5 (of the file as sent, where nothing is known of the content), members.
+Further keys, all optional: title, policy (default augmentation, `none`), licence, homepage, mirrors (addresses to
+which a file's name is appended), folder (at a --mirror; default: the name), shape ([channels, height, width]; needed
+by cifar-binary), layout (`chw` or `hwc`, where the shape of images leaves it open, default chw; of idx also `cwh`:
+transposed, as EMNIST's are), range (LOW..HIGH: the pixels that become 0 and 255, needed by all but uint8),
+labels_from (the lowest label; default 0), labels (`coarse` or `fine`: cifar-binary with CIFAR-100's two labels),
+prepare (what `predict` does with a picture: `digits` cuts out and centres the ink, `photos` takes the middle square;
+default: digits with policy digits, else photos). Further keys of a file: part, size (bytes of the content), md5
+instead of sha256, sent_sha256 or sent_md5 (of the file as sent, where nothing is known of the content), members.
 
-- idx: four files with part train_images, train_labels, test_images, test_labels.
+- idx: four files with part train_images, train_labels, test_images, test_labels, of any type of IDX; or a zip with
+  such members.
 - cifar-binary: files with part train or test, or an archive (.tar, .tar.gz) with members, each with
   name, part, size and sha256 (or md5).
-- npz: one file with the arrays train_images, train_labels, test_images, test_labels; images uint8
-  (n, H, W), (n, C, H, W) or, with layout hwc, (n, H, W, C).
+- npz: one file with the arrays train_images, train_labels, test_images, test_labels; images (n, H, W), (n, C, H, W)
+  or (n, H, W, C), see `pixel_arrays`; labels (n,), (n, 1) or one-hot, see `label_arrays`.
 
 Without urls and mirrors a file lies beside the YAML file. What comes over the network must have digests;
 a local file may do without, it then counts as another dataset whenever it changes.
@@ -29,6 +32,7 @@ Unknown keys are refused, with the nearest known one. Words are read as in confi
 from dataclasses import dataclass
 from pathlib import Path
 
+from millrace.datasets.importers.options import Reading
 from millrace.datasets.mirrors import as_url, path_url, shown
 from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
 from millrace.errors import UsageError, unknown_name
@@ -79,6 +83,9 @@ class _Document:
     folder: str = ""
     shape: tuple[int, int, int] | None = None
     layout: str = "chw"
+    range: str | None = None
+    labels_from: int = 0
+    labels: str = ""
     prepare: str = ""
 
 
@@ -106,6 +113,7 @@ def read_dataset_file(path: Path) -> DatasetSpec:
             shape=document.shape,
             layout=document.layout,
             prepare=document.prepare,
+            reading=Reading(range=document.range, labels_from=document.labels_from, labels=document.labels),
         )
     except UsageError as error:
         raise error.within(str(path)) from error

@@ -9,10 +9,12 @@ from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 
-from millrace.datasets import archive, cifar_binary, idx, npz
+from millrace.datasets import archive, cifar_binary, idx, npz, svhn, zip_archive
 from millrace.datasets.arrays import Arrays, U8Array, checked
 from millrace.datasets.content import Content, open_content
-from millrace.datasets.spec import DatasetSpec, FileSpec
+from millrace.datasets.label_arrays import Labels, as_labels
+from millrace.datasets.pixel_arrays import as_images
+from millrace.datasets.spec import SPLIT_PARTS, DatasetSpec, FileSpec
 from millrace.errors import FormatError
 
 Pieces = Mapping[str, U8Array]  # what a file holds: an array for each part, or records for each member
@@ -31,6 +33,9 @@ def built_in(spec: DatasetSpec) -> Arrays:
 def read_file(spec: DatasetSpec, file: FileSpec, path: Path) -> Pieces:
     """The arrays in one file, its sizes and digests checked; IntegrityError or FormatError otherwise."""
     with open_content(path, file) as content:
+        if spec.format == "idx" and file.members:
+            content.finish()  # a zip is not read from its beginning on: it is verified first
+            return _idx_zip(spec, file, path)
         try:
             pieces = _DECODERS[spec.format](spec, file, content)
         except FormatError:
@@ -43,24 +48,48 @@ def read_file(spec: DatasetSpec, file: FileSpec, path: Path) -> Pieces:
 
 def assembled(spec: DatasetSpec, files: Sequence[Pieces]) -> Arrays:
     """The arrays of a dataset from those of its files, in the order of `spec.files`; FormatError if they misfit."""
-    if spec.format == "cifar-binary":
-        arrays = _joined_records(spec, files)
+    if spec.format in ("cifar-binary", "svhn"):
+        arrays = _JOINED[spec.format](spec, files)
     else:
         arrays = Arrays(**{part: array for pieces in files for part, array in pieces.items()})
     return checked(arrays, spec)
 
 
 def _idx(spec: DatasetSpec, file: FileSpec, content: Content) -> Pieces:
-    read = idx.read_images if file.part.endswith("images") else idx.read_labels
-    return {file.part: read(content)}
+    return {file.part: _idx_part(spec, file.part, content)}
+
+
+def _idx_zip(spec: DatasetSpec, file: FileSpec, path: Path) -> Pieces:
+    return {member.part: _idx_part(spec, member.part, content) for member, content in zip_archive.members(path, file)}
+
+
+def _idx_part(spec: DatasetSpec, part: str, content: Content) -> U8Array:
+    if not part.endswith("images"):
+        return _labels(spec, idx.labels_of(idx.read_labels(content), content.what, spec.reading.labels_from))
+    array, layout = idx.read_images(content), spec.layout
+    if layout == "cwh":
+        array, layout = array.swapaxes(-1, -2), "chw"
+    return as_images(array, content.what, bounds=spec.reading.bounds, layout=layout)
+
+
+def _labels(spec: DatasetSpec, labels: Labels) -> U8Array:
+    # A label without a class must not become another one by being narrowed.
+    return labels.narrowed(max(labels.classes, len(spec.classes)))
 
 
 def _cifar_binary(spec: DatasetSpec, file: FileSpec, content: Content) -> Pieces:
     shape = spec.shape or (3, 32, 32)
     if not file.members:
-        return {file.name: cifar_binary.read_records(file.name, content.read_all(), shape)}
+        return {file.name: cifar_binary.read_records(file.name, content.read_all(), shape, spec.reading.labels)}
     members = archive.members(content, file)
-    return {member.name: cifar_binary.read_records(member.name, data, shape) for member, data in members}
+    return {m.name: cifar_binary.read_records(m.name, data, shape, spec.reading.labels) for m, data in members}
+
+
+def _svhn(spec: DatasetSpec, file: FileSpec, content: Content) -> Pieces:
+    data = content.read_all()
+    content.finish()  # scipy must get no bytes that were not verified: damaged ones can end the process
+    images, labels = svhn.read_mat(data, file.name)
+    return {"images": images, "labels": labels}
 
 
 def _npz(spec: DatasetSpec, file: FileSpec, content: Content) -> Pieces:
@@ -68,7 +97,7 @@ def _npz(spec: DatasetSpec, file: FileSpec, content: Content) -> Pieces:
     data = BytesIO()
     while some := content.some():
         data.write(some)
-    return vars(npz.read_npz(data, content.count, file.name, spec.layout))
+    return vars(npz.read_npz(data, content.count, file.name, spec.layout, spec.reading, len(spec.classes)))
 
 
 def _joined_records(spec: DatasetSpec, files: Sequence[Pieces]) -> Arrays:
@@ -78,15 +107,26 @@ def _joined_records(spec: DatasetSpec, files: Sequence[Pieces]) -> Arrays:
         for file, pieces in zip(spec.files, files, strict=True)
         for part in (file.members or (file,))
     ]
-    train, test = (
-        cifar_binary.join([records for part, records in order if part == split], spec.shape or (3, 32, 32))
-        for split in ("train", "test")
-    )
-    return Arrays(*train, *test)
+    made = []
+    for split in SPLIT_PARTS:
+        pieces_of = [piece for part, piece in order if part == split]
+        images, labels = cifar_binary.join(pieces_of, spec.shape or (3, 32, 32), spec.reading.labels)
+        made += [images, _labels(spec, as_labels(labels, f"{spec.name}: labels", spec.reading.labels_from))]
+    return Arrays(*made)
 
 
+def _joined_splits(spec: DatasetSpec, files: Sequence[Pieces]) -> Arrays:
+    by_part = {file.part: pieces for file, pieces in zip(spec.files, files, strict=True)}
+    return Arrays(*(by_part[split][kind] for split in SPLIT_PARTS for kind in ("images", "labels")))
+
+
+_JOINED: Mapping[str, Callable[[DatasetSpec, Sequence[Pieces]], Arrays]] = {
+    "cifar-binary": _joined_records,
+    "svhn": _joined_splits,
+}
 _DECODERS: Mapping[str, Callable[[DatasetSpec, FileSpec, Content], Pieces]] = {
     "idx": _idx,
     "cifar-binary": _cifar_binary,
     "npz": _npz,
+    "svhn": _svhn,
 }

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from millrace.datasets.importers.options import Reading
 from millrace.errors import UsageError, unknown_name
 
-FORMATS = ("embedded", "points", "idx", "cifar-binary", "npz", "export", "path")
+FORMATS = ("embedded", "points", "idx", "cifar-binary", "npz", "svhn", "export", "path")
 BUILT_IN = ("embedded", "points")  # formats that need no file
-LAYOUTS = ("chw", "hwc")
+LAYOUTS = ("chw", "hwc", "cwh")  # the last: images lie transposed, column by column
 PREPARATIONS = ("digits", "photos", "points")  # ways in which a picture is made an input; see `datasets.pictures`
 IDX_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 SPLIT_PARTS = ("train", "test")
@@ -56,7 +57,7 @@ def plausible(sent: int) -> int:
 
 @dataclass(frozen=True)
 class MemberSpec:
-    """One member of an archive: exact name, part (`train` or `test`), size in bytes, digest of its bytes."""
+    """One member of an archive: exact name, part, size in bytes, digest; in a zip, of what gzip holds."""
 
     name: str
     part: str
@@ -117,10 +118,10 @@ class FileSpec:
 
     def content_cap(self, sent: int | None = None) -> int:
         """Bytes after which decompression of a file of `sent` bytes stops."""
-        if self.members:
-            return min(MAX_BYTES, sum(member.size for member in self.members) + SLACK)
         if self.size is not None:
             return self.size
+        if self.members:
+            return min(MAX_BYTES, sum(member.size for member in self.members) + SLACK)
         return MAX_BYTES if sent is None else plausible(sent)
 
     @property
@@ -136,6 +137,8 @@ class DatasetSpec:
     `shape` (channels, height, width) is needed where the format does not carry it (cifar-binary);
     elsewhere it is checked if given. `mirrors` are addresses to which a file's name is appended. `prepare` says how
     a picture of any size is made an input of a network trained on it; by default it follows from format and policy.
+    `layout` decides where the shape of arrays leaves the order of their axes open; `reading` says what their pixels
+    and labels mean.
     """
 
     name: str
@@ -151,6 +154,7 @@ class DatasetSpec:
     shape: tuple[int, int, int] | None = None
     layout: str = "chw"
     prepare: str = ""
+    reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
         check_name(self.name, "dataset")
@@ -192,25 +196,39 @@ class DatasetSpec:
         expected = {"embedded": [], "points": [], "export": [], "path": [], "npz": [""], "idx": sorted(IDX_PARTS)}.get(
             self.format
         )
-        # cifar-binary may have any number of pieces of either split, but both splits.
+        # The others may have any number of pieces of either split, but both splits.
         fits = set(parts) == set(SPLIT_PARTS) if expected is None else parts == expected
         if not fits:
             raise UsageError(
                 f"the files of dataset {self.name} do not fit its format {self.format}",
                 expected={
-                    "idx": f"one file for each part {', '.join(IDX_PARTS)}",
+                    "idx": f"one file, or member of a zip, for each part {', '.join(IDX_PARTS)}",
                     "npz": "one file, without part",
                     "cifar-binary": "files or members with part train and with part test",
+                    "svhn": "files with part train and with part test",
                 }.get(self.format, "no files"),
                 got=", ".join(part or "(no part)" for part in parts) or "none",
             )
         if self.format == "npz" and self.files[0].gzipped:
             raise UsageError(f"dataset {self.name}: an npz file is not gzipped", got=self.files[0].name)
-        if self.format == "cifar-binary" and self.shape is None:
+        if self.format == "cifar-binary":
+            self._check_records()
+        if self.format == "svhn" and not all(file.digest for file in self.files):
+            # scipy's reader of MATLAB files can end the process over damaged ones: it gets verified bytes alone.
+            raise UsageError(f"dataset {self.name} must have digests", expected="a digest of each file's content")
+
+    def _check_records(self) -> None:
+        if self.shape is None:
             raise UsageError(
                 f"dataset {self.name} needs a shape",
                 expected="channels, height, width, such as 3, 32, 32",
                 do="add shape: [3, 32, 32]",
+            )
+        if self.reading.range is not None or self.reading.labels not in ("", "coarse", "fine"):
+            raise UsageError(
+                f"dataset {self.name}: cifar-binary holds uint8, and one or two labels",
+                expected="no range; labels coarse or fine for CIFAR-100's records",
+                got=", ".join(f"{name} {value}" for name, value in self.reading.given.items()),
             )
 
     @property
@@ -229,6 +247,8 @@ class DatasetSpec:
             for f in self.files
         ]
         what = [self.name, self.format, self.classes, self.shape, self.layout, files, extra]
+        if self.reading.given:  # else the key is what it was before there were readings
+            what.append(self.reading.given)
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ EXTRAS: Mapping[str, str] = {
     "torch": "torch",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "scipy": "svhn",
 }
 
 

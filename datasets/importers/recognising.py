@@ -12,6 +12,9 @@ from millrace.errors import DataError, FormatError, UsageError
 # Modules with `kind`, `claims(path)` and `survey(path, reading)`; each says in a few words what it takes.
 IMPORTERS: Mapping[str, str] = {
     "class_folders": "a folder with a folder of pictures for each class, also within train, test or val",
+    "npz_file": "an .npz file with x_train, y_train …, train_images, train_labels …, or images and labels",
+    "npy_files": "a folder of .npy files with such names, or the beginning of their names",
+    "idx_files": "a folder of IDX files: train-images-idx3-ubyte, train-labels-idx1-ubyte …, packed or not",
 }
 
 
@@ -23,10 +26,10 @@ def importers() -> list[ModuleType]:
 def importer_of(path: Path) -> ModuleType:
     """The importer that claims this path. FormatError where none does, UsageError where several do."""
     try:
-        path.stat()
+        # Also of a path that is not there: it may be the beginning of several files' names.
         claims = {module: claim for module in importers() if (claim := module.claims(path)) is not None}
-    except FileNotFoundError:
-        raise UsageError("no such file or folder", got=path, do="look at the path once more") from None
+        if not claims and not path.exists():
+            raise UsageError("no such file or folder", got=path, do="look at the path once more")
     except OSError as error:
         raise DataError(f"{path} cannot be read", got=error.strerror) from error
     if len(claims) == 1:

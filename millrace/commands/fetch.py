@@ -24,7 +24,7 @@ class FetchOptions:
     What is in the cache already is not downloaded again; what was cut off goes on where it stopped."""
 
     names: tuple[str, ...] = flags.positional(
-        "DATASET", "names, or paths of your own; without one, all that Millrace knows", many=True
+        "DATASET", "names, or paths of your own; without one, those of everyday use", many=True
     )
     json: bool = flags.as_json()
 
@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     options, given = flags.parse("fetch", FetchOptions, arguments, (*DATA_KEYS, *READING_KEYS))
     screen = Screen(as_json=options.json)
     settings = layers.resolve(None, given)
-    specs = [datasets.find(name, reading_of(given)) for name in options.names] or list(datasets.registry().values())
+    specs = [datasets.find(name, reading_of(given)) for name in options.names] or list(datasets.everyday())
     failed: list[str] = []
     for spec in specs:
         try:

@@ -4,6 +4,7 @@ import pytest
 
 from millrace.datasets import DatasetSpec
 from millrace.datasets.dataset_file import read_dataset_file
+from millrace.datasets.importers.options import Reading
 from millrace.errors import UsageError
 from millrace.yaml_text import LARGEST
 
@@ -26,6 +27,12 @@ def test_without_urls_the_file_lies_beside_the_yaml(tmp_path: Path) -> None:
     assert (spec.title, spec.policy, spec.layout, spec.mirror_folder) == ("mine", "none", "chw", "mine")
 
 
+def test_how_pixels_are_read(tmp_path: Path) -> None:
+    assert read(tmp_path, MINIMAL + "range: 0..1\nlayout: hwc\n").reading == Reading(range="0..1")
+    with pytest.raises(UsageError, match=r"mine\.yaml.*range"):
+        read(tmp_path, MINIMAL + "range: 1..0\n")
+
+
 def test_every_key_arrives(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(f"""
@@ -36,6 +43,8 @@ classes: [0, 1, two]
 policy: photos
 licence: CC0-1.0
 homepage: https://example.org
+labels: fine
+labels_from: 1
 mirrors: [https://example.org/data/]
 folder: elsewhere
 shape: [3, 4, 5]
@@ -54,6 +63,7 @@ files:
     assert spec.classes == ("0", "1", "two")
     assert spec.shape == (3, 4, 5)
     assert spec.mirror_folder == "elsewhere"
+    assert spec.reading == Reading(labels="fine", labels_from=1)
     assert spec.mirrors == ("https://example.org/data/",)
     assert file.urls[1] == f"file://{tmp_path.parent}/all.tar.gz"
     assert (file.size, file.digest, file.sent_digest) == (10, f"sha256:{SHA}", f"md5:{'cd' * 16}")

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+from millrace.datasets.importers.options import Reading
 from millrace.datasets.spec import (
     MAX_BYTES,
     SLACK,
@@ -15,6 +16,7 @@ from millrace.datasets.spec import (
 from millrace.errors import UsageError
 
 SHA = "sha256:" + "0" * 64
+RECORDS = (FileSpec("x", "train"), FileSpec("y", "test"))
 
 
 @pytest.mark.parametrize(
@@ -83,9 +85,18 @@ def spec(**changed: Any) -> DatasetSpec:
         ({"files": ()}, "do not fit its format"),
         ({"files": (FileSpec("x.npz"), FileSpec("x.npz"))}, "lists a file twice"),
         ({"files": (FileSpec("x.npz.gz"),)}, "not gzipped"),
-        ({"format": "idx", "files": (FileSpec("x", "train_images"),)}, "one file for each part"),
+        ({"format": "idx", "files": (FileSpec("x", "train_images"),)}, "one file, or member of a zip, for each part"),
         ({"format": "cifar-binary", "files": (FileSpec("x", "train"),)}, "part train and with part test"),
         ({"format": "cifar-binary", "files": (FileSpec("x", "train"), FileSpec("y", "test"))}, "needs a shape"),
+        ({"format": "svhn", "files": (FileSpec("x", "train"),)}, "part train and with part test"),
+        (
+            {"format": "cifar-binary", "files": RECORDS, "shape": (1, 2, 2), "reading": Reading(range="0..1")},
+            "holds uint8",
+        ),
+        (
+            {"format": "cifar-binary", "files": RECORDS, "shape": (1, 2, 2), "reading": Reading(labels="x")},
+            "two labels",
+        ),
         ({"shape": (0, 1, 1)}, "shape .* out of range"),
     ],
 )
@@ -112,7 +123,8 @@ def test_the_key_depends_on_what_decides_the_content_and_on_nothing_else() -> No
         spec(files=(FileSpec("x.npz", size=3),)),
         spec(layout="hwc"),
         spec(shape=(1, 2, 3)),
+        spec(reading=Reading(labels_from=1)),
     ]
-    assert len({base.key(), base.key("extra"), *(other.key() for other in others)}) == 8
+    assert len({base.key(), base.key("extra"), *(other.key() for other in others)}) == 9
     assert spec(folder="there").mirror_folder == "there"
     assert base.mirror_folder == "x"

@@ -14,13 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from millrace.datasets.importers import idx_files, npy_files, npz_file
-from millrace.datasets.importers.options import Reading
+from millrace.datasets.importers.options import PLAIN
 from millrace.errors import MillraceError
 from tests.datasets.server import Sample, gz
 from tests.datasets.test_decoders import damaged
 
 SAMPLE = Sample(shape=(1, 9, 8), train=6, test=3)
-PLAIN = Reading()
 
 
 def npy(array: object) -> bytes:

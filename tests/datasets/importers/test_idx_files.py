@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from millrace.datasets.importers import idx_files
-from millrace.datasets.importers.options import Reading
+from millrace.datasets.importers.options import PLAIN, Reading
 from millrace.errors import FormatError, UsageError
 from tests.datasets.server import Sample, gz
 
@@ -23,9 +23,6 @@ def lay(folder: Path, pattern: str = "{}", *, packed: bool = False) -> Path:
         data = SAMPLE.idx(part)
         (folder / pattern.format(name)).write_bytes(gz(data) if packed else data)
     return folder
-
-
-PLAIN = Reading()
 
 
 def check(path: Path, reading: Reading = PLAIN) -> None:
