@@ -90,4 +90,4 @@ def _one_hot(array: AnyArray, what: str) -> npt.NDArray[np.int64]:
             expected="a single 1 in each row, else 0: one class for each image",
             got=f"{np.array2string(array[row], threshold=10)} in row {row}, {int((~fits).sum()):,} such",
         )
-    return hot.argmax(axis=1).astype(np.int64)
+    return np.asarray(hot.argmax(axis=1), np.int64)

@@ -6,6 +6,7 @@ verified: its reader does not survive all damage (seen with scipy 1.17: a segmen
 
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ def read_mat(data: bytes | bytearray, what: str) -> tuple[U8Array, U8Array]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            found = loadmat(io.BytesIO(data), variable_names=("X", "y"))
+            file: Any = io.BytesIO(data)
+            found = loadmat(file, variable_names=("X", "y"))
     except Exception as error:  # of many kinds, for damage
         raise FormatError(f"{what} is not a MATLAB 5 file", got=f"{type(error).__name__}: {error}"[:200]) from None
     images, labels = (np.asarray(found.get(name, ())) for name in ("X", "y"))

@@ -22,7 +22,7 @@ _OF_PICTURES = ("size", "fit", "channels", "background", "skip_bad", "first_fram
 
 
 @dataclass(frozen=True)
-class Part:
+class StoredSplit:
     """One split. what: its images' name, for messages; shape and dtype of the images as they are stored; read: brings
     them, from memory or a map of the file; labels: read already."""
 
@@ -55,7 +55,7 @@ class ArraySurvey(Survey):
     def __init__(
         self,
         kind: str,
-        parts: Mapping[str, Part],
+        parts: Mapping[str, StoredSplit],
         reading: Reading,
         folder: Path,
         files: Sequence[Path],
@@ -101,7 +101,7 @@ class ArraySurvey(Survey):
         return Arrays(*made[TRAIN], *made[TEST])
 
 
-def _check_forms(parts: Mapping[str, Part]) -> None:
+def _check_forms(parts: Mapping[str, StoredSplit]) -> None:
     forms = {part.what: "×".join(map(str, part.form)) for part in parts.values()}
     if len(set(forms.values())) > 1:
         got = ", ".join(f"{what} {form}" for what, form in forms.items())
@@ -119,7 +119,7 @@ def _check_reading(kind: str, reading: Reading) -> None:
         )
 
 
-def _notes(parts: Mapping[str, Part], reading: Reading) -> Iterator[str]:
+def _notes(parts: Mapping[str, StoredSplit], reading: Reading) -> Iterator[str]:
     if VALIDATION in parts:
         rows = parts[VALIDATION].shape[0]
         yield f"validation: {rows:,} images stay unused; --validation sets some of those to train on apart"
@@ -136,7 +136,7 @@ def _notes(parts: Mapping[str, Part], reading: Reading) -> Iterator[str]:
         yield f"{height}×{width} is taken, but lies outside of the sizes that are tested, {tested}"
 
 
-def _mode(part: Part) -> str:
+def _mode(part: StoredSplit) -> str:
     channels = part.form[0]
     return f"{part.dtype.newbyteorder('=')}, {channels} channel{'s' if channels > 1 else ''}"
 

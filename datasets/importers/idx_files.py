@@ -17,7 +17,7 @@ import numpy.typing as npt
 from millrace.datasets import idx
 from millrace.datasets.content import open_content
 from millrace.datasets.importers.array_names import IMAGES, LABELS, begins, pairs
-from millrace.datasets.importers.array_survey import ArraySurvey, Part
+from millrace.datasets.importers.array_survey import ArraySurvey, StoredSplit
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.spec import FileSpec
 from millrace.errors import MillraceError
@@ -45,7 +45,7 @@ def survey(path: Path, reading: Reading) -> ArraySurvey:
     for split, (images, labels) in found.items():
         dtype, shape = _head(files[images])
         read = idx.labels_of(_read(files[labels], LABELS), files[labels].name, reading.labels_from)
-        parts[split] = Part(files[images].name, shape, dtype, partial(_read, files[images], IMAGES), read)
+        parts[split] = StoredSplit(files[images].name, shape, dtype, partial(_read, files[images], IMAGES), read)
     used = [files[name] for pair in found.values() for name in pair]
     notes = []
     if any("emnist" in name.lower() and "qmnist" not in name.lower() for name in files):

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from millrace.datasets.importers.array_names import begins, pairs, role_of
-from millrace.datasets.importers.array_survey import ArraySurvey, Part
+from millrace.datasets.importers.array_survey import ArraySurvey, StoredSplit
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.label_arrays import as_labels
 from millrace.formats import npy_file
@@ -34,7 +34,7 @@ def survey(path: Path, reading: Reading) -> ArraySurvey:
     for split, (images, labels) in found.items():
         shape, _, dtype = npy_file.head(files[images], npy_file.NUMBERS)
         read = as_labels(npy_file.mapped(files[labels]), files[labels].name, reading.labels_from)
-        parts[split] = Part(files[images].name, shape, dtype, partial(npy_file.mapped, files[images]), read)
+        parts[split] = StoredSplit(files[images].name, shape, dtype, partial(npy_file.mapped, files[images]), read)
     used = [files[name] for pair in found.values() for name in pair]
     others = sorted(file.name for file in files.values() if file not in used)
     notes = [f"passed over: {', '.join(others[:10])}{' …' if len(others) > 10 else ''}"] if others else []

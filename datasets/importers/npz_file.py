@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets.importers.array_names import pairs
-from millrace.datasets.importers.array_survey import ArraySurvey, Part
+from millrace.datasets.importers.array_survey import ArraySurvey, StoredSplit
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.label_arrays import as_labels
 from millrace.datasets.spec import FREE_BYTES, MAX_RATIO
@@ -51,7 +51,7 @@ def survey(path: Path, reading: Reading) -> ArraySurvey:
     for split, (images, labels) in found.items():
         shape, dtype = heads[images]
         what = f"{path.name}: {labels}"
-        parts[split] = Part(
+        parts[split] = StoredSplit(
             f"{path.name}: {images}",
             shape,
             dtype,

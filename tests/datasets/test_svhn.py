@@ -10,9 +10,9 @@ from millrace.errors import FormatError
 
 
 def mat(**arrays: Any) -> bytes:
-    out = io.BytesIO()
+    out: Any = io.BytesIO()
     savemat(out, arrays)
-    return out.getvalue()
+    return bytes(out.getvalue())
 
 
 def test_axes_and_labels_by_hand() -> None:
