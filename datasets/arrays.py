@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from millrace.datasets.spec import DatasetSpec
 from millrace.errors import FormatError
+from millrace.labels import Labels, narrowed
 
 U8Array = npt.NDArray[np.uint8]
 MAX_SIDE = 1 << 15
@@ -16,14 +17,14 @@ MAX_SIDE = 1 << 15
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images uint8 (n, C, H, W) and labels uint8 (n,) of both splits, C-contiguous."""
+    """Images uint8 (n, C, H, W) and labels (n,), uint8 or uint16, of both splits, C-contiguous."""
 
     train_images: U8Array
-    train_labels: U8Array
+    train_labels: Labels
     test_images: U8Array
-    test_labels: U8Array
+    test_labels: Labels
 
-    def splits(self) -> tuple[tuple[str, U8Array, U8Array], ...]:
+    def splits(self) -> tuple[tuple[str, U8Array, Labels], ...]:
         """(name, images, labels) of `train` and `test`."""
         return (
             ("train", self.train_images, self.train_labels),
@@ -43,13 +44,7 @@ def checked(arrays: Arrays, spec: DatasetSpec) -> Arrays:
             )
         if spec.shape is not None and images.shape[1:] != spec.shape:
             raise FormatError(f"{what}: images of the wrong shape", expected=spec.shape, got=tuple(images.shape[1:]))
-        highest = int(labels.max())
-        if highest >= len(spec.classes):
-            raise FormatError(
-                f"{what}: a label has no class",
-                expected=f"0 to {len(spec.classes) - 1} ({len(spec.classes)} classes)",
-                got=f"{highest} in row {int(labels.argmax())}",
-            )
+        narrowed(labels, len(spec.classes), what)
     if arrays.train_images.shape[1:] != arrays.test_images.shape[1:]:
         raise FormatError(
             f"dataset {spec.name}: training and test images differ in shape",

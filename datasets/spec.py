@@ -15,7 +15,7 @@ LAYOUTS = ("chw", "hwc", "cwh")  # the last: images lie transposed, column by co
 PREPARATIONS = ("digits", "photos", "points")  # ways in which a picture is made an input; see `datasets.pictures`
 IDX_PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 SPLIT_PARTS = ("train", "test")
-MAX_CLASSES = 256
+MAX_CLASSES = 1 << 16  # see `millrace.labels`, which this module, of the standard library alone, does not import
 # Deflate adds at most about 0.03 % to what it cannot compress; archives also carry headers and further members.
 SLACK = 16 << 20
 # No file and no content above this is read, whatever a header or a server says.

@@ -1,10 +1,10 @@
 """Decoded datasets as Arrow tables.
 
-A table has the columns `image` (`arrow.fixed_shape_tensor`, uint8, C x H x W) and `label` (uint8) in one
-chunk. `table_files` keeps them on disk.
+A table has the columns `image` (`arrow.fixed_shape_tensor`, uint8, C x H x W) and `label` (uint8,
+or uint16 where there are more than 256 classes) in one chunk. `table_files` keeps them on disk.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pyarrow as pa
 from millrace.datasets.arrays import Arrays, U8Array, content_digest
 from millrace.datasets.spec import DatasetSpec
 from millrace.errors import IntegrityError
+from millrace.labels import Labels, label_type, narrowed
 
 TABLE_VERSION = 1
 
@@ -48,12 +49,12 @@ def images(table: pa.Table) -> U8Array:
     return pixels.reshape(-1, *shape)
 
 
-def labels(table: pa.Table) -> U8Array:
-    """The labels of a table: uint8, shape (n,), read-only, without a copy."""
+def labels(table: pa.Table) -> Labels:
+    """The labels of a table: uint8 or uint16, shape (n,), read-only, without a copy."""
     column = table.column("label")
     if column.num_chunks == 0:
-        return np.empty(0, np.uint8)
-    values: U8Array = _only_chunk(column).to_numpy(zero_copy_only=True)
+        return np.empty(0, column.type.to_pandas_dtype())
+    values: Labels = _only_chunk(column).to_numpy(zero_copy_only=True)
     return values
 
 
@@ -63,11 +64,13 @@ def _only_chunk(column: Any) -> Any:
     return column.chunk(0)
 
 
-def schema(shape: tuple[int, ...], name: str, digest: str) -> pa.Schema:
-    """Columns `image` and `label`; the metadata names the dataset, its digest and the table's version."""
+def schema(shape: tuple[int, ...], name: str, digest: str, classes: int) -> pa.Schema:
+    """Columns `image` and `label`; the metadata names the dataset, its digest and the table's version.
+    classes: their number, which decides the type of the labels."""
     image = pa.fixed_shape_tensor(pa.uint8(), list(shape), dim_names=["channel", "row", "column"])
+    label = pa.from_numpy_dtype(label_type(classes))
     return pa.schema(
-        [pa.field("image", image, nullable=False), pa.field("label", pa.uint8(), nullable=False)],
+        [pa.field("image", image, nullable=False), pa.field("label", label, nullable=False)],
         metadata={
             "millrace.dataset": name,
             "millrace.digest": digest,
@@ -77,14 +80,26 @@ def schema(shape: tuple[int, ...], name: str, digest: str) -> pa.Schema:
 
 
 def in_memory(arrays: Arrays, spec: DatasetSpec) -> Dataset:
-    """The tables over the arrays' own memory, without a copy; the arrays must not be written to again."""
+    """The tables over the arrays' own memory, without a copy; the arrays must not be written to again.
+
+    Labels of another width than the classes want are copied into it; FormatError for one that is no class."""
+    classes = len(spec.classes)
+    train_labels, test_labels = (
+        values
+        if values.dtype == label_type(classes)
+        else narrowed(values, classes, f"dataset {spec.name}, split {split}")
+        for split, _, values in arrays.splits()
+    )
+    arrays = replace(arrays, train_labels=train_labels, test_labels=test_labels)
     digest = content_digest(arrays, spec.classes)
-    train, test = (_table(pixels, values, spec.name, digest) for _, pixels, values in arrays.splits())
+    train, test = (
+        _table(pixels, values, schema(pixels.shape[1:], spec.name, digest, classes))
+        for _, pixels, values in arrays.splits()
+    )
     return Dataset(spec, train, test, digest)
 
 
-def _table(pixels: U8Array, values: U8Array, name: str, digest: str) -> pa.Table:
-    kind = schema(pixels.shape[1:], name, digest)
+def _table(pixels: U8Array, values: Labels, kind: pa.Schema) -> pa.Table:
     flat = pa.array(np.ascontiguousarray(pixels).reshape(-1))
     storage = pa.FixedSizeListArray.from_arrays(flat, type=kind.field("image").type.storage_type)
     image = pa.ExtensionArray.from_storage(kind.field("image").type, storage)

@@ -114,7 +114,7 @@ def _open_tables(folder: Path, manifest: dict[str, Any], spec: DatasetSpec) -> D
     train, test = (_open(folder / f"{split}.arrow", manifest["files"][split]) for split in SPLITS)
     if train is None or test is None:
         return None
-    expected = schema(train.schema.field("image").type.shape, spec.name, manifest["digest"])
+    expected = schema(train.schema.field("image").type.shape, spec.name, manifest["digest"], len(spec.classes))
     if not all(table.schema.equals(expected, check_metadata=True) for table in (train, test)):
         return None
     return Dataset(spec, train, test, manifest["digest"])

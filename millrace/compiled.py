@@ -35,6 +35,7 @@ FOLDERS = (".", "pipeline", "model", "workers")
 
 # The types of a kernel, written in its signature. Numbers: these, and bool, int (64 bits), float (64 bits).
 U8 = np.uint8
+U16 = np.uint16
 U32 = np.uint32
 U64 = np.uint64
 I64 = np.int64

@@ -96,6 +96,12 @@ def words(seed: int, purpose: int, c0: Any, c1: Any = 0, c2: Any = 0, c3: Any = 
     return out
 
 
+def each(value: npt.ArrayLike, rows: int) -> U32Array:
+    """A counter word for each of so many rows, uint32 (rows,), C-contiguous: from one whole number for all, or one for
+    each; only the low 32 bits count."""
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, np.int64), rows) & 0xFFFFFFFF, np.uint32)
+
+
 def uniform(drawn: U32Array) -> npt.NDArray[np.float64]:
     """Words as float64 in (0, 1): the middle of each of 2³² equal cells, so never 0 and never 1."""
     return (drawn.astype(np.float64) + 0.5) * 2.0**-32

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         from_files as from_files,
     )
     from millrace.model.checkpoint_folder import load as load, save as save, save_files as save_files
+    from millrace.model.confusion import Confusion as Confusion
     from millrace.model.environment import differences as differences, fingerprint as fingerprint
     from millrace.model.fast.losses import softmax_cross_entropy as softmax_cross_entropy
     from millrace.model.fast.mixup import UNMIXED as UNMIXED

@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from millrace.counters import Purpose, lane, words
+from millrace.counters import Purpose, each, lane, words
 from millrace.elementary import exp, log, normals
+from millrace.labels import Labels
 from millrace.model.fast.curves import erf, exp_below
 from millrace.model.fast.curves import tanh as tanh_of
 from millrace.model.fast.noise import RowKeys
@@ -157,7 +158,8 @@ def _drawn(keys: RowKeys, purpose: Purpose, units: int, layer: int = 0) -> Array
     counted, not remembered: a function of seed, purpose, sample, epoch, layer and unit alone."""
     blocks = -(-units // 4)
     samples, places = np.repeat(keys.samples, blocks), np.tile(np.arange(blocks), len(keys.samples))
-    return words(keys.seed, purpose, samples, keys.epoch, places, lane(layer=layer))
+    epochs = np.repeat(each(keys.epoch, len(keys.samples)), blocks)
+    return words(keys.seed, purpose, samples, epochs, places, lane(layer=layer))
 
 
 def dropout(probability: float, layer: int, keys: RowKeys) -> Method:
@@ -197,12 +199,12 @@ def weight_noise(layout: Layout, flat: Array, deviation: float, seed: int, step:
 class Target(NamedTuple):
     """What the network is to answer: `shares` (m,), in [1/2, 1], of `labels`, the rest of `others`."""
 
-    labels: npt.NDArray[np.uint8]
-    others: npt.NDArray[np.uint8]
+    labels: Labels
+    others: Labels
     shares: Array
 
 
-def mixup(x: Array, y: npt.NDArray[np.uint8], probability: float, keys: RowKeys) -> tuple[Array, Target]:
+def mixup(x: Array, y: Labels, probability: float, keys: RowKeys) -> tuple[Array, Target]:
     """With this probability a row becomes a share of itself plus the rest of the next row, and its label alike (Zhang,
     Cissé, Dauphin, Lopez-Paz 2018, with α = 1); after the last row comes the first. Fast: `mixup.mix`."""
     partner = (np.arange(len(x)) + 1) % len(x)
@@ -230,8 +232,8 @@ def cross_entropy(logits: Array, target: Target, smoothing: float) -> tuple[floa
     losses = log(total) - hit * z[rows, target.labels] - rest * z[rows, target.others]
     for unit in range(classes):
         losses -= spread * z[:, unit]
-    one_hot = np.eye(classes)
-    t = spread + hit[:, None] * one_hot[target.labels] + rest[:, None] * one_hot[target.others]
+    label, other = (numbers[:, None] == np.arange(classes) for numbers in (target.labels, target.others))
+    t = spread + hit[:, None] * label + rest[:, None] * other
     delta = settled((powers / total[:, None] - t).astype(F32), FLOOR)
     return float(in_order(losses)), int(np.sum(logits.argmax(axis=1) == target.labels)), delta
 
@@ -283,7 +285,7 @@ def network(net: Perceptron, flat: Array, out: Array, keys: RowKeys | None) -> M
 
 
 def gradient(
-    net: Perceptron, flat: Array, x: Array, y: npt.NDArray[np.uint8], keys: RowKeys | None = None
+    net: Perceptron, flat: Array, x: Array, y: Labels, keys: RowKeys | None = None
 ) -> tuple[Array, float, int]:
     """∂loss/∂parameter summed over the rows of x (m, inputs) with labels y (m,), laid out as `flat`; the summed loss;
     how many rows are right. Fast: `fast.network.Network.gradient`. Both run with one BLAS thread: more give other bits.

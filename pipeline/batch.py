@@ -10,33 +10,34 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from millrace.formats.tables import image_array, image_type
+from millrace.labels import Labels
 from millrace.pipeline.visited import PARAMETER_NAMES, U8Array
 
 METADATA = b"millrace"  # the schema metadata key that holds JSON
 
 
 @lru_cache(maxsize=16)
-def schema(shape: tuple[int, int, int]) -> pa.Schema:
-    """The columns of a batch of images of shape (C, H, W), without metadata."""
+def schema(shape: tuple[int, int, int], label: pa.DataType = pa.uint8()) -> pa.Schema:  # noqa: B008
+    """The columns of a batch of images of shape (C, H, W), without metadata. label: the type of the labels."""
     drawn = [pa.field(name, pa.bool_() if name == "flip" else pa.float32(), nullable=False) for name in PARAMETER_NAMES]
     return pa.schema(
         [
             pa.field("image", image_type(shape), nullable=False),
-            pa.field("label", pa.uint8(), nullable=False),
+            pa.field("label", label, nullable=False),
             pa.field("sample", pa.int64(), nullable=False),
             *drawn,
         ]
     )
 
 
-def arrow_bytes(rows: int, shape: tuple[int, int, int]) -> int:
-    """The bytes of a batch: pixels, label, sample id, six float32 parameters, and one bit for the flip."""
-    return rows * (math.prod(shape) + 1 + 8 + 4 * (len(PARAMETER_NAMES) - 1)) + -(-rows // 8)
+def arrow_bytes(rows: int, shape: tuple[int, int, int], label: int = 1) -> int:
+    """The bytes of a batch: pixels, label (of so many), sample id, six float32 parameters, and one bit for the flip."""
+    return rows * (math.prod(shape) + label + 8 + 4 * (len(PARAMETER_NAMES) - 1)) + -(-rows // 8)
 
 
 def assemble(
     images: U8Array,
-    labels: npt.NDArray[np.uint8],
+    labels: Labels,
     samples: npt.NDArray[np.int64],
     parameters: npt.NDArray[np.float32],
     metadata: Mapping[str, object],
@@ -46,7 +47,9 @@ def assemble(
     columns = [pa.array(row) for row in turned[:-1]]
     columns.append(pa.array(turned[-1] != 0.0))
     shape = (images.shape[1], images.shape[2], images.shape[3])
-    described = schema(shape).with_metadata({METADATA: json.dumps(metadata).encode()})
+    described = schema(shape, pa.from_numpy_dtype(labels.dtype)).with_metadata(
+        {METADATA: json.dumps(metadata).encode()}
+    )
     arrays = [image_array(images), pa.array(labels), pa.array(samples), *columns]
     return pa.RecordBatch.from_arrays(arrays, schema=described)
 
@@ -58,8 +61,8 @@ def images_of(batch: pa.RecordBatch) -> U8Array:
     return flat.reshape(len(column), *column.type.shape)  # type: ignore[no-any-return]
 
 
-def labels_of(batch: pa.RecordBatch) -> npt.NDArray[np.uint8]:
-    """The label column as a read-only NumPy view: uint8 (n,)."""
+def labels_of(batch: pa.RecordBatch) -> Labels:
+    """The label column as a read-only NumPy view: uint8 or uint16 (n,)."""
     return batch.column(1).to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
 
 

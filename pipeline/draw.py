@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.compiled import F32, F64, I64, U32, In, In2, Out2, kernel
-from millrace.counters import Purpose, check_seed, lane, philox
+from millrace.counters import Purpose, check_seed, each, lane, philox
 from millrace.elementary import cos, sin
 from millrace.pipeline.policy import Policy
 from millrace.pipeline.visited import PARAMETER_NAMES, F32Array
@@ -31,10 +31,12 @@ class Draws(NamedTuple):
 
 
 @kernel
-def _draw(seed: U32, purpose: U32, samples: In[I64], epoch: U32, where: U32, ranges: In[F64], out: Out2[F32]) -> None:
+def _draw(
+    seed: U32, purpose: U32, samples: In[I64], epochs: In[U32], where: U32, ranges: In[F64], out: Out2[F32]
+) -> None:
     cell = 2.0**-32
     for row in range(samples.shape[0]):
-        sample = np.uint32(samples[row])
+        sample, epoch = np.uint32(samples[row]), epochs[row]
         a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(0), where)
         e, f, g, _ = philox(seed, purpose, sample, epoch, np.uint32(1), where)
         # Adding zero turns the −0 of a range without extent into 0.
@@ -79,11 +81,12 @@ def draw(
     height: int,
     width: int,
     seed: int,
-    epoch: int,
+    epoch: npt.ArrayLike,
     split: int = 0,
     replica: int = 0,
 ) -> Draws:
-    """The parameters and matrices of samples (ids, int64, shape (n,)) in an epoch: a pure function of its arguments."""
+    """The parameters and matrices of samples (ids, int64, shape (n,)) in an epoch, a pure function of its arguments.
+    epoch: one number, or one for each sample, where some come again within an epoch (`pipeline.balance`)."""
     ranges = np.array(
         [
             policy.translate * width,
@@ -99,7 +102,7 @@ def draw(
     parameters = np.empty((len(samples), len(PARAMETER_NAMES)), np.float32)
     key, where = np.uint32(check_seed(seed)), np.uint32(lane(split=split, replica=replica))
     ids = np.ascontiguousarray(samples, np.int64)
-    _draw(key, np.uint32(Purpose.AUGMENT), ids, np.uint32(epoch), where, ranges, parameters)
+    _draw(key, np.uint32(Purpose.AUGMENT), ids, each(epoch, len(ids)), where, ranges, parameters)
     return Draws(parameters, compose(parameters, height=height, width=width))
 
 

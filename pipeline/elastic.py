@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.compiled import F32, I64, U32, In, Out2, kernel
-from millrace.counters import Purpose, check_seed, lane, philox
+from millrace.counters import Purpose, check_seed, each, lane, philox
 
 F32Array = npt.NDArray[np.float32]
 
@@ -23,7 +23,7 @@ def _draw(
     seed: U32,
     purpose: U32,
     samples: In[I64],
-    epoch: U32,
+    epochs: In[U32],
     where: U32,
     wide: float,
     high: float,
@@ -33,7 +33,7 @@ def _draw(
     cell = 2.0**-32
     count = out.shape[1]
     for row in range(samples.shape[0]):
-        sample = np.uint32(samples[row])
+        sample, epoch = np.uint32(samples[row]), epochs[row]
         for block in range((count + 3) // 4):
             a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(block), where)
             for place in range(4):
@@ -52,7 +52,7 @@ def controls(
     height: int,
     width: int,
     seed: int,
-    epoch: int,
+    epoch: npt.ArrayLike,
     split: int = 0,
     replica: int = 0,
 ) -> F32Array:
@@ -63,7 +63,7 @@ def controls(
     key, where = np.uint32(check_seed(seed)), np.uint32(lane(split=split, replica=replica))
     ids = np.ascontiguousarray(samples, np.int64)
     reach = amount * width, amount * height, side * side
-    _draw(key, np.uint32(Purpose.ELASTIC), ids, np.uint32(epoch), where, *reach, out)
+    _draw(key, np.uint32(Purpose.ELASTIC), ids, each(epoch, len(ids)), where, *reach, out)
     return out.reshape(len(samples), 2, side, side)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.compiled import I64, U8, U32, In, In2, Out2, Out4, kernel
-from millrace.counters import Purpose, check_seed, lane, philox
+from millrace.counters import Purpose, check_seed, each, lane, philox
 from millrace.elementary import exp
 
 U8Array = npt.NDArray[np.uint8]
@@ -18,7 +18,7 @@ def _draw(
     seed: U32,
     purpose: U32,
     samples: In[I64],
-    epoch: U32,
+    epochs: In[U32],
     where: U32,
     probability: float,
     low: float,
@@ -29,7 +29,7 @@ def _draw(
 ) -> None:
     cell = 2.0**-32
     for row in range(samples.shape[0]):
-        sample = np.uint32(samples[row])
+        sample, epoch = np.uint32(samples[row]), epochs[row]
         a, b, c, _ = philox(seed, purpose, sample, epoch, np.uint32(0), where)
         e, f, _, _ = philox(seed, purpose, sample, epoch, np.uint32(1), where)
         out[row, :] = 0
@@ -52,7 +52,7 @@ def boxes(
     height: int,
     width: int,
     seed: int,
-    epoch: int,
+    epoch: npt.ArrayLike,
     split: int = 0,
     replica: int = 0,
 ) -> npt.NDArray[np.int64]:
@@ -61,7 +61,7 @@ def boxes(
     out = np.empty((len(samples), 4), np.int64)
     key, where = np.uint32(check_seed(seed)), np.uint32(lane(split=split, replica=replica))
     ids = np.ascontiguousarray(samples, np.int64)
-    _draw(key, np.uint32(Purpose.ERASE), ids, np.uint32(epoch), where, probability, *area, height, width, out)
+    _draw(key, np.uint32(Purpose.ERASE), ids, each(epoch, len(ids)), where, probability, *area, height, width, out)
     return out
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from millrace.counters import check_seed
 from millrace.errors import UsageError
+from millrace.labels import Labels
 from millrace.pipeline import batch as batches
 from millrace.pipeline.bend import bend
 from millrace.pipeline.draw import draw
@@ -23,16 +24,16 @@ from millrace.pipeline.warp import check_images, check_rows, warp
 class Stream:
     """Augmented samples in a run's order, any slot of any step at any time, by any thread.
 
-    images: uint8 (N, C, H, W), the table's images, only read. labels: uint8 (N,). ids: int64 (n,), the rows that are
-    trained on (all rows where None). digest: the dataset's, written into each batch. split: 0 train, 1 validation,
-    2 test, see `counters.lane`. shuffle, drop_last: see `Order`.
+    images: uint8 (N, C, H, W), the table's images, only read. labels: uint8 or uint16 (N,). ids: int64 (n,), the
+    rows that are trained on (all rows where None). digest: the dataset's, written into each batch. split: 0 train,
+    1 validation, 2 test, see `counters.lane`. shuffle, drop_last: see `Order`.
     Raises a UsageError where these do not fit together.
     """
 
     def __init__(
         self,
         images: U8Array,
-        labels: npt.NDArray[np.uint8],
+        labels: Labels,
         ids: npt.NDArray[np.int64] | None = None,
         *,
         policy: Policy,
@@ -56,7 +57,7 @@ class Stream:
     def slot_bytes(self) -> int:
         """The bytes of a full slot's batch: what read-ahead counts."""
         shape = (self.images.shape[1], self.images.shape[2], self.images.shape[3])
-        return batches.arrow_bytes(self.order.slot, shape)
+        return batches.arrow_bytes(self.order.slot, shape, self.labels.itemsize)
 
     @cached_property
     def _policy(self) -> dict[str, object]:

@@ -13,10 +13,10 @@ PARAMETER_NAMES = ("dx", "dy", "angle", "scale_x", "scale_y", "shear", "flip")
 
 
 class Visited(NamedTuple):
-    """Consecutive samples of an epoch: ids int64 (n,), labels uint8 (n,), pixels uint8 (n, C, H, W), drawn parameters
-    float32 (n, 7), columns as PARAMETER_NAMES."""
+    """Consecutive samples of an epoch: ids int64 (n,), labels (n,), uint8 or uint16, pixels uint8 (n, C, H, W),
+    drawn parameters float32 (n, 7), columns as PARAMETER_NAMES."""
 
     samples: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8 | np.uint16]
     pixels: U8Array
     parameters: F32Array

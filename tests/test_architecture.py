@@ -39,7 +39,7 @@ PACKAGES = (
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {
     "lazy", "errors", "arguments", "extras", "user_cache", "values", "fields", "yaml_text", "version", "compiled",
-    "elementary", "counters",
+    "elementary", "counters", "labels",
 }  # fmt: skip
 ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "service", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
@@ -55,6 +55,7 @@ BELOW: dict[str, set[str]] = {
     "compiled": {"errors", "user_cache"},
     "elementary": {"compiled", "errors", "user_cache"},
     "counters": {"compiled", "errors", "user_cache"},
+    "labels": {"errors"},
     "storage": FOUNDATION,
     "formats": FOUNDATION,
     "datasets": FOUNDATION | {"storage", "formats"},

@@ -8,9 +8,11 @@ from millrace.lazy import door
 if TYPE_CHECKING:
     from millrace.workers.evaluation import (
         Evaluation as Evaluation,
+        answers as answers,
         evaluate as evaluate,
         judged as judged,
         probabilities as probabilities,
+        slot_rows as slot_rows,
     )
     from millrace.workers.events import (
         CheckpointWritten as CheckpointWritten,

@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from millrace.labels import Labels
 from millrace.pipeline import Stream, images_of, labels_of, samples_of
 
 EMPTY = "0" * 64
 
 
-def digest_of(samples: npt.NDArray[np.int64], labels: npt.NDArray[np.uint8], images: npt.NDArray[np.uint8]) -> bytes:
+def digest_of(samples: npt.NDArray[np.int64], labels: Labels, images: npt.NDArray[np.uint8]) -> bytes:
     """sha256 over the ids, the labels and the pixels of a slot, all C-contiguous."""
     total = hashlib.sha256(samples.data)
     total.update(labels.data)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from millrace.datasets import Dataset, Split, images, labels, split
 from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
+from millrace.labels import Labels
 from millrace.model import Inputs, Network, Optimizer, Schedule, Updates, optimizer, schedule
 from millrace.pipeline import Order, Stream, pixel_statistics
 from millrace.pipeline.export import StoredStream
@@ -33,8 +34,8 @@ class Setup:
         return images(self.dataset.train)
 
     @cached_property
-    def labels(self) -> npt.NDArray[np.uint8]:
-        """Of the training table, uint8 (n,)."""
+    def labels(self) -> Labels:
+        """Of the training table, uint8 or uint16 (n,)."""
         return labels(self.dataset.train)
 
     @cached_property

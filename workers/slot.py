@@ -6,16 +6,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from millrace.labels import Labels
 from millrace.pipeline import Stream, images_of, labels_of, samples_of
 from millrace.workers.ledger import digest_of
 
 
 class Slot(NamedTuple):
-    """samples: int64 (rows,). labels: uint8 (rows,). images: uint8 (rows, C, H, W). digest: of all three, for the
-    ledger. The arrays are only read."""
+    """samples: int64 (rows,). labels: uint8 or uint16 (rows,). images: uint8 (rows, C, H, W). digest: of all three,
+    for the ledger. The arrays are only read."""
 
     samples: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.uint8]
+    labels: Labels
     images: npt.NDArray[np.uint8]
     digest: bytes
 

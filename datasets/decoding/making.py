@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import PIL
@@ -15,6 +16,7 @@ from millrace.datasets.importers.inventory import TEST, TRAIN, VALIDATION, Pictu
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.splits import rows_to_test
 from millrace.errors import FormatError
+from millrace.labels import Labels
 
 CODECS = ("jpg", "libjpeg_turbo", "zlib", "libtiff", "webp")
 NAMED = 20  # bad pictures named in a message
@@ -36,7 +38,7 @@ def arrays_of(survey: Survey, threads: int = 0) -> Arrays:
     pictures = [*train, *test]
     heads = look(pictures, survey.reading, threads or cores())
     form = form_of(heads, survey.reading)
-    parts: list[U8Array] = []
+    parts: list[Any] = []
     for split in (train, test):
         images, labels = _decoded(split, form, heads.bad, threads or cores())
         parts += [images, labels]
@@ -87,10 +89,10 @@ def no_common_size(heads: Heads) -> FormatError:
     )
 
 
-def _decoded(pictures: Sequence[Picture], form: Form, bad: dict[str, str], threads: int) -> tuple[U8Array, U8Array]:
+def _decoded(pictures: Sequence[Picture], form: Form, bad: dict[str, str], threads: int) -> tuple[U8Array, Labels]:
     """Images and labels of these pictures; `bad` gets the cause of each that cannot be taken."""
     images = np.zeros((len(pictures), *form.shape), np.uint8)
-    labels = np.array([one.label for one in pictures], np.uint8)
+    labels = np.array([one.label for one in pictures], np.uint16)  # the table narrows them
 
     def decode(row: int) -> None:
         one = pictures[row]

@@ -14,6 +14,8 @@ from millrace.settings.keys import reading_of
 from millrace.user_cache import user_cache
 from millrace.workers import READING_KEYS
 
+MOST_NAMES, FIRST = 256, 20  # classes whose names are all shown; of more, the first so many
+
 
 @dataclass(frozen=True)
 class DatasetsOptions:
@@ -65,7 +67,7 @@ def _page(screen: Screen, spec: DatasetSpec) -> None:
     screen.say(spec.title, style="bold")
     facts = {
         "name": spec.name,
-        "classes": ", ".join(spec.classes),
+        "classes": _classes(spec),
         "policy": f"{spec.policy} (augmentation by default)",
         "format": spec.format,
         "size": f"{_size(spec, 'not stated')} decompressed",
@@ -76,6 +78,14 @@ def _page(screen: Screen, spec: DatasetSpec) -> None:
     }
     screen.facts(*((name, value) for name, value in facts.items() if value))
     screen.say()
+
+
+def _classes(spec: DatasetSpec) -> str:
+    """The names, of very many the first."""
+    more = len(spec.classes) - FIRST
+    if len(spec.classes) <= MOST_NAMES:
+        return ", ".join(spec.classes)
+    return f"{', '.join(spec.classes[:FIRST])} and {more:,} more; --json has all"
 
 
 def _cached(spec: DatasetSpec) -> str:
@@ -109,7 +119,9 @@ def _size(spec: DatasetSpec, unknown: str) -> str:
 def _bytes(spec: DatasetSpec) -> int | None:
     """Decompressed bytes of the files, None where the specification does not say; else pixels and labels."""
     if isinstance(spec, ExportSpec) and spec.manifest is not None:
-        return sum(count.rows for count in spec.manifest.splits.values()) * (math.prod(spec.manifest.shape) + 1)
+        return sum(count.rows for count in spec.manifest.splits.values()) * (
+            math.prod(spec.manifest.shape) + (1 if len(spec.classes) <= 256 else 2)
+        )
     if spec.format in BUILT_IN:
         return 2000 * 3 if spec.format == "points" else 1797 * 65
     known = [f.size or sum(member.size for member in f.members) for f in spec.files]

@@ -21,6 +21,8 @@ from millrace.workers import Evaluation
 
 KEYS = (*SOURCE_KEYS, *DATA_KEYS)
 WIDEST = 15  # classes up to which the matrix fits on a screen
+LONGEST, WORST = 100, 20  # classes that are all listed; of more, so many: those with the largest errors
+WHOLE = 256  # classes up to which --json has the whole matrix
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _report(screen: Screen, networks: Sequence[TrainedNetwork], tta: int, dataset: Dataset, found: Evaluation) -> None:
     classes, name = dataset.spec.classes, dataset.spec.name
-    rows = reports.per_class(found.confusion, classes)
+    rows = reports.per_class(found.pairs, classes)
     first = networks[0]
     screen.record(
         folder=first.location,
@@ -70,7 +72,8 @@ def _report(screen: Screen, networks: Sequence[TrainedNetwork], tta: int, datase
         correct=found.correct,
         count=found.count,
         classes=[dataclasses.asdict(row) for row in rows],
-        confusion=found.confusion.tolist(),
+        confusion=found.confusion.tolist() if len(classes) <= WHOLE else None,
+        mistakes=None if len(classes) <= WHOLE else found.pairs.wrong.tolist(),
     )
     for number, one in enumerate(networks):
         screen.facts(("" if number else "run", f"{short(one.location)}, step {one.step:,}"))
@@ -80,25 +83,33 @@ def _report(screen: Screen, networks: Sequence[TrainedNetwork], tta: int, datase
         screen.facts(("average", f"of {counted(len(networks), 'network')}{views}"))
     screen.facts(("loss", f"{found.loss:.4f}"))
     screen.say()
-    made = table("class", "images", "wrong", "error", right=("images", "wrong", "error"))
-    for row in rows:
-        made.add_row(row.name, f"{row.images:,}", f"{row.wrong:,}" if row.wrong else "·", percent(row.error, 2))
-    screen.show(made)
+    _classes(screen, rows)
     screen.say()
     if len(classes) <= WIDEST:
         screen.say("rows are the true classes, columns the answers", style="dim")
         screen.show(_matrix(found, classes))
         screen.say()
-    for number, worst in enumerate(reports.mistakes(found.confusion, classes)):
+    for number, worst in enumerate(reports.mistakes(found.pairs, classes)):
         text = f"{worst.true} taken for {worst.predicted}, {worst.count}×"
         screen.facts(("" if number else "mistakes", text))
     screen.say(accuracy_line(found.accuracy), style="bold")
 
 
+def _classes(screen: Screen, rows: Sequence[reports.ClassRow]) -> None:
+    """The error of each class; of very many those with the largest."""
+    made = table("class", "images", "wrong", "error", right=("images", "wrong", "error"))
+    shown = reports.worst(rows, WORST if len(rows) > LONGEST else LONGEST)
+    for row in (rows[at] for at in shown):
+        made.add_row(row.name, f"{row.images:,}", f"{row.wrong:,}" if row.wrong else "·", percent(row.error, 2))
+    screen.show(made)
+    if len(shown) < len(rows):
+        screen.say(f"the {len(shown)} with the largest errors, of {len(rows):,} classes; --json has all", style="dim")
+
+
 def _matrix(found: Evaluation, classes: Sequence[str]) -> Table:
     """The confusion matrix: right answers green, the commonest mistakes red."""
-    heads, rows = reports.matrix(found.confusion, classes)
-    worst = {(mistake.true, mistake.predicted) for mistake in reports.mistakes(found.confusion, classes)}
+    heads, rows = reports.matrix(found.pairs, classes)
+    worst = {(mistake.true, mistake.predicted) for mistake in reports.mistakes(found.pairs, classes)}
     made = table(*heads, right=tuple(heads[1:]))
     for true, (name, *cells) in enumerate(rows):
         styled = []

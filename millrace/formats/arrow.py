@@ -59,7 +59,7 @@ def encode(rows: Rows, info: ShardInfo) -> tuple[Sequence[Any], Files]:
 
 def decode(data: pa.Buffer, info: ShardInfo, fetch: Fetch) -> Rows:
     """The rows of a shard; the images are views of its bytes."""
-    return tensor_rows(pa.ipc.open_file(pa.BufferReader(data)).read_all(), info.shape)
+    return tensor_rows(pa.ipc.open_file(pa.BufferReader(data)).read_all(), info)
 
 
 def _file(batch: pa.RecordBatch, blanks: int) -> list[Any]:

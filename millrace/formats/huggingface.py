@@ -43,7 +43,7 @@ def decode(data: pa.Buffer, info: ShardInfo, fetch: Fetch) -> Rows:
     """The rows of a shard."""
     table = pq.read_table(pa.BufferReader(data), use_threads=False)
     originals = _pixels(table, "original", info) if "original" in table.schema.names else None
-    return rows_of(table, _pixels(table, "image", info), originals)
+    return rows_of(table, info, _pixels(table, "image", info), originals)
 
 
 def features(info: ShardInfo) -> bytes:

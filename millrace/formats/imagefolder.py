@@ -17,11 +17,13 @@ from millrace.errors import FormatError
 from millrace.formats.png import decode_many, encode_many
 from millrace.formats.rows import PARAMETERS, SPLITS, Rows
 from millrace.formats.shards import Fetch, Files, ShardInfo
+from millrace.labels import narrowed
 
 # The columns of metadata.csv; file_name is relative to the split's folder. With originals two more follow, of which
 # original_file is relative to the export: Hugging Face's imagefolder would take a second `…file_name` for its own.
 COLUMNS = ("file_name", "label", "class", "sample", "epoch", *PARAMETERS, "split", "sha256")
 ORIGINALS = ("original_file", "original_sha256")
+LONGEST = 255  # bytes of a file name, on any system
 
 
 def encode(rows: Rows, info: ShardInfo) -> tuple[Sequence[Any], Files]:
@@ -62,7 +64,7 @@ def decode(data: Any, info: ShardInfo, fetch: Fetch) -> Rows:
         originals = decode_many((_verified(*file, fetch) for file in files), info.shape, len(found))
     return Rows(
         images,
-        np.array([int(one["label"]) for one in found], np.uint8),
+        narrowed(np.array([int(one["label"]) for one in found], np.int64), len(info.classes), "column label"),
         np.array([int(one["sample"]) for one in found], np.int64),
         np.array([int(one["epoch"]) for one in found], np.int32),
         np.array([[float(one[name]) for name in PARAMETERS] for one in found], np.float32),
@@ -89,7 +91,8 @@ def _columns(info: ShardInfo) -> tuple[str, ...]:
 def class_folders(classes: Sequence[str]) -> list[str]:
     """A folder name for each class, such that alphabetical order is that of the labels."""
     clean = [re.sub(r"[^A-Za-z0-9 ._-]+", "_", name).strip(" .") for name in classes]
-    if clean == list(classes) == sorted(clean) and len({name.casefold() for name in clean}) == len(clean):
+    apart = len({name.casefold() for name in clean}) == len(clean)
+    if clean == list(classes) == sorted(clean) and apart and max(map(len, clean), default=0) <= LONGEST:
         return clean
     width = len(str(len(classes) - 1))
     return [f"{label:0{width}d}-{name}"[:100].rstrip(" .-") for label, name in enumerate(clean)]

@@ -22,6 +22,7 @@ from millrace.errors import FormatError
 from millrace.formats import npy_file
 from millrace.formats.rows import BITS, PARAMETERS, Rows
 from millrace.formats.shards import Fetch, Files, ShardInfo
+from millrace.labels import label_type
 
 TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip file can say
 LEVEL = 1
@@ -40,7 +41,7 @@ DAMAGE = (
     NotImplementedError,
     RuntimeError,
 )
-_TYPES = {"images": np.uint8, "originals": np.uint8, "labels": np.uint8, "samples": np.int64, "epochs": np.int32}
+_TYPES = {"images": np.uint8, "originals": np.uint8, "samples": np.int64, "epochs": np.int32}
 
 
 def encode(rows: Rows, info: ShardInfo) -> tuple[Sequence[Any], Files]:
@@ -63,7 +64,7 @@ def decode(data: Any, info: ShardInfo, fetch: Fetch) -> Rows:
     most = info.rows * (pixels + 64) + 1024 * len(names)  # the numbers of a row take less than 64 bytes
     found = read(io.BytesIO(data), names, "the shard", most, npy_file.NUMBERS)
     for name, array in found.items():
-        kind: np.dtype[Any] = np.dtype(_TYPES.get(name, np.bool_ if name == BITS else np.float32))
+        kind = _type(name, info)
         shape = (info.rows, *(info.shape if name in pictures else ()))
         if array.dtype != kind or array.shape != shape:
             got = f"{array.dtype} {array.shape}"
@@ -71,6 +72,12 @@ def decode(data: Any, info: ShardInfo, fetch: Fetch) -> Rows:
     drawn = np.stack([found[name].astype(np.float32) for name in PARAMETERS], axis=1)
     columns: dict[str, Any] = {name: found[name] for name in (*pictures, "labels", "samples", "epochs")}
     return Rows(**columns, parameters=drawn)
+
+
+def _type(name: str, info: ShardInfo) -> np.dtype[Any]:
+    if name == "labels":
+        return label_type(len(info.classes))
+    return np.dtype(_TYPES.get(name, np.bool_ if name == BITS else np.float32))
 
 
 def write(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:

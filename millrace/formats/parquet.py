@@ -32,4 +32,4 @@ def encode(rows: Rows, info: ShardInfo) -> tuple[Sequence[Any], Files]:
 
 def decode(data: pa.Buffer, info: ShardInfo, fetch: Fetch) -> Rows:
     """The rows of a shard."""
-    return tensor_rows(pq.read_table(pa.BufferReader(data), use_threads=False), info.shape)
+    return tensor_rows(pq.read_table(pa.BufferReader(data), use_threads=False), info)

@@ -37,16 +37,17 @@ MAGIC = b"PAR1"
 BOOLEAN, INT32, INT64, FLOAT = 0, 1, 2, 4  # physical types
 REQUIRED, OPTIONAL, REPEATED = 0, 1, 2
 PLAIN, RLE, BYTE_STREAM_SPLIT = 0, 3, 9  # encodings
-ZSTD, LIST_TYPE, UINT_8 = 6, 3, 11
+ZSTD, LIST_TYPE = 6, 3
+UNSIGNED = {8: 11, 16: 12}  # bits → what the old words call whole numbers without a sign
 PAGE = 1024  # rows of a page of images
 U8Array = npt.NDArray[np.uint8]
-_TYPES = {"u1": INT32, "i4": INT32, "i8": INT64, "f4": FLOAT, "b1": BOOLEAN}
+_TYPES = {"u1": INT32, "u2": INT32, "i4": INT32, "i8": INT64, "f4": FLOAT, "b1": BOOLEAN}
 
 
 @dataclass
 class ParquetFile:
-    """A file that grows by row groups. Columns of it: images, uint8 (n, …), or plain, (n,) of uint8, int32, int64,
-    float32 or bool; in the order of the schema, the same in every group, none with nulls."""
+    """A file that grows by row groups. Columns of it: images, uint8 (n, …), or plain, (n,) of uint8, uint16,
+    int32, int64, float32 or bool; in the order of the schema, the same in every group, none with nulls."""
 
     schema: pa.Schema
     level: int
@@ -108,11 +109,12 @@ class ParquetFile:
                 found.append((Field(3, I32, REQUIRED), name, Field(5, I32, 1), *kind))
                 found.append((Field(3, I32, REPEATED), Field(4, BINARY, b"list"), Field(5, I32, 1)))
                 element = Field(3, I32, OPTIONAL), Field(4, BINARY, b"element")
-                found.append((Field(1, I32, INT32), *element, *_byte()))
+                found.append((Field(1, I32, INT32), *element, *_unsigned(8)))
                 continue
             numpy_type = column.type.to_pandas_dtype()
-            small = _byte() if numpy_type == np.uint8 else ()
-            found.append((Field(1, I32, _physical(np.dtype(numpy_type))), Field(3, I32, REQUIRED), name, *small))
+            number = np.dtype(numpy_type)
+            small = _unsigned(8 * number.itemsize) if number.kind == "u" else ()
+            found.append((Field(1, I32, _physical(number)), Field(3, I32, REQUIRED), name, *small))
         return found
 
     def _plain(self, name: str, values: npt.NDArray[Any]) -> tuple[tuple[Field, ...], int]:
@@ -121,7 +123,7 @@ class ParquetFile:
         if physical == BOOLEAN:
             data = np.packbits(values, bitorder="little").tobytes()
         else:
-            data = values.astype(np.int32).tobytes() if values.dtype == np.uint8 else values.tobytes()
+            data = values.astype(np.int32).tobytes() if values.dtype.kind == "u" else values.tobytes()
         raw = self._page(data, len(values), PLAIN)
         bounds: tuple[Field, ...] = ()
         if name in self.statistics:
@@ -185,10 +187,10 @@ def _physical(kind: "np.dtype[Any]") -> int:
     return _TYPES[kind.str[1:]]
 
 
-def _byte() -> tuple[Field, Field]:
-    """A whole number of 8 bits without a sign, in the old words and the new."""
-    inner = (Field(1, BYTE, 8), boolean(2, False))
-    return Field(6, I32, UINT_8), Field(10, STRUCT, (Field(10, STRUCT, inner),))
+def _unsigned(bits: int) -> tuple[Field, Field]:
+    """A whole number of 8 or 16 bits without a sign, in the old words and the new."""
+    inner = (Field(1, BYTE, bits), boolean(2, False))
+    return Field(6, I32, UNSIGNED[bits]), Field(10, STRUCT, (Field(10, STRUCT, inner),))
 
 
 def _levels(rows: int, size: int) -> bytes:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from millrace.labels import Labels
+
 SPLITS = ("train", "validation", "test")  # the position is the number that draws use: see `counters.lane`
 # The drawn parameters of a row, in the order of the columns. The last one is 0 or 1, the others are real numbers.
 PARAMETERS = ("dx", "dy", "angle", "scale_x", "scale_y", "shear", "flip")
@@ -15,12 +17,13 @@ BITS = "flip"
 class Rows(NamedTuple):
     """n samples in stream order.
 
-    images: uint8 (n, C, H, W). labels: uint8 (n,). samples: int64 (n,), rows of the dataset's table. epochs: int32
-    (n,), from 0. parameters: float32 (n, 7), columns as PARAMETERS. originals: the untouched images, as `images`.
+    images: uint8 (n, C, H, W). labels: uint8 (n,), uint16 of more than 256 classes. samples: int64 (n,), rows of the
+    dataset's table. epochs: int32 (n,), from 0. parameters: float32 (n, 7), columns as PARAMETERS. originals: the
+    untouched images, as `images`.
     """
 
     images: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.uint8]
+    labels: Labels
     samples: npt.NDArray[np.int64]
     epochs: npt.NDArray[np.int32]
     parameters: npt.NDArray[np.float32]

@@ -12,6 +12,7 @@ import pyarrow as pa
 from millrace.errors import FormatError
 from millrace.formats.rows import BITS, PARAMETERS, Rows
 from millrace.formats.shards import ShardInfo
+from millrace.labels import label_type, narrowed
 
 
 @lru_cache(maxsize=16)
@@ -39,9 +40,14 @@ def plain(rows: Rows, label: Any) -> tuple[list[pa.Array], list[pa.Field]]:
     return arrays, [pa.field(name, kind, nullable=False) for name, kind in zip(names, kinds, strict=True)]
 
 
+def label_kind(info: ShardInfo) -> pa.DataType:
+    """The Arrow type of the label column, as narrow as the classes allow."""
+    return pa.from_numpy_dtype(label_type(len(info.classes)))
+
+
 def tensor_batch(rows: Rows, info: ShardInfo) -> pa.RecordBatch:
     """The rows with images as fixed-shape tensors, without a copy of the pixels."""
-    arrays, _ = plain(rows, pa.uint8())
+    arrays, _ = plain(rows, label_kind(info))
     arrays = [image_array(np.ascontiguousarray(rows.images)), *arrays]
     if rows.originals is not None:
         arrays.append(image_array(np.ascontiguousarray(rows.originals)))
@@ -50,7 +56,7 @@ def tensor_batch(rows: Rows, info: ShardInfo) -> pa.RecordBatch:
 
 def tensor_schema(rows: Rows, info: ShardInfo) -> pa.Schema:
     """The columns with images as fixed-shape tensors; the metadata says what the shard is."""
-    _, fields = plain(rows.part(0, 0), pa.uint8())
+    _, fields = plain(rows.part(0, 0), label_kind(info))
     fields = [pa.field("image", image_type(info.shape), nullable=False), *fields]
     if rows.originals is not None:
         fields.append(pa.field("original", image_type(info.shape), nullable=False))
@@ -62,17 +68,19 @@ def metadata(info: ShardInfo) -> dict[bytes, bytes]:
     return {b"millrace": json.dumps(info.about).encode()}
 
 
-def tensor_rows(table: pa.Table, shape: tuple[int, int, int]) -> Rows:
+def tensor_rows(table: pa.Table, info: ShardInfo) -> Rows:
     """The rows of a table that holds images as tensors. Errors: FormatError; KeyError where a column is missing."""
-    originals = _tensors(table, "original", shape) if "original" in table.schema.names else None
-    return rows_of(table, _tensors(table, "image", shape), originals)
+    originals = _tensors(table, "original", info.shape) if "original" in table.schema.names else None
+    return rows_of(table, info, _tensors(table, "image", info.shape), originals)
 
 
-def rows_of(table: pa.Table, images: npt.NDArray[np.uint8], originals: npt.NDArray[np.uint8] | None) -> Rows:
-    """The rows of a table whose images are decoded."""
+def rows_of(
+    table: pa.Table, info: ShardInfo, images: npt.NDArray[np.uint8], originals: npt.NDArray[np.uint8] | None
+) -> Rows:
+    """The rows of a table whose images are decoded. FormatError for a label that is no class."""
     return Rows(
         images,
-        _column(table, "label", np.uint8),
+        narrowed(_column(table, "label", np.int64), len(info.classes), "column label"),
         _column(table, "sample", np.int64),
         _column(table, "epoch", np.int32),
         np.stack([_column(table, name, np.float32) for name in PARAMETERS], axis=1),

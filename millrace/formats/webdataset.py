@@ -11,6 +11,7 @@ from millrace.formats import tar
 from millrace.formats.png import decode_many, encode_many
 from millrace.formats.rows import BITS, PARAMETERS, Rows
 from millrace.formats.shards import Fetch, Files, ShardInfo
+from millrace.labels import narrowed
 
 ENDINGS = ("png", "cls", "json", "original.png")
 
@@ -38,7 +39,7 @@ def decode(data: Any, info: ShardInfo, fetch: Fetch) -> Rows:
         originals = decode_many((sample["original.png"] for sample in samples), info.shape, len(samples))
     return Rows(
         images,
-        np.array([int(bytes(sample["cls"])) for sample in samples], np.uint8),
+        narrowed(np.array([int(bytes(sample["cls"])) for sample in samples], np.int64), len(info.classes), "a label"),
         np.array([one["sample"] for one in described], np.int64),
         np.array([one["epoch"] for one in described], np.int32),
         np.array([[one[name] for name in PARAMETERS] for one in described], np.float32),

@@ -1,22 +1,26 @@
 """How good networks are on a dataset's test images: one, or several together, over augmented views."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.errors import CheckpointError, UsageError
+from millrace.labels import Labels
 from millrace.library.networks import TrainedNetwork
 from millrace.model import differences, fingerprint
 from millrace.pipeline import augmented
 from millrace.reports.words import short
 from millrace.settings.keys import job_of_recipe
 from millrace.values import whole
-from millrace.workers import Evaluation, cores, judged
+from millrace.workers import Evaluation, Job, cores, judged, slot_rows
 from millrace.workers import evaluate as measured
 
 TEST_SPLIT, MOST_VIEWS = 2, 255
+U8Array = npt.NDArray[np.uint8]
+PIECE = 64 << 20  # bytes of probabilities that are averaged at a time, or one slot's for each core
 
 
 def evaluate(
@@ -57,22 +61,34 @@ def _check(found: TrainedNetwork, dataset: Dataset, notice: Callable[[str], None
         notice(f"the run was trained elsewhere, last digits may differ: {line}")
 
 
+def _view(images: U8Array, ids: npt.NDArray[np.int64], job: Job, view: int) -> U8Array:
+    return augmented(images, ids, job.policy, seed=job.seed, epoch=0, split=TEST_SPLIT, replica=view)[0]
+
+
 def _together(networks: Sequence[TrainedNetwork], dataset: Dataset, views: int) -> Evaluation:
     """The average of the networks' probabilities, each over the image and its augmented views.
 
     Views are drawn as the network's own training drew them, from its policy and seed, with the test split and a replica
     for each view in the counters: the same at every call."""
-    images, labels = datasets.images(dataset.test), datasets.labels(dataset.test)
-    ids = np.arange(len(images), dtype=np.int64)
-    total = np.zeros((len(images), len(dataset.spec.classes)))
-    for one in networks:
-        job = job_of_recipe(one.about.get("config", {}))
-        policy = job.policy
-        if views and policy.is_identity:
+    jobs = [job_of_recipe(one.about.get("config", {})) for one in networks]
+    for one, job in zip(networks, jobs, strict=True):
+        if views and job.policy.is_identity:
             raise UsageError(f"{short(one.location)} was trained without augmentation", do="leave out `views`")
-        for view in range(views + 1):
-            pixels = images
-            if view:
-                pixels, _ = augmented(images, ids, policy, seed=job.seed, epoch=0, split=TEST_SPLIT, replica=view)
-            total += one.predict(pixels, threads=cores()).probabilities
-    return judged(total / (len(networks) * (views + 1)), labels)
+    images, labels = datasets.images(dataset.test), datasets.labels(dataset.test)
+    classes = len(dataset.spec.classes)
+    slot = slot_rows(classes)
+    rows = slot * max(cores(), PIECE // (slot * classes * 8))
+
+    def averaged() -> Iterator[tuple[npt.NDArray[np.float64], Labels]]:
+        for begin in range(0, len(images), rows):  # whole slots: their shapes decide bits
+            ids = np.arange(begin, min(begin + rows, len(images)), dtype=np.int64)
+            total = np.zeros((len(ids), classes))
+            for one, job in zip(networks, jobs, strict=True):
+                for view in range(views + 1):
+                    pixels = images[begin : begin + rows]
+                    if view:
+                        pixels = _view(images, ids, job, view)
+                    total += one.predict(pixels, threads=cores()).probabilities
+            yield total / (len(networks) * (views + 1)), labels[begin : begin + rows]
+
+    return judged(averaged())

@@ -53,10 +53,9 @@ class Predictions:
 
     def top(self, count: int) -> list[list[tuple[str, float]]]:
         """For each image the `count` likeliest classes (fewer where there are not so many) with their probabilities."""
-        order = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :count]
         return [
-            [(self.classes[k], float(row[k])) for k in best]
-            for row, best in zip(self.probabilities, order.tolist(), strict=True)
+            [(self.classes[k], float(row[k])) for k in np.argsort(-row, kind="stable")[:count].tolist()]
+            for row in self.probabilities
         ]
 
 

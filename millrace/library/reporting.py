@@ -10,7 +10,7 @@ import numpy as np
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.library.networks import checkpoint_at, portable
-from millrace.model import Checkpoint, Portable
+from millrace.model import Checkpoint, Confusion, Portable
 from millrace.pipeline import PRESETS, Policy, augmented
 from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
 from millrace.reports.words import duration, in_words
@@ -18,7 +18,7 @@ from millrace.runs import RunFolder, read_lines
 from millrace.settings.keys import flat, known_keys
 from millrace.settings.layers import flag
 from millrace.storage import write_whole
-from millrace.workers import AUTO, Job, Setup, cores, judged, named_policy, probabilities
+from millrace.workers import AUTO, Job, Setup, answers, cores, named_policy
 
 FILE = "report.html"
 SAMPLES, VIEWS = 5, 5
@@ -110,8 +110,9 @@ def _judged(folder: RunFolder, network: Portable, setup: Setup) -> Judged | None
         name, images, labels = "validation", setup.images[rows], setup.labels[rows]
     else:
         return None
-    chances = probabilities(network.network, network.inputs, network.weights, images, threads=cores())
-    return Judged(name, images, labels, chances, judged(chances, labels).confusion)
+    answered, chances = answers(network.network, network.inputs, network.weights, images, threads=cores())
+    confusion = Confusion.of(labels, answered, len(network.classes))
+    return Judged(name, images, labels, answered, chances, confusion)
 
 
 def _samples(job: Job, setup: Setup) -> list[list[U8Array]]:

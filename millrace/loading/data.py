@@ -12,6 +12,7 @@ import numpy.typing as npt
 from millrace.arguments import path_text
 from millrace.datasets import MAX_CLASSES, Arrays, Dataset, DatasetSpec, Reading, find, in_memory, load
 from millrace.errors import UsageError, unknown_name
+from millrace.labels import Labels, label_type
 from millrace.pipeline import Policy, from_mapping, preset
 from millrace.values import convert, from_text
 
@@ -88,7 +89,7 @@ def _images(given: Any) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(images)
 
 
-def _labels(given: Any) -> npt.NDArray[np.uint8]:
+def _labels(given: Any) -> Labels:
     labels = _array("labels", given)
     if labels.dtype.kind not in "iu" or labels.ndim != 1:
         got = f"{labels.dtype} of shape {labels.shape}"
@@ -96,10 +97,11 @@ def _labels(given: Any) -> npt.NDArray[np.uint8]:
     if labels.size and (labels.min() < 0 or labels.max() >= MAX_CLASSES):
         got = f"{labels.min()} to {labels.max()}"
         raise UsageError("a label is out of range", expected=f"0 to {MAX_CLASSES - 1}", got=got)
-    return np.ascontiguousarray(labels, np.uint8)
+    classes = int(labels.max(initial=0)) + 1
+    return np.ascontiguousarray(labels, label_type(classes))
 
 
-def _of_arrays(images: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8], split: str) -> Dataset:
+def _of_arrays(images: npt.NDArray[np.uint8], labels: Labels, split: str) -> Dataset:
     """The arrays as that split of a dataset, whose other split is empty; not copied where they are contiguous."""
     if len(images) != len(labels):
         got = f"{len(images)} images, {len(labels)} labels"

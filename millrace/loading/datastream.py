@@ -49,7 +49,8 @@ class DataStream:
         return self._source.sizes.steps_per_epoch
 
     def __getitem__(self, step: int) -> pa.RecordBatch:
-        """The step as one record batch: `image` (fixed_shape_tensor uint8, C×H×W), `label` (uint8), `sample` (int64)
+        """The step as one record batch: `image` (fixed_shape_tensor uint8, C×H×W), `label` (uint8, or uint16
+        of more than 256 classes), `sample` (int64)
         and the drawn parameters (`dx`, `dy` in pixels, `angle` in degrees, `scale_x`, `scale_y`, `shear`, `flip`).
         Of a shard: this rank's rows. UsageError below 0."""
         self.check_open()
@@ -174,7 +175,7 @@ class DataStream:
 
     def arrow(self, epochs: int | None = None) -> Loader[pa.RecordBatch]:
         """Batches as Arrow record batches, as `stream[step]` gives them."""
-        return self._keep(Loader(self, self._record, **self._size(epochs, arrow_bytes(1, self.shape))))
+        return self._keep(Loader(self, self._record, **self._size(epochs, arrow_bytes(1, self.shape, 2))))
 
     def close(self) -> None:
         """End all threads; the stream and its loaders cannot be used any more."""

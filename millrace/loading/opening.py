@@ -34,7 +34,7 @@ def stream(
 
     data: the name of a dataset; the path of a folder of pictures, a file of arrays, a dataset file (YAML) or an export;
         a pair (images, labels) of arrays, or a
-        Dataset. images: uint8 (n, C, H, W) or (n, H, W); labels: whole numbers (n,), 0 to 255; they are not copied
+        Dataset. images: uint8 (n, C, H, W) or (n, H, W); labels: whole numbers (n,), 0 to 65535; they are not copied
         and must not be written to afterwards.
     batch: samples of a step; the last step of an epoch has what is left, or is left out with `drop_last`.
     seed: 0 (the default) to 2³² − 1; decides the order, the draws, the subset and the validation split. An export has

@@ -1,14 +1,11 @@
-"""What a confusion matrix says, as text: error per class, the matrix itself, the commonest mistakes."""
+"""What a network's confusion says, as text: error per class, the matrix itself, the commonest mistakes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
+from millrace.model import Confusion
 
 NONE = "·"  # a cell of the matrix without images
-
-Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -30,28 +27,29 @@ class Mistake:
     count: int
 
 
-def per_class(confusion: Counts, classes: Sequence[str]) -> list[ClassRow]:
-    """The error of each class. confusion: int64 (classes, classes), [true, predicted]."""
+def per_class(confusion: Confusion, classes: Sequence[str]) -> list[ClassRow]:
+    """The error of each class, in their order."""
     rows: list[ClassRow] = []
-    for index, name in enumerate(classes):
-        images = int(confusion[index].sum())
-        wrong = images - int(confusion[index, index])
+    for name, images, right in zip(classes, confusion.images.tolist(), confusion.right.tolist(), strict=True):
+        wrong = images - right
         rows.append(ClassRow(name, images, wrong, wrong / images if images else 0.0))
     return rows
 
 
-def mistakes(confusion: Counts, classes: Sequence[str], limit: int = 5) -> list[Mistake]:
+def worst(rows: Sequence[ClassRow], most: int) -> list[int]:
+    """Where the rows with the largest errors stand, at most so many, the largest first; of equal errors those of more
+    images. All rows in their own order where they are no more than that."""
+    if len(rows) <= most:
+        return list(range(len(rows)))
+    return sorted(range(len(rows)), key=lambda at: (-rows[at].error, -rows[at].images, at))[:most]
+
+
+def mistakes(confusion: Confusion, classes: Sequence[str], limit: int = 5) -> list[Mistake]:
     """The commonest mistakes, most frequent first, then in the order of the classes; at most `limit`."""
-    found = [
-        Mistake(classes[true], classes[predicted], int(confusion[true, predicted]))
-        for true in range(len(classes))
-        for predicted in range(len(classes))
-        if true != predicted and confusion[true, predicted]
-    ]
-    return sorted(found, key=lambda mistake: -mistake.count)[:limit]
+    return [Mistake(classes[true], classes[answer], count) for true, answer, count in confusion.wrong[:limit].tolist()]
 
 
-def matrix(confusion: Counts, classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+def matrix(confusion: Confusion, classes: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     """Headers and rows of the matrix as text: a row per true class, a column per predicted one, NONE for none.
 
     Columns are headed by the classes' names where all are short, else by their numbers, which the rows
@@ -60,7 +58,7 @@ def matrix(confusion: Counts, classes: Sequence[str]) -> tuple[list[str], list[l
     heads = list(classes) if short else [str(index) for index in range(len(classes))]
     names = list(classes) if short else [f"{name} {index}" for index, name in enumerate(classes)]
     rows = [
-        [name, *(str(count) if count else NONE for count in confusion[index].tolist())]
-        for index, name in enumerate(names)
+        [name, *(str(count) if count else NONE for count in counts)]
+        for name, counts in zip(names, confusion.matrix().tolist(), strict=True)
     ]
     return ["", *heads], rows

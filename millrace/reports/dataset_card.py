@@ -16,6 +16,7 @@ from millrace.reports.loading_recipes import recipes
 
 CARD, SHEET = "README.md", "contact-sheet.png"
 MOST_SAMPLES, MOST_EPOCHS = 10, 6  # of the contact sheet
+MOST_NAMES, FIRST = 1000, 20  # classes whose names all stand on the card; of more, the first so many
 SHEET_KEY = 0  # the samples on the sheet are the same for every seed
 LICENCES = {"cc by 4.0": "cc-by-4.0", "cc by-sa 3.0": "cc-by-sa-3.0", "mit": "mit", "apache": "apache-2.0"}
 COLUMNS = {
@@ -50,7 +51,9 @@ def card(plan: ExportPlan, policy_in_words: str) -> str:
     lines += ["", "| column | |", "|---|---|", *(f"| {column} | {what} |" for column, what in _columns(plan).items())]
     lines += ["", "## Augmentation", "", f"Policy `{options.policy.name}`, seed {options.seed}: {policy_in_words}."]
     lines += ["Each parameter is drawn uniformly; each row says what was drawn for it.", ""]
-    lines += ["## Classes", "", *(f"{label}. {_escaped(kind)}" for label, kind in enumerate(plan.classes)), ""]
+    lines += ["## Classes", "", *(f"{label}. {_escaped(kind)}" for label, kind in enumerate(_names(plan))), ""]
+    if len(plan.classes) > MOST_NAMES:
+        lines += [f"And {len(plan.classes) - FIRST:,} more: `manifest.json` has all names.", ""]
     channels, height, width = plan.shape
     lines += ["## Numbers", "", f"Pictures: {channels} × {height} × {width}, uint8. Mean of the untouched training"]
     lines += [
@@ -60,6 +63,11 @@ def card(plan: ExportPlan, policy_in_words: str) -> str:
     lines += ["## Licence", "", f"{about['licence'] or 'not stated'}; {about['homepage'] or 'no homepage'}", ""]
     lines += ["## Loading", "", *recipes(plan)]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _names(plan: ExportPlan) -> tuple[str, ...]:
+    """The names of the classes that the card lists."""
+    return plan.classes if len(plan.classes) <= MOST_NAMES else plan.classes[:FIRST]
 
 
 def _columns(plan: ExportPlan) -> dict[str, str]:
@@ -80,10 +88,11 @@ def _yaml(plan: ExportPlan) -> str:
     if options.format in PICTURES:  # which are those that its `datasets` reads
         paths = [{"split": split, "path": _path(plan, split)} for split in plan.splits]
         head["configs"] = [{"config_name": "default", "data_files": paths}]
-    if options.format == "huggingface":
+    few = len(plan.classes) <= MOST_NAMES  # else every shard has the names, and this head stays one that can be read
+    if options.format == "huggingface" and few:
         head["dataset_info"] = {"features": _features(plan)}
     head["millrace"] = {
-        "classes": list(plan.classes),
+        "classes": list(plan.classes) if few else len(plan.classes),
         "rows": {split: size.rows for split, size in plan.splits.items()},
         "epochs": options.epochs,
         "seed": options.seed,

@@ -1,6 +1,7 @@
 """How to load an export in each tool that reads its format, as lines of Markdown."""
 
 from millrace.formats import FORMATS
+from millrace.labels import label_type
 from millrace.pipeline.export import ExportPlan
 
 _PARQUET = {
@@ -68,7 +69,7 @@ _NPZ = {
 import numpy as np
 
 with np.load(files[0]) as shard:
-    images, labels = shard["images"], shard["labels"]  # uint8 (n, {c}, {h}, {w}), uint8 (n,)""",
+    images, labels = shard["images"], shard["labels"]  # uint8 (n, {c}, {h}, {w}), {label} (n,)""",
 }
 _IMAGEFOLDER = {
     "Hugging Face datasets": """
@@ -107,6 +108,7 @@ def recipes(plan: ExportPlan) -> list[str]:
             code.replace("{c}", channels)
             .replace("{h}", height)
             .replace("{w}", width)
+            .replace("{label}", str(label_type(len(plan.classes))))
             .replace("{pil}", "pill" if channels == "1" else "pil")
         )
         lines += [f"### {tool}", "", f"```python{text}", "```", ""]

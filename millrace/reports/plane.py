@@ -9,6 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from PIL import Image
 
+from millrace.labels import Labels
+
 # Distinguished by colour (blue and orange, for the colour-blind too), by shape and by the line between the regions.
 COLOURS, MARKS = ("#1f5fa8", "#c4620a"), ("o", "^")
 PAPER, INK = "#ffffff", "#1b1f24"
@@ -23,7 +25,7 @@ def every_place(grid: int = 256) -> npt.NDArray[np.uint8]:
 def plane(
     title: str,
     points: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.uint8],
+    labels: Labels,
     probabilities: npt.NDArray[np.float64] | None = None,
 ) -> Image.Image:
     """points: uint8 (n, 2, 1, 1) of two classes; labels: uint8 (n,). probabilities: float64 (grid²,), of the second

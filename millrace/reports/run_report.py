@@ -10,28 +10,32 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from millrace.labels import Labels
+from millrace.model import Confusion
 from millrace.reports.chart import Line, chart
-from millrace.reports.confusion import per_class
+from millrace.reports.confusion import mistakes, per_class, worst
 from millrace.reports.page import embedded, facts, page, picture, scrolling, section, table
 
 U8Array = npt.NDArray[np.uint8]
 MISTAKES, UNITS, LARGEST_MATRIX = 24, 64, 30
+MOST_CLASSES, PAIRS = 100, 20  # classes of the table, mistakes of the one in the place of a larger matrix
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Images that the network was asked about: uint8 (n, C, H, W), labels, probabilities (n, classes), confusion;
-    `name` says which they are."""
+    """Images that the network was asked about: uint8 (n, C, H, W), labels (n,), its answers, int64 (n,), and their
+    probabilities, float64 (n,); `name` says which they are."""
 
     name: str
     images: U8Array
-    labels: U8Array
+    labels: Labels
+    answers: npt.NDArray[np.int64]
     chances: npt.NDArray[np.float64]
-    confusion: npt.NDArray[np.int64]
+    confusion: Confusion
 
     @property
     def accuracy(self) -> float:
-        return float(np.trace(self.confusion)) / max(int(self.confusion.sum()), 1)
+        return self.confusion.correct / max(self.confusion.count, 1)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def run_report(report: RunReport) -> str:
 def _headline(report: RunReport) -> str:
     if report.judged is None:
         return ""
-    wrong = int(report.judged.confusion.sum() - np.trace(report.judged.confusion))
+    wrong = report.judged.confusion.count - report.judged.confusion.correct
     detail = f"{wrong:,} of {len(report.judged.labels):,} wrong"
     name = escape(report.judged.name)
     return f'<p class="big">{100 * report.judged.accuracy:.2f} %</p><p class="faint">{name} accuracy, {detail}</p>'
@@ -117,9 +121,11 @@ def _regions(report: RunReport) -> str:
 
 
 def _matrix(report: RunReport) -> str:
-    if report.judged is None or len(report.classes) > LARGEST_MATRIX:
+    if report.judged is None:
         return ""
-    counts = report.judged.confusion
+    if len(report.classes) > LARGEST_MATRIX:
+        return _commonest(report.judged.confusion, report.classes)
+    counts = report.judged.confusion.matrix()
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in report.classes)
     rows = []
     for true, name in enumerate(report.classes):
@@ -136,29 +142,39 @@ def _matrix(report: RunReport) -> str:
     return scrolling(made, "confusion matrix") + '<p class="faint">Rows are the true classes, columns the answers.</p>'
 
 
+def _commonest(confusion: Confusion, classes: Sequence[str]) -> str:
+    """What stands in the place of a matrix that is too large to look at."""
+    found = mistakes(confusion, classes, PAIRS)
+    rows = [[mistake.true, mistake.predicted, f"{mistake.count:,}"] for mistake in found]
+    made = table(["true", "answer", "times"], rows, label="commonest mistakes")
+    return f'{made}<p class="faint">The {len(rows)} commonest of {len(confusion.wrong):,} mistakes.</p>' if rows else ""
+
+
 def _classes(report: RunReport) -> str:
     if report.judged is None:
         return ""
     counts = report.judged.confusion
+    all_rows, answered, right = per_class(counts, report.classes), counts.answered.tolist(), counts.right.tolist()
     rows = []
-    for number, row in enumerate(per_class(counts, report.classes)):
-        answered = int(counts[:, number].sum())
-        precision = f"{100 * counts[number, number] / answered:.2f} %" if answered else "–"
+    for number in worst(all_rows, MOST_CLASSES):
+        row = all_rows[number]
+        precision = f"{100 * right[number] / answered[number]:.2f} %" if answered[number] else "–"
         rows.append([row.name, f"{row.images:,}", f"{row.wrong:,}", f"{100 * row.error:.2f} %", precision])
-    return table(["class", "images", "wrong", "error", "precision"], rows, label="error of each class")
+    made = table(["class", "images", "wrong", "error", "precision"], rows, label="error of each class")
+    left = f"The {len(rows)} classes with the largest errors, of {len(all_rows):,}."
+    return made if len(rows) == len(all_rows) else f'{made}<p class="faint">{left}</p>'
 
 
 def _mistakes(report: RunReport) -> str:
     if report.judged is None or not drawable(report.shape):
         return ""
-    chances, labels = report.judged.chances, report.judged.labels
-    answers = chances.argmax(axis=1)
+    chances, labels, answers = report.judged.chances, report.judged.labels, report.judged.answers
     wrong = np.flatnonzero(answers != labels)
-    order = wrong[np.argsort(-chances[wrong, answers[wrong]], kind="stable")][:MISTAKES]
+    order = wrong[np.argsort(-chances[wrong], kind="stable")][:MISTAKES]
     made = []
     for row in order.tolist():
         true, answer = report.classes[labels[row]], report.classes[answers[row]]
-        text = f"{true} taken for {answer}, {100 * chances[row, answers[row]]:.1f} %"
+        text = f"{true} taken for {answer}, {100 * chances[row]:.1f} %"
         image = picture(report.judged.images[row], text)
         made.append(f"<figure>{image}<figcaption>{escape(text)}<br><small>row {row}</small></figcaption></figure>")
     if not made:

@@ -67,7 +67,7 @@ class Offer:
     @property
     def batch_bytes(self) -> int:
         """The bytes of a full batch."""
-        return arrow_bytes(self.order.batch, self.shape)
+        return arrow_bytes(self.order.batch, self.shape, self.stream.labels.itemsize)
 
     @property
     def samples(self) -> int:
@@ -98,7 +98,7 @@ class Offer:
     def bytes_of(self, asked: Asked) -> int:
         """The bytes of a full batch of what is asked for, at least 1."""
         rows = -(-self.order.batch // asked.world) if asked.rows is None else asked.rows[1] - asked.rows[0]
-        return max(1, arrow_bytes(rows, self.shape))
+        return max(1, arrow_bytes(rows, self.shape, self.stream.labels.itemsize))
 
     def rows_of(self, asked: Asked) -> int:
         """The rows of all steps that are asked for."""

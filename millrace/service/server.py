@@ -151,7 +151,9 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         offer = self._offer
         rows = offer.rows_of(offer.asked(parse_ticket(text)))
         endpoint = flight.FlightEndpoint(flight.Ticket(text), self._places)
-        return flight.FlightInfo(offer.schema, descriptor, [endpoint], rows, arrow_bytes(rows, offer.shape))
+        return flight.FlightInfo(
+            offer.schema, descriptor, [endpoint], rows, arrow_bytes(rows, offer.shape, offer.stream.labels.itemsize)
+        )
 
     def _describe(self, body: bytes) -> dict[str, Any]:
         limits = self.budget.limits

@@ -6,7 +6,7 @@ project's own, so only the matrix products depend on the machine.
 
 import numpy as np
 
-from millrace.compiled import F32, F64, U8, In, Out, Out2, device, kernel
+from millrace.compiled import F32, F64, U16, In, Out, Out2, device, kernel
 from millrace.elementary import exp, log
 from millrace.model.fast.settling import FLOOR, settled
 
@@ -30,13 +30,13 @@ def _powers(z: Out[F32], bias: In[F32], powers: Out[F64]) -> tuple[int, float]:
 def softmax_cross_entropy(
     logits: Out2[F32],
     bias: In[F32],
-    labels: In[U8],
+    labels: In[U16],
     backward: bool,
     bias_gradient: Out[F32],
     scratch: Out[F64],
     measures: Out[F64],
     smoothing: float,
-    others: In[U8],
+    others: In[U16],
     shares: In[F32],
 ) -> None:
     """The loss −log softmax(logits + bias)[label], summed over the rows (Deep Learning, 6.2.2.3).

@@ -5,9 +5,9 @@ What it computes is written out in `model.network`, in plain NumPy; both are equ
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from millrace.errors import UsageError
+from millrace.labels import Labels, label_type
 from millrace.model.fast.architecture import build, text
 from millrace.model.fast.losses import softmax_cross_entropy
 from millrace.model.fast.mixup import UNMIXED, Mixed, mix
@@ -18,8 +18,6 @@ from millrace.model.layout import Floats, Layer
 from millrace.model.options import NetworkOptions, RegularizationOptions
 
 __all__ = ["Labels", "Network", "RowKeys", "SlotResult", "Workspace"]
-
-Labels = npt.NDArray[np.uint8]
 
 
 class SlotResult(NamedTuple):
@@ -43,8 +41,8 @@ class Network:
     """A perceptron of any depth with softmax output: x → g(x W₁ + b₁) → … → x W + b.
 
     options: hidden layers, activation, first weights. inputs, classes: the width of x and of the output
-    (classes at most 256, as labels are uint8). regularization: what `gradient` draws and smooths; no other method
-    does. UsageError where a size does not fit.
+    (classes at most 65,536, as labels are uint8 or uint16). regularization: what `gradient` draws and smooths; no other
+    method does. UsageError where a size does not fit.
 
     The weights live outside, in one flat float32 vector: per layer W (inputs, units) row-major, then b, and the gains
     and shifts of normalisations where they act. All methods may run in several threads at once, each with its own
@@ -58,8 +56,7 @@ class Network:
         classes: int,
         regularization: RegularizationOptions | None = None,
     ) -> None:
-        if classes > 256:
-            raise UsageError("too many classes", expected="at most 256", got=classes)
+        label_type(classes)
         self.options, self.inputs, self.classes = options, inputs, classes
         self.regularization = regularization or RegularizationOptions()
         self.layout, _, self._output = build(options, self.regularization, inputs, classes, rows=0)
@@ -106,10 +103,10 @@ class Network:
         """The summed gradient of the rows' losses with respect to every parameter.
 
         flat: float32 (parameters,), only read. x: float32 (m, inputs), C-contiguous, m up to the workspace's rows, only
-        read. y: uint8 (m,), below classes. out: float32 (parameters,), overwritten with the *sum* over the rows of
-        ∂loss/∂parameter, laid out as the weights are. keys: what random layers and mixup draw from; without them
-        they do nothing. Label smoothing and mixup count in the loss and its gradient; a blended row is right where the
-        label of its larger part is found.
+        read. y: uint8 or uint16 (m,), below classes. out: float32 (parameters,), overwritten with the *sum* over the
+        rows of ∂loss/∂parameter, laid out as the weights are. keys: what random layers and mixup draw from; without
+        them they do nothing. Label smoothing and mixup count in the loss and its gradient; a blended row is right where
+        the label of its larger part is found.
 
         Back-propagation as in Deep Learning, algorithm 6.4. The bits depend on flat, x, y, keys, the build
         of BLAS and on its number of threads: run it under one BLAS thread.
@@ -155,7 +152,8 @@ class Network:
         target = gradient if gradient is not None else product[0]
         smoothing = self.regularization.label_smoothing if backward else 0.0
         bias, measures = self._output.bias.view(flat), workspace.measures
-        softmax_cross_entropy(product, bias, y, backward, target, workspace.scratch, measures, smoothing, *mixed)
+        wide = y.astype(np.uint16, copy=False)
+        softmax_cross_entropy(product, bias, wide, backward, target, workspace.scratch, measures, smoothing, *mixed)
         return SlotResult(float(measures[0]), int(measures[1]))
 
     def _check_flat(self, what: str, flat: Floats) -> None:
@@ -177,9 +175,9 @@ class Network:
             )
         if not 1 <= rows <= workspace.rows:
             raise UsageError("the workspace does not fit", expected=f"1 to {workspace.rows} rows", got=rows)
-        if y is not None and (y.shape != (rows,) or y.dtype != np.uint8 or y.max() >= self.classes):
+        if y is not None and (y.shape != (rows,) or y.dtype not in (np.uint8, np.uint16) or y.max() >= self.classes):
             raise UsageError(
                 "the labels do not fit",
-                expected=f"uint8 of shape ({rows},), below {self.classes}",
+                expected=f"uint8 or uint16 of shape ({rows},), below {self.classes}",
                 got=f"{y.dtype} of shape {y.shape}, up to {y.max(initial=0)}",
             )

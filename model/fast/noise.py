@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.compiled import F32, F64, I64, U8, U32, In, In2, Out, Out2, device, kernel
-from millrace.counters import Purpose, lane, philox
+from millrace.counters import Purpose, each, lane, philox
 from millrace.elementary import fill_normals
 from millrace.model.layout import Floats, Layout
 
@@ -15,11 +15,12 @@ from millrace.model.layout import Floats, Layout
 class RowKeys:
     """What the random layers of a network draw from: the seed, the epoch and the sample id of each row.
 
-    samples: int64 (m,). With these in a counter, a row's draws do not depend on the slot it lies in.
+    samples: int64 (m,). epoch: of all rows, or int64 (m,) where rows come again within an epoch: then how often each
+    was shown before (`pipeline.balance`). With these in a counter, a row's draws do not depend on the slot it lies in.
     """
 
     seed: int
-    epoch: int
+    epoch: int | npt.NDArray[np.int64]
     samples: npt.NDArray[np.int64]
 
 
@@ -28,7 +29,7 @@ def _drop(
     seed: U32,
     purpose: U32,
     samples: In[I64],
-    epoch: U32,
+    epochs: In[U32],
     lane_word: U32,
     threshold: U32,
     factor: F32,
@@ -38,7 +39,7 @@ def _drop(
 ) -> None:
     n = x.shape[1]
     for row in range(x.shape[0]):
-        sample = np.uint32(samples[row])
+        sample, epoch = np.uint32(samples[row]), epochs[row]
         for block in range(n // 4):
             at = block * 4
             a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(block), lane_word)
@@ -75,7 +76,8 @@ def drop(
     factor = np.float32(1.0 / (1.0 - probability))
     threshold = np.uint32(probability * 2.0**32)
     key = np.uint32(keys.seed), np.uint32(Purpose.DROPOUT)
-    _drop(*key, keys.samples, np.uint32(keys.epoch), np.uint32(lane(layer=layer)), threshold, factor, x, kept, out)
+    epochs, where = each(keys.epoch, len(x)), np.uint32(lane(layer=layer))
+    _drop(*key, keys.samples, epochs, where, threshold, factor, x, kept, out)
     return factor
 
 
@@ -92,14 +94,14 @@ def _interleave(firsts: In[U32], seconds: In[U32], one: Out[F64], two: Out[F64],
 
 @kernel
 def _add_noise(
-    seed: U32, purpose: U32, samples: In[I64], epoch: U32, deviation: F32, x: In2[F32], out: Out2[F32]
+    seed: U32, purpose: U32, samples: In[I64], epochs: In[U32], deviation: F32, x: In2[F32], out: Out2[F32]
 ) -> None:
     n = x.shape[1]
     blocks = (n + 3) // 4
     firsts, seconds = np.empty(2 * blocks, np.uint32), np.empty(2 * blocks, np.uint32)
     one, two, drawn = np.empty(2 * blocks), np.empty(2 * blocks), np.empty(4 * blocks, np.float32)
     for row in range(x.shape[0]):
-        sample = np.uint32(samples[row])
+        sample, epoch = np.uint32(samples[row]), epochs[row]
         for k in range(blocks):
             a, b, c, d = philox(seed, purpose, sample, epoch, np.uint32(k), np.uint32(0))
             firsts[k], seconds[k], firsts[blocks + k], seconds[blocks + k] = a, b, c, d
@@ -111,7 +113,7 @@ def _add_noise(
 def add_noise(x: Floats, deviation: float, keys: RowKeys, out: Floats) -> None:
     """out = x + normal noise of this standard deviation; float32 (m, n). Deep Learning, 7.5."""
     key = np.uint32(keys.seed), np.uint32(Purpose.INPUT_NOISE)
-    _add_noise(*key, keys.samples, np.uint32(keys.epoch), np.float32(deviation), x, out)
+    _add_noise(*key, keys.samples, each(keys.epoch, len(x)), np.float32(deviation), x, out)
 
 
 STRETCH = 512  # blocks of four draws that are made at a time: their arrays stay in the nearest cache

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from millrace.datasets import Dataset, images, labels, split
 from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS, Rows, joined
+from millrace.labels import Labels
 from millrace.pipeline.export.plan import ExportPlan, Shard
 from millrace.pipeline.stream import Stream, augmented
 
@@ -65,16 +66,14 @@ class Source:
             first += end - begin
             room = None if room is None else room[end - begin :]
 
-    def _plain(
-        self, source: npt.NDArray[np.uint8], marks: npt.NDArray[np.uint8], samples: npt.NDArray[np.int64]
-    ) -> Rows:
+    def _plain(self, source: npt.NDArray[np.uint8], marks: Labels, samples: npt.NDArray[np.int64]) -> Rows:
         drawn = np.tile(np.array(UNTOUCHED, np.float32), (len(samples), 1))
         return self._made(source, marks, samples, 0, source[samples], drawn)
 
     def _made(
         self,
         source: npt.NDArray[np.uint8],
-        marks: npt.NDArray[np.uint8],
+        marks: Labels,
         samples: npt.NDArray[np.int64],
         epoch: int,
         pixels: npt.NDArray[np.uint8],

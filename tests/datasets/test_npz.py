@@ -76,7 +76,7 @@ def test_every_way_of_writing_gives_the_same_arrays(tmp_path: Path, kind: str) -
         ({"train_images": np.zeros((24, 20), np.uint8)}, "not a stack of images"),
         ({"train_images": np.zeros((24, 0, 4), np.uint8)}, "not a stack of images"),
         ({"test_labels": np.full(12, -1)}, "impossible label"),
-        ({"test_labels": np.full(12, 256)}, "impossible label"),
+        ({"test_labels": np.full(12, 65_536)}, "impossible label"),
         ({"test_labels": np.zeros((12, 2), np.uint8)}, "not one-hot"),
         ({"test_labels": np.full(12, 0.5)}, "not whole"),
         ({"test_labels": np.zeros(0, np.uint8)}, "not a list of labels"),

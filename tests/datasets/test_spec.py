@@ -81,7 +81,7 @@ def spec(**changed: Any) -> DatasetSpec:
         ({"layout": "nhwc"}, "unknown format or layout"),
         ({"classes": ("a",)}, "classes .* impossible"),
         ({"classes": ("a", "a")}, "classes .* impossible"),
-        ({"classes": tuple(map(str, range(257)))}, "classes .* impossible"),
+        ({"classes": tuple(map(str, range(65_537)))}, "classes .* impossible"),
         ({"files": ()}, "do not fit its format"),
         ({"files": (FileSpec("x.npz"), FileSpec("x.npz"))}, "lists a file twice"),
         ({"files": (FileSpec("x.npz.gz"),)}, "not gzipped"),

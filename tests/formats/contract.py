@@ -13,6 +13,7 @@ from millrace.formats.rows import PARAMETERS, Rows
 from millrace.formats.shards import ShardInfo, decode, encode
 
 CLASSES = ("circle", "sq/uare", 'a "b", c')
+MANY = (*CLASSES, *(f"kind {number}" for number in range(3, 300)))
 
 
 class Shard(NamedTuple):
@@ -38,10 +39,16 @@ def some_rows(count: int = 16, channels: int = 1, originals: bool = False) -> Ro
     return Rows(images, labels, samples, (number // 7).astype(np.int32), drawn, 255 - images if originals else None)
 
 
+def of_many_classes(rows: Rows) -> Rows:
+    """The rows with labels up to 299."""
+    return rows._replace(labels=(rows.samples // 10**10 * 293 % 300).astype(np.uint16))
+
+
 def info_of(rows: Rows) -> ShardInfo:
+    classes = CLASSES if rows.labels.dtype == np.uint8 else MANY
     channels, height, width = rows.images.shape[1:]
     originals = rows.originals is not None
-    return ShardInfo((channels, height, width), CLASSES, "train", 32, len(rows.labels), originals, {"key": "k"}, "0")
+    return ShardInfo((channels, height, width), classes, "train", 32, len(rows.labels), originals, {"key": "k"}, "0")
 
 
 def encoded(name: str, rows: Rows) -> Shard:
@@ -72,6 +79,7 @@ def check_format(name: str, every: Sequence[Rows]) -> None:
         refused(name, shard.data, replace(info, shape=(channels, width, height)), shard)
         refused(name, shard.data, replace(info, rows=info.rows + 1), shard)
         refused(name, shard.data, replace(info, rows=info.rows - 1), shard)
-        refused(name, shard.data, replace(info, classes=CLASSES[:1]), shard, "has no class")
+        fewer = info.classes[: int(rows.labels.max())]
+        refused(name, shard.data, replace(info, classes=fewer), shard, "has no class")
         refused(name, shard.data[: len(shard.data) // 2], info, shard)
         refused(name, b"", info, shard)

@@ -127,7 +127,7 @@ BAD = [
     ({"data": ([[1, 2], [3]], [0, 1])}, "images are no array", "inhomogeneous"),
     ({"data": (pictures()[0], pictures()[1] * 0.5)}, "labels cannot be streamed", "float64"),
     ({"data": (pictures()[0], pictures()[1] - 1)}, "label is out of range", "-1 to 3"),
-    ({"data": (pictures()[0], pictures()[1] + 252)}, "label is out of range", "252 to 256"),
+    ({"data": (pictures()[0], pictures()[1].astype(np.int64) + 65_532)}, "label is out of range", "65532 to 65536"),
     ({"batch": 38}, "batch does not fit", "1 to 37"),
     ({"batch": 0}, "batch is out of range", "0"),
     ({"batch": 2.5}, "batch is out of range", "2.5"),

@@ -117,3 +117,21 @@ def test_every_method_of_the_options_is_on_the_page() -> None:
     assert fields - elsewhere == {
         "dropout", "input_dropout", "input_noise", "weight_noise", "mixup", "label_smoothing",
     }  # fmt: skip
+
+
+def test_the_page_and_the_kernels_are_equal_with_300_classes_and_rows_shown_more_than_once() -> None:
+    r = RegularizationOptions(dropout=0.2, input_noise=0.1, mixup=0.5, label_smoothing=0.1)
+    network = Network(NetworkOptions(hidden=(8,)), INPUTS, 300, r)
+    flat, x, _, keys = _case(network, 29)
+    y = np.arange(299, 270, -1).astype(np.uint16)
+    shown = RowKeys(9, np.arange(29) % 5, keys.samples)
+    out = np.full(network.parameters, np.nan, np.float32)
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        result = network.gradient(flat, x, y, out, network.workspace(32), shown)
+        expected, loss, correct = page.gradient(_net(network), flat, x, y, shown)
+        one = x[2:3], y[2:3], out.copy(), network.workspace(32)
+        alone = network.gradient(flat, *one, RowKeys(9, 2, keys.samples[2:3]))
+        same = network.gradient(flat, *one, RowKeys(9, np.array([2]), keys.samples[2:3]))
+    assert np.array_equal(_bits(out), _bits(expected))
+    assert (result.loss, result.correct) == (loss, correct)
+    assert alone == same

@@ -116,3 +116,13 @@ def test_the_size_is_that_of_the_buffers(rows: int) -> None:
     zeros = np.zeros(rows, np.uint8)
     batch = assemble(images(rows), zeros, zeros.astype(np.int64), np.zeros((rows, 7), np.float32), {})
     assert arrow_bytes(rows, (2, 6, 5)) == batch.nbytes
+    wide = assemble(images(rows), zeros.astype(np.uint16), zeros.astype(np.int64), np.zeros((rows, 7), np.float32), {})
+    assert arrow_bytes(rows, (2, 6, 5), 2) == wide.nbytes
+
+
+def test_labels_of_many_classes_are_as_wide_as_they_come() -> None:
+    labels = np.array([65_535, 256], np.uint16)
+    batch = assemble(images(2), labels, IDS[:2], np.zeros((2, 7), np.float32), {})
+    assert batch.schema.equals(schema((2, 6, 5), pa.uint16()))
+    assert labels_of(batch).tolist() == [65_535, 256]
+    assert labels_of(batch).dtype == np.uint16

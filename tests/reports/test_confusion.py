@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from millrace.model import Confusion
 from millrace.reports.confusion import NONE, ClassRow, Mistake, matrix, mistakes, per_class
 
-CONFUSION = np.array([[8, 0, 2], [1, 9, 0], [0, 0, 0]], np.int64)
+CONFUSION = Confusion(3, np.array([[0, 0, 8], [0, 2, 2], [1, 0, 1], [1, 1, 9]]))
 
 
 def test_error_per_class_counts_rows_and_survives_an_empty_class() -> None:
@@ -18,7 +19,7 @@ def test_error_per_class_counts_rows_and_survives_an_empty_class() -> None:
 def test_mistakes_come_most_frequent_first() -> None:
     assert mistakes(CONFUSION, ("a", "b", "c")) == [Mistake("a", "c", 2), Mistake("b", "a", 1)]
     assert mistakes(CONFUSION, ("a", "b", "c"), limit=1) == [Mistake("a", "c", 2)]
-    assert mistakes(np.eye(3, dtype=np.int64), ("a", "b", "c")) == []
+    assert mistakes(Confusion(3, np.array([[0, 0, 1], [2, 2, 1]])), ("a", "b", "c")) == []
 
 
 def test_the_matrix_is_headed_by_short_names_or_numbers() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from millrace.datasets import images, labels
 from millrace.workers import evaluation
-from millrace.workers.evaluation import evaluate
+from millrace.workers.evaluation import answers, evaluate, judged, probabilities, slot_rows
 from millrace.workers.setup import Setup
 from tests.model import reference
 from tests.workers.runs import JOB, digits
@@ -55,3 +55,23 @@ def test_an_error_in_a_thread_is_raised(monkeypatch: pytest.MonkeyPatch) -> None
 
 def arrays() -> tuple[np.ndarray, np.ndarray]:
     return images(digits().train), labels(digits().train)
+
+
+def test_very_many_classes_take_slots_of_fewer_rows() -> None:
+    assert [slot_rows(classes) for classes in (2, 256, 8_388, 65_536)] == [500, 500, 500, 64]
+
+
+def test_answers_are_those_of_the_probabilities_and_judged_in_parts_is_judged_whole() -> None:
+    network, weights, pixels = setup().network, setup().network.initial(1), images(digits().train)
+    marks = labels(digits().train)
+    chances = probabilities(network, setup().inputs, weights, pixels)
+    found, sure = answers(network, setup().inputs, weights, pixels, threads=2)
+    assert np.array_equal(found, chances.argmax(axis=1))
+    assert np.array_equal(sure, chances.max(axis=1))
+    whole = judged([(chances, marks)])
+    parts = judged((chances[at : at + 100], marks[at : at + 100]) for at in range(0, len(marks), 100))
+    assert (parts.loss, parts.correct, parts.count) == (whole.loss, whole.correct, whole.count)
+    assert np.array_equal(parts.confusion, whole.confusion)
+    plain = evaluate(network, setup().inputs, weights, pixels, marks)
+    assert whole.loss == pytest.approx(plain.loss, rel=1e-6)
+    assert np.array_equal(whole.confusion, plain.confusion)

@@ -23,7 +23,7 @@ def _loss(
     classes = z.shape[1]
     b = np.zeros(classes, np.float32) if bias is None else np.array(bias, np.float32)
     gradient, measures = np.full(classes, np.nan, np.float32), np.empty(2)
-    y = np.array(labels, np.uint8)
+    y = np.array(labels, np.uint16)
     softmax_cross_entropy(z, b, y, True, gradient, np.empty(classes), measures, smoothing, *mixed)
     return float(measures[0]), int(measures[1]), z, gradient
 
@@ -65,7 +65,7 @@ def test_not_a_number_comes_through() -> None:
 def test_without_backward_the_gradient_is_untouched() -> None:
     z = np.array([[1.0, 2.0]], np.float32)
     gradient, measures = np.full(2, 7, np.float32), np.empty(2)
-    args = np.zeros(2, np.float32), np.array([1], np.uint8)
+    args = np.zeros(2, np.float32), np.array([1], np.uint16)
     softmax_cross_entropy(z, *args, False, gradient, np.empty(2), measures, 0.0, *UNMIXED)
     assert gradient.tolist() == [7, 7]
     assert z.tolist() == [[1.0, 2.0]]
@@ -90,7 +90,7 @@ def test_smoothing_of_zero_changes_no_bit() -> None:
 
 def test_blended_labels_by_hand() -> None:
     # Three quarters label 1, one quarter label 2: with ε = 0.2 the target is (0.2/3, 0.6 + 0.2/3, 0.2 + 0.2/3).
-    mixed = Mixed(np.array([2], np.uint8), np.array([0.75], np.float32))
+    mixed = Mixed(np.array([2], np.uint16), np.array([0.75], np.float32))
     loss, correct, delta, gradient = _loss([np.log([1, 5, 2])], [1], smoothing=0.2, mixed=mixed)
     target = [0.2 / 3, 0.6 + 0.2 / 3, 0.2 + 0.2 / 3]
     assert loss == pytest.approx(-sum(t * math.log(p / 8) for t, p in zip(target, [1, 5, 2], strict=True)), abs=1e-6)
@@ -101,7 +101,7 @@ def test_blended_labels_by_hand() -> None:
 
 def test_rows_that_are_all_their_own_change_no_bit() -> None:
     logits = np.random.default_rng(1).standard_normal((5, 4))
-    mixed = Mixed(np.array([3, 2, 1, 0, 0], np.uint8), np.ones(5, np.float32))
+    mixed = Mixed(np.array([3, 2, 1, 0, 0], np.uint16), np.ones(5, np.float32))
     for smoothing in (0.0, 0.1):
         plain, blended = (_loss(logits, [0, 1, 2, 3, 1], None, smoothing, m) for m in (UNMIXED, mixed))
         assert plain[:2] == blended[:2]
@@ -109,7 +109,19 @@ def test_rows_that_are_all_their_own_change_no_bit() -> None:
 
 
 def test_a_row_blended_with_its_own_class_is_a_whole_one() -> None:
-    mixed = Mixed(np.array([2], np.uint8), np.array([0.625], np.float32))
+    mixed = Mixed(np.array([2], np.uint16), np.array([0.625], np.float32))
     loss, _, delta, _ = _loss([np.log([1, 5, 2])], [2], mixed=mixed)
     assert loss == pytest.approx(math.log(4), abs=1e-6)
     assert delta[0] == pytest.approx([1 / 8, 5 / 8, 2 / 8 - 1], abs=1e-6)
+
+
+def test_the_last_of_65536_classes() -> None:
+    logits = np.zeros((2, 65_536))
+    logits[1, 65_535] = 50.0
+    mixed = Mixed(np.array([65_534, 0], np.uint16), np.array([0.75, 1.0], np.float32))
+    loss, correct, delta, _ = _loss(logits, [65_535, 65_535], mixed=mixed)
+    assert loss == pytest.approx(16 * math.log(2), rel=1e-12)
+    assert correct == 1  # of the equal ones the first counts as the answer
+    share = 2.0**-16
+    assert delta[0, 65_533:] == pytest.approx([share, share - 0.25, share - 0.75], rel=1e-6)
+    assert delta[1, 65_535] == pytest.approx(0, abs=1e-10)

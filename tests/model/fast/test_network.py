@@ -136,7 +136,7 @@ def test_what_does_not_fit_is_refused() -> None:
         with pytest.raises(UsageError, match="fit"):
             network.gradient(*arguments)
     with pytest.raises(UsageError, match="classes"):
-        Network(NetworkOptions(), 10, 257)
+        Network(NetworkOptions(), 10, 65_537)
     with pytest.raises(UsageError, match="does not fit"):
         Network(NetworkOptions(), 0, 10)
 

@@ -45,7 +45,7 @@ def test_deltas_of_a_usual_size_are_all_there() -> None:
 @pytest.mark.parametrize("gap", [40.0, 75.0, 95.0, 200.0])
 def test_a_network_that_is_very_sure_has_no_subnormal_deltas(gap: float) -> None:
     z, gradient = np.array([[gap, 0.0, 0.0]], np.float32), np.empty(3, np.float32)
-    labels, bias = np.array([0], np.uint8), np.zeros(3, np.float32)
+    labels, bias = np.array([0], np.uint16), np.zeros(3, np.float32)
     softmax_cross_entropy(z, bias, labels, True, gradient, np.empty(3), np.empty(2), 0.0, *UNMIXED)
     assert _healthy(z)
     assert _healthy(gradient)
