@@ -30,6 +30,8 @@ class Stream:
     Raises a UsageError where these do not fit together.
     """
 
+    deadline = 60.0  # seconds in which rows that were begun must be there
+
     def __init__(
         self,
         images: U8Array,

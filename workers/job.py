@@ -129,6 +129,14 @@ class Place:
         "folder of the run, or an address (s3://, gs://); by default a new one in your data folder",
         metavar="DIR|ADDRESS",
     )
+    stream: str | None = option(
+        None,
+        "train from the batches of `millrace serve` there, which states the recipe; several addresses with commas",
+        metavar="grpc://HOST:PORT",
+    )
+    token_file: str | None = option(None, "file of the token that the service asks for; or MILLRACE_TOKEN")
+    tls_roots: str | None = option(None, "PEM file that the service's certificate is checked by")
+    patience: float = option(60.0, "seconds to wait for a service that is gone", metavar="SECONDS", least=0)
     mirror: str | None = option(None, "download from this http, https or file URL instead", metavar="URL")
     offline: bool = option(False, "use the cache alone, never the network")
     test: bool = option(True, "measure on the test set at the end; not while something is still being chosen")

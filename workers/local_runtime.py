@@ -46,6 +46,7 @@ class LocalRuntime:
             item_bytes=setup.stream.slot_bytes,
             bound=place.read_ahead * MIB,
             threads=self.augmenters,
+            deadline=setup.stream.deadline,
         )
         self._moved = threading.Condition()  # the version, the limit, the end, or work for the crew
         self._crew = Crew(self._moved)

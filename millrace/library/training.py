@@ -113,6 +113,7 @@ def resume(
 
 def start(settings: Settings, watched: Watched) -> Run:
     """`train` of a configuration: a new run, or the one of the same recipe that lies in its `out`."""
+    settings = _stated(settings)
     job, out = settings.job, settings.place.out  # what a job refuses is refused before a folder is made
     text = config_file.write(job, dataclasses.replace(settings.place, out=None))
     if out is None:
@@ -202,5 +203,22 @@ def _runtime(settings: Settings, watched: Watched) -> Iterator[tuple[Setup, Trai
         with session(settings.job, settings.place, lambda text: watched.observer(Notice(text))) as ray:
             yield ray.setup, ray.train
         return
-    setup = Setup(settings.job, resolving.dataset_of(settings, watched.progress))
-    yield setup, functools.partial(train_here, setup, settings.place)
+    dataset, place = resolving.dataset_of(settings, watched.progress), settings.place
+    if place.stream is None:
+        setup = Setup(settings.job, dataset)
+    else:
+        from millrace.library import streamed
+
+        setup = streamed.setup(settings.job, dataset, place)
+        if place.augmenters is None:
+            place = dataclasses.replace(place, augmenters=streamed.FETCHERS)
+    yield setup, functools.partial(train_here, setup, place)
+
+
+def _stated(settings: Settings) -> Settings:
+    """The settings, with the recipe of the service that they name, if they do."""
+    if settings.place.stream is None:
+        return settings
+    from millrace.library import streamed  # Flight takes its time to import
+
+    return streamed.stated(settings)

@@ -15,7 +15,7 @@ from millrace.workers import Job, Place
 
 PREFIX = "MILLRACE_"
 # Variables that are no keys of the configuration: each is read where it is used.
-OTHERS = ("MILLRACE_CACHE", "MILLRACE_TEST_MIRROR", "MILLRACE_TRACEBACK")
+OTHERS = ("MILLRACE_CACHE", "MILLRACE_TEST_MIRROR", "MILLRACE_TOKEN", "MILLRACE_TRACEBACK")
 DEFAULT = "default"
 Value = TypeVar("Value")
 

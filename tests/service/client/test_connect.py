@@ -71,6 +71,21 @@ def test_a_state_is_that_of_the_local_stream_and_back(serve: Serve, local: Any) 
         assert ours.equals(own)
 
 
+def test_a_pass_that_is_left_leaves_no_call_behind(serve: Serve) -> None:
+    service = serve(offered(pictures(4000)))
+    stream = connect(service)
+    for _ in stream:
+        break
+    running = iter(stream.numpy())
+    next(running)
+    running.close()
+    with pytest.raises(UsageError, match="closed"):
+        next(running)
+    assert stream[3].num_rows == BATCH
+    service.close(5.0)  # waits for the answers that run
+    assert not service.server.answers
+
+
 def test_calls_ask_for_no_more_than_is_read_ahead(serve: Serve, local: Any) -> None:
     service = serve()
     batch = local[0].nbytes

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,12 @@ def test_a_server_that_ends_by_itself_is_followed_by_another(tmp_path: Path, loc
     """Two servers of one stream: each is killed once and drained once while all batches come."""
     with Served(tmp_path, *WORDS) as first, Served(tmp_path, *WORDS) as second:
         stream = millrace.connect([first.address, second.address], read_ahead=0.1, patience=30)
-        deeds = {5: first.kill, 40: first.start, 60: lambda: second.kill(signal.SIGTERM), 80: second.start}
+        deeds: dict[int, Callable[[], object]] = {
+            5: first.kill,
+            40: first.start,
+            60: lambda: second.kill(signal.SIGTERM),
+            80: second.start,
+        }
         columns = ["image", "sample"]
         pairs = zip(stream.numpy(2, columns=columns), local.at(0).numpy(2, columns=columns), strict=True)
         slowest = 0.0
@@ -66,7 +72,8 @@ def test_another_stream_behind_the_address_is_refused_by_both_digests(tmp_path: 
         assert stream[0].num_rows == 32
     with Served(tmp_path, *WORDS[:-1], "none", port=port) as other:
         ours, hers = stream._source.digest, millrace.connect(other.address)._source.digest  # type: ignore[attr-defined]
-        for ask in (lambda: stream[1], lambda: next(iter(stream))):
+        asks: list[Callable[[], object]] = [lambda: stream[1], lambda: next(iter(stream))]
+        for ask in asks:
             with pytest.raises(ServiceError) as raised:
                 ask()
             assert ours in str(raised.value)
