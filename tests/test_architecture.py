@@ -62,7 +62,7 @@ BELOW: dict[str, set[str]] = {
     "model": FOUNDATION | {"storage"},
     "pipeline": FOUNDATION | {"storage", "formats", "datasets"},
     "loading": FOUNDATION | {"storage", "formats", "datasets", "pipeline"},
-    "service": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "loading"},
+    "service": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "loading", "model", "runs", "reports"},
     "runs": FOUNDATION | {"storage", "model"},
     "reports": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},
     "workers": FOUNDATION | {"storage", "formats", "datasets", "pipeline", "model", "runs"},

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
+from millrace.commands.serve_display import ServiceDisplay
 from millrace.commands.stopping import Stopping
 from millrace.library.serving import KEYS, offer_of, say_where
 from millrace.reports.words import counted, in_words
@@ -44,6 +45,10 @@ class ServeOptions:
     memory: int = flags.option(512, "MIB", "bytes in flight for all clients together, in MiB", least=1, most=1 << 20)
     stall: float = flags.option(60.0, "SECONDS", "a client that has not read for so long is cut")
     drain: float = flags.option(10.0, "SECONDS", "patience with clients when the server ends", least=0)
+    metrics_port: int | None = flags.option(
+        None, "P", "port of the status page and of Prometheus' figures; 0: any that is free", least=0, most=65535
+    )
+    metrics_host: str = flags.option("127.0.0.1", "HOST", "address that these listen at; plain HTTP")
     json: bool = flags.as_json()
 
 
@@ -64,13 +69,16 @@ def run(arguments: Sequence[str]) -> int:
             progress=progress,
         )
     settle()
-    with Stopping() as stopping, Service(offer, place, limits=limits, threads=options.threads or None) as service:
+    metrics = None if options.metrics_port is None else (options.metrics_host, options.metrics_port)
+    started = Service(offer, place, limits=limits, threads=options.threads or None, metrics=metrics)
+    with Stopping() as stopping, started as service:
         service.check()
         _announce(screen, service)
         if options.ready_file is not None:
             say_where(options.ready_file, service.address)
-        while not stopping.event.wait(TICK):
-            pass
+        with ServiceDisplay(screen) as display:
+            while not stopping.event.wait(TICK):
+                display.show(service.server.stats())
         screen.say("draining")
         service.close(options.drain)
     return 0 if stopping.signal == signal.SIGTERM else stopping.code
@@ -99,4 +107,7 @@ def _announce(screen: Screen, service: Service) -> None:
         ("stream", offer.digest),
         ("at", service.address),
     )
-    screen.record(ready=True, address=service.address, stream=offer.digest)
+    if service.web is not None:
+        screen.facts(("status", service.web.address))
+    status = None if service.web is None else service.web.address
+    screen.record(ready=True, address=service.address, stream=offer.digest, status=status)

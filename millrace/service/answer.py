@@ -59,7 +59,7 @@ class Answer:
             self.close()
             raise
         now = time.monotonic()
-        self._figures.handed(batch, now - began, 0.0 if since is None else began - since)
+        self._figures.handed(step, batch, now - began, 0.0 if since is None else began - since)
         self.idle_since = now
         return batch, b'{"step":%d}' % step
 

@@ -17,6 +17,7 @@ class Figures:
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self.requests = self.batches = self.rows = self.bytes = self.cut = 0
+        self.step = 0  # of the batch handed out last
         self.making = self.writing = 0.0  # seconds that answers waited for a batch, and for gRPC to write it
         self.refusals: Counter[str] = Counter()
         self._late: deque[tuple[float, int]] = deque()  # (when, rows handed out by then)
@@ -36,9 +37,10 @@ class Figures:
         with self._lock:
             self.cut += connections
 
-    def handed(self, batch: pa.RecordBatch, waited: float, wrote: float) -> None:
-        """A batch went out; seconds that it was waited for, and that the one before took to write."""
+    def handed(self, step: int, batch: pa.RecordBatch, waited: float, wrote: float) -> None:
+        """The batch of a step went out; seconds that it was waited for, and that the one before took to write."""
         with self._lock:
+            self.step = step
             self.batches += 1
             self.rows += batch.num_rows
             self.bytes += batch.nbytes
@@ -75,6 +77,7 @@ class Figures:
                 "batches": self.batches,
                 "rows": self.rows,
                 "bytes": self.bytes,
+                "step": self.step,
                 "rows_per_second": round(rate, 1),
                 "seconds": {"making": round(self.making, 6), "writing": round(self.writing, 6)},
                 "refusals": dict(self.refusals),

@@ -160,9 +160,13 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         bounds = {"client_bytes": limits.client_bytes, "client_calls": limits.client_calls}
         return {**self._offer.describe(), "endpoints": list(self.endpoints), "limits": bounds}
 
-    def _stats(self, body: bytes) -> dict[str, Any]:
+    def stats(self) -> dict[str, Any]:
+        """What the action `stats` answers."""
         clients, calls, held = self.budget.held
         return {**self._figures.snapshot(), "clients": clients, "calls": calls, "bytes_in_flight": held}
+
+    def _stats(self, body: bytes) -> dict[str, Any]:
+        return self.stats()
 
     def _health(self, body: bytes) -> dict[str, Any]:
         return {"status": "draining" if self.draining else "serving", "stream": self._offer.digest}

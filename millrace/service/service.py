@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +14,13 @@ from pyarrow import flight
 from millrace.errors import DeadlineError, MillraceError
 from millrace.service.budget import Limits
 from millrace.service.figures import Figures
+from millrace.service.memory import resident
+from millrace.service.metrics import CONTENT_TYPE, prometheus_text
 from millrace.service.offer import Offer
 from millrace.service.place import ServePlace
 from millrace.service.server import FlightService
 from millrace.service.watching import Lookout
+from millrace.service.web import WebServer
 from millrace.service.workshop import Workshop
 
 ANSWERS = 10.0  # seconds in which a server that has started must answer itself
@@ -32,10 +36,20 @@ def cores() -> int:
 
 
 class Service:
-    """Serves an offer at a place from the moment it is made until `close`. threads: that make batches (default: one for
-    each core). Errors: MillraceError where the place cannot be had."""
+    """Serves an offer at a place from the moment it is made until `close`.
 
-    def __init__(self, offer: Offer, place: ServePlace, *, limits: Limits = LIMITS, threads: int | None = None) -> None:
+    threads: that make batches (default: one a core). metrics: host and port of the status page and of Prometheus'
+    figures; None: neither. Errors: MillraceError where the place cannot be had."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        place: ServePlace,
+        *,
+        limits: Limits = LIMITS,
+        threads: int | None = None,
+        metrics: tuple[str, int] | None = None,
+    ) -> None:
         self.offer, self.place, self.figures = offer, place, Figures()
         _free(place)
         self._workshop = Workshop(threads or cores())
@@ -59,7 +73,31 @@ class Service:
         self._lookout = Lookout(
             self.server, self.figures, port=port, path=path, stall=limits.stall, most=limits.connections
         )
+        self.web: WebServer | None = None
         self._closed = False
+        try:
+            if metrics is not None:
+                self.web = WebServer(*metrics, self._pages, place.token)
+        except MillraceError:
+            self.close(0.0)
+            raise
+
+    @property
+    def _pages(self) -> dict[str, Callable[[], tuple[str, str]]]:
+        return {"/": self._status, "/metrics": self._metrics, "/healthz": self._health}
+
+    def _status(self) -> tuple[str, str]:
+        from millrace.service.status import status_page  # which needs the extra `pictures`
+
+        shown = status_page(self.offer, self.address, self.server.stats(), secured=self.place.token is not None)
+        return "text/html", shown
+
+    def _metrics(self) -> tuple[str, str]:
+        stats = {**self.server.stats(), "resident_bytes": resident()}
+        return CONTENT_TYPE, prometheus_text(stats, self.offer.describe())
+
+    def _health(self) -> tuple[str, str]:
+        return "text/plain", "draining\n" if self.server.draining else "serving\n"
 
     def check(self) -> None:
         """Ask the server for its health, as a client would. Errors: DeadlineError."""
@@ -88,6 +126,8 @@ class Service:
         ending.start()
         ending.join(ENDS)
         self._lookout.close()
+        if self.web is not None:
+            self.web.close()
         self._workshop.close()
         if self.place.unix is not None:
             Path(self.place.unix).unlink(missing_ok=True)

@@ -1,0 +1,51 @@
+"""What the terminal shows of a server: one line that redraws itself, and nothing where nobody looks."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from rich.status import Status
+
+from millrace.commands.screen import Screen
+from millrace.reports.words import counted, duration, size
+
+
+class ServiceDisplay:
+    """Shows clients and rate while it is entered."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._status = Status("waiting for clients", console=screen.console) if screen.live else None
+        self._screen, self._last = screen, {"clients": 0, "cut": 0}
+
+    def __enter__(self) -> "ServiceDisplay":
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def show(self, stats: Mapping[str, Any]) -> None:
+        """The figures as they are now; a client that was cut is noted once."""
+        if stats["cut"] > self._last["cut"]:
+            count = stats["cut"] - self._last["cut"]
+            self._screen.note(f"{counted(count, 'connection')} cut: its client did not read, or there were too many")
+        self._last = dict(stats)
+        if self._status is not None:
+            self._status.update(line(stats))
+
+
+def line(stats: Mapping[str, Any]) -> str:
+    """Clients, rate and what was served, on one line."""
+    refused = sum(stats["refusals"].values())
+    parts = [
+        counted(stats["clients"], "client"),
+        f"{stats['rows_per_second']:,.0f} images/s",
+        f"{stats['rows']:,} served, {size(stats['bytes'])}",
+        *([f"{counted(refused, 'call')} refused"] if refused else []),
+        f"up {duration(stats['uptime'])}",
+    ]
+    return " · ".join(parts)

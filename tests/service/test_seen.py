@@ -1,0 +1,190 @@
+"""What is seen of a server: Prometheus' figures by its own parser, the status page, and the page in a browser."""
+
+import base64
+import http.client
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyarrow import flight
+
+from millrace.commands.serve_display import line
+from millrace.errors import MillraceError
+from millrace.service.metrics import prometheus_text
+from millrace.service.place import ServePlace
+from millrace.service.service import Service
+from millrace.service.ticket import RangeTicket, StepTicket
+from millrace.service.web import AT_ONCE
+from tests.service.conftest import BATCH, get, offered, pictures
+
+Serve = Callable[..., Service]
+ANY = ("127.0.0.1", 0)
+TOKEN = "0123456789abcdef-secret"
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+
+def fetch(service: Service, path: str, **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
+    assert service.web is not None
+    connection = http.client.HTTPConnection(urlsplit(service.web.address).netloc, timeout=20)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text, answer.headers
+
+
+def figures(text: str) -> dict[str, float]:
+    parser = pytest.importorskip("prometheus_client.parser")
+    return {
+        sample.name + "".join(sample.labels.get(key, "") for key in ("stage", "code")): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_prometheus_reads_the_figures(serve: Serve) -> None:
+    service = serve(metrics=ANY)
+    with flight.FlightClient(service.address) as client:
+        found = get(client, RangeTicket(service.offer.digest, 0, 5))
+        with pytest.raises(flight.FlightServerError):
+            get(client, StepTicket("0" * 64, 0))
+    status, text, headers = fetch(service, "/metrics")
+    assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    known = figures(text)
+    assert known["millrace_requests_total"] == 1
+    assert known["millrace_batches_total"] == 5
+    assert known["millrace_rows_total"] == 5 * BATCH
+    assert known["millrace_bytes_total"] == sum(batch.nbytes for batch, _ in found)
+    assert known["millrace_refusals_totalother-stream"] == 1
+    assert known["millrace_stage_seconds_totalmaking"] > 0
+    assert known["millrace_resident_bytes"] > 10 << 20
+    assert known["millrace_info"] == 1
+
+
+def test_labels_are_escaped() -> None:
+    stats = dict.fromkeys(("requests", "batches", "rows", "bytes", "cut", "clients", "calls", "bytes_in_flight"), 0)
+    more = {"rows_per_second": 0, "uptime": 0, "resident_bytes": 0, "seconds": {}, "refusals": {}}
+    described = {"release": "1", "stream": "s", "dataset": 'a "b"\\c\nd', "split": "train", "batch": 1, "seed": 0}
+    parser = pytest.importorskip("prometheus_client.parser")
+    families = parser.text_string_to_metric_families(prometheus_text(stats | more, described))
+    [info] = [family for family in families if family.name == "millrace_info"]
+    assert info.samples[0].labels["dataset"] == 'a "b"\\c\nd'
+
+
+def test_probes_and_pages_that_are_not_there(serve: Serve) -> None:
+    service = serve(metrics=ANY)
+    assert fetch(service, "/healthz")[:2] == (200, "serving\n")
+    assert fetch(service, "/../etc/passwd")[0] == 404
+    service.server.drain()
+    assert fetch(service, "/healthz")[1] == "draining\n"
+    with pytest.raises(MillraceError, match="metrics cannot be served"):
+        serve(metrics=("127.0.0.1", int(urlsplit(service.web.address).port or 0)) if service.web else None)
+
+
+class Closed(HTMLParser):
+    """Keeps count of tags that must be closed; no picture is without words, nothing comes from elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.pictures = 0
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        assert tag != "script"
+        assert str(found.get("src", found.get("href", "data:"))).startswith("data:")
+        self.pictures += tag == "img" and bool(found.get("alt"))
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_says_what_is_served_and_shows_the_step(serve: Serve) -> None:
+    service = serve(offered(pictures(50, (3, 9, 8))), metrics=ANY)
+    with flight.FlightClient(service.address) as client:
+        get(client, StepTicket(service.offer.digest, 17))
+    status, text, headers = fetch(service, "/")
+    assert status == 200
+    assert headers["Refresh"] == "5"  # live, without a script
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert Closed(text).pictures == BATCH
+    for said in ("Step 17", service.offer.digest, f"connect(&quot;{service.address}&quot;)", "50 samples", "8 rows"):
+        assert said in text
+
+
+def test_the_page_asks_for_the_token_where_there_is_one(serve: Serve) -> None:
+    service = serve(place=ServePlace(token=TOKEN), metrics=ANY)
+    assert fetch(service, "/metrics")[0] == fetch(service, "/healthz")[0] == 200
+    status, text, headers = fetch(service, "/")
+    assert (status, headers["WWW-Authenticate"][:5]) == (401, "Basic")
+    assert "img" not in text
+    for sent in ("Bearer x", "Basic x", "Basic " + base64.b64encode(b"me:wrong").decode(), "Basic é"):
+        assert fetch(service, "/", Authorization=sent.encode().decode("latin-1"))[0] == 401
+    basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()
+    assert fetch(service, "/", Authorization=f"Basic {basic}")[0] == 200
+    assert TOKEN not in fetch(service, "/", Authorization=f"Bearer {TOKEN}")[1]
+
+
+def test_connections_that_say_nothing_hold_few_threads(serve: Serve) -> None:
+    service = serve(metrics=ANY)
+    assert service.web is not None
+    where = (ANY[0], int(urlsplit(service.web.address).port or 0))
+    before = threading.active_count()
+    silent = [socket.create_connection(where, 5) for _ in range(3 * AT_ONCE)]
+    silent[-1].settimeout(5)
+    assert silent[-1].recv(1) == b""  # closed at once
+    assert threading.active_count() - before <= AT_ONCE
+    for one in silent:
+        one.close()
+
+
+def test_the_terminals_line() -> None:
+    stats: dict[str, Any] = {"clients": 2, "rows_per_second": 12345.6, "rows": 7000, "bytes": 3 << 20, "uptime": 61}
+    assert line(stats | {"refusals": {"busy": 1}}) == (
+        "2 clients · 12,346 images/s · 7,000 served, 3.1 MB · 1 call refused · up 1 min 01 s"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1100, 1400), (390, 1800)])
+def test_a_browser_shows_it_on_any_screen_in_light_and_dark(
+    serve: Serve, tmp_path: Path, width: int, height: int
+) -> None:
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if browser is None:
+        pytest.skip("no Chromium here")
+    service = serve(offered(pictures(50, (3, 24, 24))), metrics=ANY)
+    assert service.web is not None
+    for scheme, paper in (("light", 200), ("dark", 60)):
+        dark = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
+        shot = tmp_path / f"{scheme}.png"
+        done = subprocess.run(
+            [
+                *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *dark),
+                "--enable-logging=stderr",
+                *(f"--screenshot={shot}", f"--window-size={width},{height}", service.web.address),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert "CONSOLE" not in done.stderr
+        with Image.open(shot) as picture:
+            pixels = np.asarray(picture.convert("L"))
+        assert int(pixels[3, 3]) > paper if scheme == "light" else int(pixels[3, 3]) < paper
+        assert np.ptp(pixels[:, : width // 2]) > 100  # something is drawn
+        assert (pixels[:, -3:] == pixels[3, 3]).mean() > 0.98  # and nothing runs over the edge
