@@ -10,19 +10,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from millrace.datasets.importers.inventory import SPLITS, TRAIN, Inventory, Picture, Survey, split_of
+from millrace.datasets.importers.listed_pictures import lists
 from millrace.datasets.importers.options import Reading
 from millrace.errors import FormatError, UsageError
 
 kind = "class folders"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng")
 LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "@eadir"}
-METADATA = ("metadata.csv", "metadata.jsonl")
 MOST_BYTES = 256 << 20  # of one picture's file
 
 
 def claims(path: Path) -> str | None:
     """Why this path is of this kind: it has folders with pictures in them, and no list of labels beside them."""
-    if not path.is_dir() or any((path / name).exists() for name in METADATA):
+    if not path.is_dir() or lists(path):
         return None
     splits, classes = _structure(path)
     homes = (

@@ -15,6 +15,9 @@ IMPORTERS: Mapping[str, str] = {
     "npz_file": "an .npz file with x_train, y_train …, train_images, train_labels …, or images and labels",
     "npy_files": "a folder of .npy files with such names, or the beginning of their names",
     "idx_files": "a folder of IDX files: train-images-idx3-ubyte, train-labels-idx1-ubyte …, packed or not",
+    "listed_pictures": "a folder of pictures with metadata.csv or metadata.jsonl: file_name and a column of labels",
+    "parquet_arrow": "Parquet or Arrow with a column of encoded pictures and one of labels, alone or in shards",
+    "webdataset": "tar files with KEY.jpg (.png, .webp …) and KEY.cls, alone or in shards",
 }
 
 
