@@ -21,7 +21,7 @@ from millrace.datasets.importers.path_spec import PathSpec
 from millrace.datasets.mirrors import local_source
 from millrace.datasets.spec import BUILT_IN, DatasetSpec
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory
-from millrace.datasets.table_files import open_or_make, open_tables, verify_tables
+from millrace.datasets.table_files import Making, open_or_make, open_tables, verify_tables
 from millrace.user_cache import user_cache
 
 
@@ -50,7 +50,7 @@ def load(
             progress(f"waiting for {owner}", int(waited), None)
 
     if isinstance(spec, PathSpec):
-        return open_or_make(folder, spec, lambda: _of_path(spec), waiting)
+        return open_or_make(folder, spec, lambda: _of_path(spec, folder, progress), waiting)
 
     def make() -> Arrays:
         read = fetch_files(
@@ -66,11 +66,12 @@ def load(
     return open_or_make(folder, spec, make, waiting)
 
 
-def _of_path(spec: PathSpec) -> Arrays:
+def _of_path(spec: PathSpec, folder: Path, progress: Progress | None) -> Making:
     """The arrays of files of one's own; where they have no test split, it is drawn."""
     survey = spec.surveyed
     if survey.encoded:
-        return decoding.arrays_of(survey)
+        made = decoding.make_tables(spec, folder, report=progress)
+        return made.arrays, made.left_out
     arrays = survey.arrays()
     if len(arrays.test_images):
         return arrays

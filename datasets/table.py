@@ -4,7 +4,8 @@ A table has the columns `image` (`arrow.fixed_shape_tensor`, uint8, C x H x W) a
 or uint16 where there are more than 256 classes) in one chunk. `table_files` keeps them on disk.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,14 @@ TABLE_VERSION = 1
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset ready to use: tables of both splits, and the sha256 (hex) of images, labels and classes."""
+    """A dataset ready to use: tables of both splits, and the sha256 (hex) of images, labels and classes. left_out: what
+    of one's own files could not be read, and why."""
 
     spec: DatasetSpec
     train: pa.Table
     test: pa.Table
     digest: str
+    left_out: Mapping[str, str] = field(default_factory=dict, kw_only=True)
 
     @property
     def classes(self) -> tuple[str, ...]:

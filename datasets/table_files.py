@@ -8,9 +8,10 @@ and compared by digest, as is everything on `verify_tables`.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 import pyarrow as pa
@@ -19,16 +20,18 @@ from millrace.datasets import limits
 from millrace.datasets.arrays import Arrays
 from millrace.datasets.spec import DatasetSpec
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory, schema
+from millrace.datasets.table_images import OPTIONS, FilledArrays
 from millrace.errors import IntegrityError
-from millrace.storage import faults, locked, sweep, whole_file, write_whole
+from millrace.storage import faults, locked, rename, sweep, whole_file, write_whole
 
 SPLITS = ("train", "test")
 MANIFEST, LOCK = "table.json", "lock"
 _CHUNK = 1 << 20
+Making = Arrays | tuple[Arrays, Mapping[str, str]]  # also with what was left out, and why
 
 
 def open_or_make(
-    folder: Path, spec: DatasetSpec, make: Callable[[], Arrays], waiting: Callable[[str, float], None]
+    folder: Path, spec: DatasetSpec, make: Callable[[], Making], waiting: Callable[[str, float], None]
 ) -> Dataset:
     """The memory-mapped dataset; what `make` decodes is written first where the folder has none.
 
@@ -45,27 +48,45 @@ def open_or_make(
             if (found := open_tables(folder, spec)) is not None:
                 return found
             sweep(folder)
-            return write_tables(folder, make(), spec)
+            made = make()
+            arrays, left_out = made if isinstance(made, tuple) else (made, {})
+            return write_tables(folder, arrays, spec, left_out)
 
 
-def write_tables(folder: Path, arrays: Arrays, spec: DatasetSpec) -> Dataset:
-    """Write both tables and the manifest into the folder, each whole or not at all; then open them."""
+def write_tables(
+    folder: Path, arrays: Arrays, spec: DatasetSpec, left_out: Mapping[str, str] = MappingProxyType({})
+) -> Dataset:
+    """Write both tables and the manifest into the folder, each whole or not at all; then open them. Images that lie in
+    their file already stay there. left_out: what could not be read, and why."""
     dataset = in_memory(arrays, spec)
     (folder / MANIFEST).unlink(missing_ok=True)
     entries = {}
-    for split, table in zip(SPLITS, (dataset.train, dataset.test), strict=True):
+    for place, (split, table) in enumerate(zip(SPLITS, (dataset.train, dataset.test), strict=True)):
         path = folder / f"{split}.arrow"
-        with whole_file(path) as file:
-            digested = _Digested(file)
-            with pa.ipc.new_file(digested, table.schema) as writer:
-                writer.write_table(table)
-        entries[split] = _entry(path) | {"rows": table.num_rows, "sha256": digested.total.hexdigest()}
+        if isinstance(arrays, FilledArrays) and table.num_rows:
+            arrays.files[place].finish(table)
+            digest = _sha256(arrays.files[place].path)
+            rename(arrays.files[place].path, path)
+        else:
+            digest = _write(path, table)
+        entries[split] = _entry(path) | {"rows": table.num_rows, "sha256": digest}
     manifest = {"version": TABLE_VERSION, "digest": dataset.digest, "files": entries}
+    if left_out:
+        manifest["left_out"] = dict(left_out)
     _write_manifest(folder, manifest)
     opened = _open_tables(folder, manifest, spec)
     if opened is None:
         raise IntegrityError(f"the table of {spec.name} was written but does not read back", got=str(folder))
     return opened
+
+
+def _write(path: Path, table: pa.Table) -> str:
+    """Write a table's file; the sha256 of its bytes."""
+    with whole_file(path) as file:
+        digested = _Digested(file)
+        with pa.ipc.new_file(digested, table.schema, options=OPTIONS) as writer:
+            writer.write_table(table)
+    return str(digested.total.hexdigest())
 
 
 def open_tables(folder: Path, spec: DatasetSpec) -> Dataset | None:
@@ -117,7 +138,7 @@ def _open_tables(folder: Path, manifest: dict[str, Any], spec: DatasetSpec) -> D
     expected = schema(train.schema.field("image").type.shape, spec.name, manifest["digest"], len(spec.classes))
     if not all(table.schema.equals(expected, check_metadata=True) for table in (train, test)):
         return None
-    return Dataset(spec, train, test, manifest["digest"])
+    return Dataset(spec, train, test, manifest["digest"], left_out=manifest.get("left_out", {}))
 
 
 def _open(path: Path, entry: dict[str, Any]) -> pa.Table | None:

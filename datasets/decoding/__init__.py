@@ -7,10 +7,16 @@ from millrace.lazy import door
 
 if TYPE_CHECKING:
     from millrace.datasets.decoding.heads import Heads as Heads, look as look
-    from millrace.datasets.decoding.making import arrays_of as arrays_of, versions as versions
+    from millrace.datasets.decoding.making import (
+        Made as Made,
+        make_tables as make_tables,
+        refused as refused,
+        versions as versions,
+    )
     from millrace.datasets.decoding.pixels import (
         BadPicture as BadPicture,
         Form as Form,
+        decoded as decoded,
         fitted as fitted,
         opened as opened,
     )

@@ -1,15 +1,16 @@
 """The heads of pictures: sizes and kinds of pixels, without decoding any."""
 
 import os
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from PIL import Image
 
-from millrace.datasets.decoding.pixels import GREY, BadPicture, colour, opened
+from millrace.datasets.decoding.pixels import GREY, UNREADABLE, BadPicture, colour, opened
+from millrace.datasets.decoding.work import over_rows
 from millrace.datasets.importers.inventory import Picture
 from millrace.datasets.importers.options import Reading
 from millrace.errors import DataError
@@ -29,25 +30,27 @@ class Heads:
 
 
 def look(
-    pictures: Sequence[Picture], reading: Reading, threads: int, step: Callable[[int], None] = lambda done: None
+    pictures: Sequence[Picture], reading: Reading, threads: int, report: Callable[[int], None] = lambda done: None
 ) -> Heads:
-    """The heads of these pictures. step: called now and then with how many were read."""
-    heads = Heads()
+    """The heads of these pictures. report: called now and then with how many were read."""
+    heads, lock = Heads(), threading.Lock()
     grey_ground = len(set(colour(reading.background))) == 1
-    with warnings.catch_warnings(), ThreadPoolExecutor(threads) as pool:
-        warnings.simplefilter("ignore")  # of Pillow, about metadata that is not used
-        for done, (one, found) in enumerate(
-            zip(pictures, pool.map(lambda one: _head(one, reading), pictures), strict=True), start=1
-        ):
+
+    def take(row: int) -> None:
+        one = pictures[row]
+        found = _head(one, reading)
+        with lock:
             if isinstance(found, str):
                 heads.bad[one.name] = found
-            else:
-                size, mode, grey, transparent = found
-                heads.sizes[size] += 1
-                heads.modes[mode] += 1
-                heads.grey = heads.grey and grey and (grey_ground or not transparent)
-            if done % 256 == 0:
-                step(done)
+                return
+            size, mode, grey, transparent = found
+            heads.sizes[size] += 1
+            heads.modes[mode] += 1
+            heads.grey = heads.grey and grey and (grey_ground or not transparent)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about metadata that is not used
+        over_rows(len(pictures), take, threads, report)
     return heads
 
 
@@ -72,8 +75,8 @@ def _of(picture: Image.Image) -> tuple[tuple[int, int], str, bool, bool]:
     width, height = picture.size
     try:
         turned = picture.getexif().get(_ORIENTATION) in _TURNED
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, EOFError):
-        turned = False  # as Pillow turns no picture whose EXIF it cannot read
+    except UNREADABLE:
+        turned = False
     size = (width, height) if turned else (height, width)
     grey = picture.mode in GREY or (picture.mode == "P" and _grey_palette(picture))
     return size, picture.mode, grey, picture.has_transparency_data

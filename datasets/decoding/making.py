@@ -1,25 +1,32 @@
-"""All pictures of a survey as arrays, on all cores; the same whatever their number."""
+"""All pictures of a survey decoded into the files of a dataset's tables, on all cores; the same for any number."""
 
+import contextlib
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import PIL
 from PIL import features
 
-from millrace.datasets.arrays import Arrays, U8Array
+from millrace.datasets.arrays import U8Array
+from millrace.datasets.decoding.arranging import arranged, labels_of
 from millrace.datasets.decoding.heads import Heads, look
 from millrace.datasets.decoding.pixels import BadPicture, Form, decoded, opened
-from millrace.datasets.importers.inventory import TEST, TRAIN, VALIDATION, Picture, Survey
+from millrace.datasets.decoding.work import over_rows
+from millrace.datasets.importers.inventory import Picture
 from millrace.datasets.importers.options import Reading
-from millrace.datasets.splits import rows_to_test
-from millrace.errors import FormatError
-from millrace.labels import Labels
+from millrace.datasets.importers.path_spec import PathSpec
+from millrace.datasets.table_images import FilledArrays, TableImages
+from millrace.errors import DataError, FormatError, OptionError
+from millrace.labels import narrowed
 
 CODECS = ("jpg", "libjpeg_turbo", "zlib", "libtiff", "webp")
-NAMED = 20  # bad pictures named in a message
+NAMED, SIZES = 20, 8  # bad pictures, and sizes, named in a message
+Report = Callable[[str, int, int | None], None]
 
 
 def versions() -> list[str]:
@@ -32,84 +39,139 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def arrays_of(survey: Survey, threads: int = 0) -> Arrays:
-    """Images and labels of both splits. Errors: FormatError, which names the pictures that cannot be taken."""
-    train, test = _arranged(survey)
-    pictures = [*train, *test]
-    heads = look(pictures, survey.reading, threads or cores())
+@dataclass(frozen=True)
+class Made:
+    """The tables' arrays, their images in place. left_out: why each picture that is not in them could not be taken."""
+
+    arrays: FilledArrays
+    left_out: Mapping[str, str]
+
+
+def make_tables(spec: PathSpec, folder: Path, threads: int = 0, report: Report | None = None) -> Made:
+    """Decode all pictures of a dataset into files in `folder`. threads: 0 for one per core.
+
+    report(what, bytes of pixels done, of all). Errors: FormatError, which names the pictures that cannot be taken or
+    the sizes that occur; OSError where the disk is full."""
+    survey, threads = spec.surveyed, threads or cores()
+    parts = arranged(survey)
+    total = sum(map(len, parts))
+    heads = _heads(parts, survey.reading, threads)
     form = form_of(heads, survey.reading)
-    parts: list[Any] = []
-    for split in (train, test):
-        images, labels = _decoded(split, form, heads.bad, threads or cores())
-        parts += [images, labels]
-    if heads.bad:
-        raise _refused(heads.bad, len(pictures))
-    return Arrays(*parts)
+    with contextlib.ExitStack() as undone:
+        made = _filled(spec, folder, parts, form, heads.bad, threads, report, undone)
+        if heads.bad and (not survey.reading.skip_bad or not len(made[0][1])):
+            raise refused(heads.bad, total)
+        undone.pop_all()
+    (train, train_labels), (test, test_labels) = made
+    labels = (narrowed(values, len(spec.classes), spec.name) for values in (train_labels, test_labels))
+    arrays = FilledArrays(train.images, next(labels), test.images, next(labels), (train, test))
+    return Made(arrays, {name: heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)})
 
 
-def _arranged(survey: Survey) -> tuple[list[Picture], list[Picture]]:
-    """The pictures to train on and to test on."""
-    counts = survey.inventory.counts
-    train, test = list(survey.pictures(TRAIN)), TEST if TEST in counts else VALIDATION
-    if test in counts:
-        held = list(survey.pictures(VALIDATION)) if test == TEST and VALIDATION in counts else []
-        return sorted([*train, *held], key=lambda one: os.fsencode(one.name)), list(survey.pictures(test))
-    apart = rows_to_test(np.array([one.label for one in train], np.int64), survey.reading.test_share)
-    taken = np.zeros(len(train), bool)
-    taken[apart] = True
-    return (
-        [one for one, is_test in zip(train, taken, strict=True) if not is_test],
-        [train[row] for row in apart],
-    )
+def _filled(
+    spec: PathSpec,
+    folder: Path,
+    parts: Sequence[Sequence[Picture]],
+    form: Form,
+    bad: dict[str, str],
+    threads: int,
+    report: Report | None,
+    undone: contextlib.ExitStack,
+) -> list[tuple[TableImages, npt.NDArray[np.int64]]]:
+    """The images of both tables in their files, and their labels, without those that are `bad`. undone: what takes the
+    files away again."""
+    size, done, made, total = form.bytes, 0, [], sum(map(len, parts))
+    for split, pictures in zip(("train", "test"), parts, strict=True):
+        room = TableImages(folder, split, spec, form.shape, len(pictures))
+        undone.callback(room.path.unlink, missing_ok=True)
+
+        def say(rows: int, done: int = done) -> None:
+            if report is not None:
+                report(f"decoding {spec.name}", (done + rows) * size, total * size)
+
+        kept = _fill(room.images, pictures, form, bad, threads, say)
+        if form.reading.skip_bad:
+            room.keep(kept)
+        made.append((room, labels_of(pictures)[kept]))
+        done += len(pictures)
+    if report is not None:
+        report(f"decoding {spec.name}", total * size, total * size)
+    return made
+
+
+def _heads(parts: Sequence[Sequence[Picture]], reading: Reading, threads: int) -> Heads:
+    """The heads of all pictures; none are read where size and channels are given."""
+    heads = Heads()
+    if reading.size is not None and reading.channels is not None:
+        return heads
+    for pictures in parts:
+        found = look(pictures, reading, threads)
+        heads.sizes += found.sizes
+        heads.modes += found.modes
+        heads.grey = heads.grey and found.grey
+        heads.bad |= found.bad
+    return heads
 
 
 def form_of(heads: Heads, reading: Reading) -> Form:
     """What every picture is brought to. FormatError where no size is asked for and the pictures have several."""
     channels = reading.channels or (1 if heads.grey else 3)
     if channels not in (1, 3):
-        raise FormatError("pictures have 1 or 3 channels", got=channels)
+        raise OptionError("channels", "is out of range for pictures", expected="1 or 3", got=channels)
     if reading.size is not None:
         return Form(reading.size, channels, reading)
-    if len(heads.sizes) != 1:
-        raise no_common_size(heads)
+    if not heads.sizes:
+        raise refused(heads.bad, len(heads.bad))
+    if len(heads.sizes) > 1:
+        shown = ", ".join(f"{h} × {w} ({count:,} times)" for (h, w), count in ordered(heads)[:SIZES])
+        more = f", and {len(heads.sizes) - SIZES:,} other sizes" if len(heads.sizes) > SIZES else ""
+        raise FormatError(
+            "the pictures differ in size",
+            expected="one size (height × width), or --size H W to bring them to",
+            got=f"{shown}{more}",
+            do="add --size H W, such as --size 64 64; --fit pad, crop or stretch says how",
+        )
     return Form(next(iter(heads.sizes)), channels, reading)
 
 
-def no_common_size(heads: Heads) -> FormatError:
-    """The error for pictures of several sizes, with those that occur."""
-    if not heads.sizes:
-        return _refused(heads.bad, len(heads.bad))
-    shown = ", ".join(f"{h} × {w} ({count:,} times)" for (h, w), count in heads.sizes.most_common(6))
-    more = f", and {len(heads.sizes) - 6:,} others" if len(heads.sizes) > 6 else ""
-    return FormatError(
-        "the pictures differ in size",
-        expected="one size (height × width), or a `size` to bring them to",
-        got=f"{shown}{more}",
-        do="add `size=64 64`, or another; `fit` (pad, crop or stretch) says how",
-    )
+def ordered(heads: Heads) -> list[tuple[tuple[int, int], int]]:
+    """The sizes, the most frequent first; of those as frequent the smaller."""
+    return sorted(heads.sizes.items(), key=lambda one: (-one[1], one[0]))
 
 
-def _decoded(pictures: Sequence[Picture], form: Form, bad: dict[str, str], threads: int) -> tuple[U8Array, Labels]:
-    """Images and labels of these pictures; `bad` gets the cause of each that cannot be taken."""
-    images = np.zeros((len(pictures), *form.shape), np.uint8)
-    labels = np.array([one.label for one in pictures], np.uint16)  # the table narrows them
+def _fill(
+    images: U8Array,
+    pictures: Sequence[Picture],
+    form: Form,
+    bad: dict[str, str],
+    threads: int,
+    report: Callable[[int], None],
+) -> npt.NDArray[np.bool_]:
+    """Decode the pictures into the images' rows; `bad` gets the cause of each that cannot be taken. Which rows hold
+    one."""
+    kept, known = np.zeros(len(pictures), bool), frozenset(bad)
 
     def decode(row: int) -> None:
         one = pictures[row]
-        if one.name in bad:
+        if one.name in known:
             return
         try:
             images[row] = decoded(opened(one.read(), form.reading.first_frame), form)
+            kept[row] = True
         except BadPicture as error:
             bad[one.name] = error.cause
+        except OSError as error:
+            bad[one.name] = f"unreadable: {error.strerror or error}"
+        except DataError as error:
+            bad[one.name] = f"unreadable: {error.what}"
 
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(decode, range(len(pictures))):
-            pass
-    return images, labels
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow, about metadata that is not used
+        over_rows(len(pictures), decode, threads, report)
+    return kept
 
 
-def _refused(bad: dict[str, str], total: int) -> FormatError:
+def refused(bad: Mapping[str, str], total: int) -> FormatError:
     """The error that names the bad pictures, the first twenty of them."""
     names = sorted(bad, key=os.fsencode)
     lines = [f"{name}: {bad[name]}" for name in names[:NAMED]]
@@ -118,5 +180,5 @@ def _refused(bad: dict[str, str], total: int) -> FormatError:
     return FormatError(
         f"{len(names):,} of {total:,} pictures cannot be taken",
         got="\n            ".join(lines),
-        do="mend or remove them, or leave them out with `skip_bad=True`",
+        do="mend or remove them, or leave them out with --skip-bad",
     )

@@ -13,6 +13,7 @@
 """
 
 import io
+import struct
 from dataclasses import dataclass
 from typing import IO
 
@@ -29,6 +30,8 @@ MOST_PIXELS = 64_000_000
 SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
 GREY = ("1", "L", "LA", "La", "I", "F", *SIXTEEN)
 FILTER = Image.Resampling.BICUBIC
+# What Pillow raises for damaged files.
+UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
 
 
 class BadPicture(FormatError):
@@ -51,6 +54,11 @@ class Form:
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W)."""
         return self.channels, *self.size
+
+    @property
+    def bytes(self) -> int:
+        """Of one image."""
+        return self.channels * self.size[0] * self.size[1]
 
 
 def colour(name: str) -> tuple[int, int, int]:
@@ -77,7 +85,7 @@ def opened(data: bytes | IO[bytes], first_frame: bool) -> Image.Image:
         raise BadPicture("no image") from None
     except Image.DecompressionBombError:
         raise BadPicture(f"decompression bomb: more than {MOST_PIXELS:,} pixels") from None
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, OverflowError, EOFError) as error:
+    except UNREADABLE as error:
         raise BadPicture(_why(error)) from None
     return picture
 
@@ -90,7 +98,7 @@ def decoded(picture: Image.Image, form: Form) -> U8Array:
         raise BadPicture(f"decompression bomb: more than {MOST_PIXELS:,} pixels") from None
     except BadPicture:
         raise
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, OverflowError, EOFError) as error:
+    except UNREADABLE as error:
         raise BadPicture(_why(error)) from None
 
 

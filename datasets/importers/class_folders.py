@@ -7,7 +7,9 @@ systems leave behind are passed over, as is what is no picture by its name; all 
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import overload
 
 from millrace.datasets.importers.inventory import SPLITS, TRAIN, Inventory, Picture, Survey, split_of
 from millrace.datasets.importers.listed_pictures import lists
@@ -65,33 +67,46 @@ class ClassFolders(Survey):
     def pictures(self, split: str) -> Sequence[Picture]:
         """The pictures of a split, sorted by name."""
         found = [
-            Picture(name, self._labels[folder], _Read(path), path)
-            for (of, folder), pictures in self._walk.found.items()
+            (name, self._labels[folder])
+            for (of, folder), names in self._walk.found.items()
             if of == split
-            for name, path in pictures
+            for name in names
         ]
-        return sorted(found, key=lambda one: os.fsencode(one.name))
+        return FolderPictures(self._walk.root, sorted(found, key=lambda one: os.fsencode(one[0])))
 
 
-class _Read:
-    """Reads one file when it is called."""
+class FolderPictures(Sequence[Picture]):
+    """Pictures below a folder by name and label: each is made when it is asked for, since there may be millions."""
 
-    __slots__ = ("_path",)
+    def __init__(self, root: str, found: list[tuple[str, int]]) -> None:
+        self._root, self._found = root, found
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __len__(self) -> int:
+        return len(self._found)
 
-    def __call__(self) -> bytes:
-        with open(self._path, "rb") as file:
-            return file.read(MOST_BYTES + 1)
+    @overload
+    def __getitem__(self, place: int) -> Picture: ...
+    @overload
+    def __getitem__(self, place: slice) -> "FolderPictures": ...
+    def __getitem__(self, place: int | slice) -> "Picture | FolderPictures":
+        if isinstance(place, slice):
+            return FolderPictures(self._root, self._found[place])
+        name, label = self._found[place]
+        path = os.path.join(self._root, name)
+        return Picture(name, label, partial(_read, path), path)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(MOST_BYTES)
 
 
 class _Walk:
-    """Walks class folders. found: (split, class) → (name, path) of each picture, sorted by name; stamps: of all."""
+    """Walks class folders. found: (split, class) → the name of each picture, sorted; stamps: of all."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self.found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self.root, self._root = str(root), root
+        self.found: dict[tuple[str, str], list[str]] = {}
         self.stamps: list[tuple[str, int, int]] = []
         self._passed: Counter[str] = Counter()
         self._said: list[str] = []
@@ -99,17 +114,17 @@ class _Walk:
     def take(self, split: str, name: str, folder: Path) -> None:
         """Take all pictures in a class's folder and below."""
         seen: set[tuple[int, int]] = set()
-        taken: list[tuple[str, str, int, int]] = []
+        taken: list[tuple[str, int, int]] = []
         self._folder(str(folder), folder.relative_to(self._root).as_posix(), seen, taken, depth=0)
         if not taken:
             self._said.append(f"{folder.relative_to(self._root).as_posix()}/ holds no pictures and is no class")
             return
         taken.sort(key=lambda one: os.fsencode(one[0]))
-        self.found[split, name] = [one[:2] for one in taken]
-        self.stamps += [(_shown(one[0]), one[2], one[3]) for one in taken]
+        self.found[split, name] = [one[0] for one in taken]
+        self.stamps += [(_shown(one[0]), *one[1:]) for one in taken]
 
     def _folder(
-        self, folder: str, name: str, seen: set[tuple[int, int]], taken: list[tuple[str, str, int, int]], depth: int
+        self, folder: str, name: str, seen: set[tuple[int, int]], taken: list[tuple[str, int, int]], depth: int
     ) -> None:
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:
@@ -125,7 +140,7 @@ class _Walk:
                     nested += 1
                     self._folder(entry.path, f"{name}/{entry.name}", seen, taken, depth + 1)
                 elif entry.name.lower().endswith(SUFFIXES):
-                    taken.append((f"{name}/{entry.name}", entry.path, *_stamp(entry)))
+                    taken.append((f"{name}/{entry.name}", *_stamp(entry)))
                 else:
                     self._passed[f"files that are no pictures by their name ({_suffix(entry.name)})"] += 1
         if nested and depth == 0:
@@ -199,4 +214,4 @@ def _suffix(name: str) -> str:
 
 def _shown(name: str) -> str:
     """A name as text that can be written anywhere: bytes that are no UTF-8 are replaced."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")

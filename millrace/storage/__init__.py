@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         remove as remove,
         rename as rename,
         sweep as sweep,
+        temporary as temporary,
         write_folder as write_folder,
         write_whole as write_whole,
         whole_file as whole_file,

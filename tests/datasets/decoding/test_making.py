@@ -1,0 +1,140 @@
+"""Whole datasets of pictures: any number of threads, bad files, sizes that differ, changes that are noticed."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from millrace import datasets
+from millrace.datasets import Reading, decoding, images
+from millrace.datasets.decoding import work
+from millrace.datasets.table_files import write_tables
+from millrace.errors import FormatError
+from tests.datasets.importers.drawn import folders, pixels
+
+
+def table_bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.arrow")}
+
+
+def test_the_table_is_the_same_for_any_number_of_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, found = folders(tmp_path / "mine", {"a": 21, "b": 30}, height=40), []
+    for threads in (1, 2, 7):
+        monkeypatch.setattr("millrace.datasets.decoding.making.cores", lambda threads=threads: threads)
+        cache = tmp_path / f"cache{threads}"
+        datasets.load(datasets.find(str(mine), Reading(size=(16, 16))), cache=cache)
+        found.append(table_bytes(next((cache / "datasets").iterdir())))
+    assert found[0] == found[1] == found[2]
+    assert set(found[0]) == {"train.arrow", "test.arrow"}
+
+
+def test_the_table_is_the_one_that_arrays_are_written_as(tmp_path: Path) -> None:
+    """Written in place or in one go: the same bytes."""
+    mine = folders(tmp_path / "mine", {"a": 5, "b": 5})
+    spec = datasets.find(str(mine))
+    opened = datasets.load(spec, cache=tmp_path)
+    columns = [(images(table), datasets.labels(table)) for table in (opened.train, opened.test)]
+    arrays = datasets.Arrays(*(np.array(column) for pair in columns for column in pair))
+    (tmp_path / "again").mkdir()
+    again = write_tables(tmp_path / "again", arrays, spec)
+    assert again.digest == opened.digest
+    assert table_bytes(tmp_path / "again") == table_bytes(datasets.dataset_folder(spec, cache=tmp_path))
+
+
+def spoilt(root: Path) -> Path:
+    """Ten pictures a class, three of them bad in different ways."""
+    folders(root, {"cat": 10, "dog": 10}, height=40)
+    (root / "cat" / "001.png").write_bytes(b"")
+    (root / "cat" / "003.png").write_bytes(b"hello")
+    whole = (root / "dog" / "009.png").read_bytes()
+    (root / "dog" / "009.png").write_bytes(whole[: len(whole) // 2])
+    return root
+
+
+@pytest.mark.parametrize("size", [None, (12, 12)])
+def test_bad_pictures_are_refused_all_at_once(tmp_path: Path, size: tuple[int, int] | None) -> None:
+    mine = spoilt(tmp_path / "mine")
+    with pytest.raises(FormatError, match="3 of 20 pictures cannot be taken") as caught:
+        datasets.load(datasets.find(str(mine), Reading(size=size)), cache=tmp_path)
+    for line in ("cat/001.png: zero bytes", "cat/003.png: no image", "dog/009.png: truncated"):
+        assert line in str(caught.value)
+    folder = next((tmp_path / "datasets").iterdir())
+    assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+def test_at_most_twenty_are_named() -> None:
+    bad = {f"{number:02}.png": "no image" for number in range(25)}
+    error = decoding.refused(bad, 30)
+    assert error.what == "25 of 30 pictures cannot be taken"
+    assert str(error).count("no image") == 20
+    assert "and 5 more" in str(error)
+
+
+def test_bad_pictures_can_be_left_out(tmp_path: Path) -> None:
+    mine = spoilt(tmp_path / "mine")
+    spec = datasets.find(str(mine), Reading(skip_bad=True))
+    made = datasets.load(spec, cache=tmp_path)
+    assert made.left_out == {
+        "cat/001.png": "zero bytes",
+        "cat/003.png": "no image",
+        "dog/009.png": "truncated",
+    }
+    assert made.train.num_rows + made.test.num_rows == 17
+    drawn = {np.moveaxis(pixels(i + 50 * c, 40), -1, 0).tobytes() for c in range(2) for i in range(10)}
+    found = [image.tobytes() for table in (made.train, made.test) for image in images(table)]
+    assert len(set(found)) == 17
+    assert set(found) < drawn
+    assert datasets.load(spec, cache=tmp_path).left_out == made.left_out
+
+
+def test_sizes_that_differ_are_listed(tmp_path: Path) -> None:
+    mine = folders(tmp_path / "mine", {"a": 3, "b": 3})
+    Image.fromarray(pixels(0, 9, 20)).save(mine / "a" / "wide.png")
+    with pytest.raises(FormatError, match=r"12 × 10 \(6 times\), 9 × 20 \(1 times\)"):
+        datasets.load(datasets.find(str(mine)), cache=tmp_path)
+
+
+def test_channels_follow_the_pictures(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for number in range(3):
+            Image.fromarray(pixels(number)[..., 0]).save(tmp_path / "mine" / name / f"{number}.png")
+    assert datasets.load(datasets.find(str(tmp_path / "mine")), cache=tmp_path).shape == (1, 12, 10)
+    Image.fromarray(pixels(4)).save(tmp_path / "mine" / "a" / "colour.png")
+    assert datasets.load(datasets.find(str(tmp_path / "mine")), cache=tmp_path).shape == (3, 12, 10)
+    grey = datasets.find(str(tmp_path / "mine"), Reading(channels=1))
+    assert datasets.load(grey, cache=tmp_path).shape == (1, 12, 10)
+
+
+def test_a_changed_file_is_noticed_and_nothing_is_decoded_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = folders(tmp_path / "mine", {"a": 3, "b": 3})
+    first = datasets.load(datasets.find(str(mine)), cache=tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr("millrace.datasets.decoding.pixels.fitted", None)
+        assert datasets.load(datasets.find(str(mine)), cache=tmp_path).digest == first.digest
+    Image.fromarray(pixels(77)).save(mine / "a" / "000.png")
+    os.utime(mine / "a" / "000.png", ns=(1, 1))
+    assert datasets.load(datasets.find(str(mine)), cache=tmp_path).digest != first.digest
+
+
+def test_an_error_in_one_thread_ends_the_others() -> None:
+    seen = []
+
+    def take(row: int) -> None:
+        seen.append(row)
+        if row == 20:
+            raise FormatError("enough")
+
+    with pytest.raises(FormatError, match="enough"):
+        work.over_rows(1_000_000, take, 3)
+    assert len(seen) < 900_000
+
+
+def test_every_row_is_taken_once() -> None:
+    seen: list[int] = []
+    work.over_rows(1000, seen.append, 4)
+    assert sorted(seen) == list(range(1000))
