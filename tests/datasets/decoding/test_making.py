@@ -35,8 +35,8 @@ def test_the_table_is_the_one_that_arrays_are_written_as(tmp_path: Path) -> None
     mine = folders(tmp_path / "mine", {"a": 5, "b": 5})
     spec = datasets.find(str(mine))
     opened = datasets.load(spec, cache=tmp_path)
-    columns = [(images(table), datasets.labels(table)) for table in (opened.train, opened.test)]
-    arrays = datasets.Arrays(*(np.array(column) for pair in columns for column in pair))
+    train, test = ((np.array(images(one)), np.array(datasets.labels(one))) for one in (opened.train, opened.test))
+    arrays = datasets.Arrays(*train, *test)
     (tmp_path / "again").mkdir()
     again = write_tables(tmp_path / "again", arrays, spec)
     assert again.digest == opened.digest

@@ -120,7 +120,7 @@ def test_sixteen_bits_of_grey_become_eight() -> None:
 
 def test_float_pixels_need_a_range() -> None:
     data = encoded(Image.fromarray(np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)), "TIFF")
-    with pytest.raises(BadPicture, match=r"float pixels: --range"):
+    with pytest.raises(BadPicture, match="float pixels"):
         made(data, channels=1)
     found = made(data, channels=1, range="0..1")
     assert np.array_equal(found.ravel(), np.rint(255 * np.linspace(0, 1, 24, dtype=np.float32)).astype(np.uint8))
