@@ -17,12 +17,18 @@ MAX_SIDE = 1 << 15
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images uint8 (n, C, H, W) and labels (n,), uint8 or uint16, of both splits, C-contiguous."""
+    """Images uint8 (n, C, H, W) and labels (n,), uint8 or uint16, of both splits, C-contiguous; a dataset without a
+    test split has one of no rows."""
 
     train_images: U8Array
     train_labels: Labels
     test_images: U8Array
     test_labels: Labels
+
+    @classmethod
+    def untested(cls, images: U8Array, labels: Labels) -> "Arrays":
+        """Arrays to train on, and a test split of no rows."""
+        return cls(images, labels, images[:0], labels[:0])
 
     def splits(self) -> tuple[tuple[str, U8Array, Labels], ...]:
         """(name, images, labels) of `train` and `test`."""
@@ -36,7 +42,8 @@ def checked(arrays: Arrays, spec: DatasetSpec) -> Arrays:
     """The arrays themselves if they fit each other and the dataset; else a FormatError."""
     for split, images, labels in arrays.splits():
         what = f"dataset {spec.name}, split {split}"
-        if not len(images) or len(images) != len(labels):
+        empty = not len(images) and (split == "train" or spec.tested)
+        if empty or len(images) != len(labels):
             raise FormatError(
                 f"{what}: images and labels do not fit",
                 expected="as many labels as images, at least one",

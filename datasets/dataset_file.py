@@ -13,6 +13,8 @@ which a file's name is appended), folder (at a --mirror; default: the name), sha
 by cifar-binary), layout (`chw` or `hwc`, where the shape of images leaves it open, default chw; of idx also `cwh`:
 transposed, as EMNIST's are), range (LOW..HIGH: the pixels that become 0 and 255, needed by all but uint8),
 labels_from (the lowest label; default 0), labels (`coarse` or `fine`: cifar-binary with CIFAR-100's two labels),
+test (`none`: the files have no test split, and
+none is wanted), test_share (they have none: this share of each class is set apart as one, drawn with a constant key),
 prepare (what `predict` does with a picture: `digits` cuts out and centres the ink, `photos` takes the middle square;
 default: digits with policy digits, else photos). Further keys of a file: part, size (bytes of the content), md5
 instead of sha256, sent_sha256 or sent_md5 (of the file as sent, where nothing is known of the content), members.
@@ -86,6 +88,8 @@ class _Document:
     range: str | None = None
     labels_from: int = 0
     labels: str = ""
+    test: str = ""
+    test_share: float | None = None
     prepare: str = ""
 
 
@@ -113,10 +117,24 @@ def read_dataset_file(path: Path) -> DatasetSpec:
             shape=document.shape,
             layout=document.layout,
             prepare=document.prepare,
-            reading=Reading(range=document.range, labels_from=document.labels_from, labels=document.labels),
+            reading=Reading(
+                range=document.range,
+                labels_from=document.labels_from,
+                labels=document.labels,
+                test_share=_test_share(document),
+            ),
         )
     except UsageError as error:
         raise error.within(str(path)) from error
+
+
+def _test_share(document: _Document) -> float | None:
+    """The share of each class to test on where the files have no test split, 0 for none; None where they have one."""
+    if document.test not in ("", "none"):
+        raise UsageError("test says something else", expected="none, or nothing", got=repr(document.test))
+    if document.test and document.test_share:
+        raise UsageError("test: none with a test share", got=document.test_share, do="leave out one of them")
+    return 0.0 if document.test else document.test_share
 
 
 def _file(file: _File, path: Path, mirrored: bool) -> FileSpec:

@@ -51,8 +51,13 @@ def assembled(spec: DatasetSpec, files: Sequence[Pieces]) -> Arrays:
     if spec.format in ("cifar-binary", "svhn"):
         arrays = _JOINED[spec.format](spec, files)
     else:
-        arrays = Arrays(**{part: array for pieces in files for part, array in pieces.items()})
-    return checked(arrays, spec)
+        parts = {part: array for pieces in files for part, array in pieces.items()}
+        arrays = Arrays(**parts) if spec.tested else Arrays.untested(parts["train_images"], parts["train_labels"])
+    arrays = checked(arrays, spec)
+    if spec.reading.test_share:
+        # Compiles kernels, which other datasets can do without.
+        arrays = import_module("millrace.datasets.splits").with_test(arrays, spec.reading.test_share)
+    return arrays
 
 
 def _idx(spec: DatasetSpec, file: FileSpec, content: Content) -> Pieces:

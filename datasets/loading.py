@@ -8,8 +8,6 @@ The embedded digits and the points live in memory alone and need no cache.
 
 from pathlib import Path
 
-import numpy as np
-
 from millrace.datasets import decoding
 from millrace.datasets.arrays import Arrays
 from millrace.datasets.decoders import assembled, built_in, read_file
@@ -75,13 +73,9 @@ def _of_path(spec: PathSpec, folder: Path, progress: Progress | None) -> Making:
     arrays = survey.arrays()
     if len(arrays.test_images):
         return arrays
-    from millrace.datasets.splits import rows_to_test  # compiles kernels, which other datasets can do without
+    from millrace.datasets.splits import with_test  # compiles kernels, which other datasets can do without
 
-    test = rows_to_test(arrays.train_labels, spec.reading.test_share)
-    left = np.ones(len(arrays.train_labels), bool)
-    left[test] = False
-    images, labels = arrays.train_images, arrays.train_labels
-    return Arrays(images[left], labels[left], images[test], labels[test])
+    return with_test(arrays, spec.reading.test_share)
 
 
 def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> Path:

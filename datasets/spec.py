@@ -193,19 +193,21 @@ class DatasetSpec:
         if len(set(names)) != len(names):
             raise UsageError(f"dataset {self.name} lists a file twice", got=", ".join(names))
         parts = sorted(part for file in self.files for part in _parts(file))
-        expected = {"embedded": [], "points": [], "export": [], "path": [], "npz": [""], "idx": sorted(IDX_PARTS)}.get(
+        # Where a test split is drawn, or none is wanted, the files have none of their own.
+        idx, pieces = IDX_PARTS[: 4 if self.tested else 2], SPLIT_PARTS[: 2 if self.tested else 1]
+        expected = {"embedded": [], "points": [], "export": [], "path": [], "npz": [""], "idx": sorted(idx)}.get(
             self.format
         )
-        # The others may have any number of pieces of either split, but both splits.
-        fits = set(parts) == set(SPLIT_PARTS) if expected is None else parts == expected
+        # The others may have any number of pieces of either split, but of each.
+        fits = set(parts) == set(pieces) if expected is None else parts == expected
         if not fits:
             raise UsageError(
                 f"the files of dataset {self.name} do not fit its format {self.format}",
                 expected={
-                    "idx": f"one file, or member of a zip, for each part {', '.join(IDX_PARTS)}",
+                    "idx": f"one file, or member of a zip, for each part {', '.join(idx)}",
                     "npz": "one file, without part",
-                    "cifar-binary": "files or members with part train and with part test",
-                    "svhn": "files with part train and with part test",
+                    "cifar-binary": f"files or members with part {' and with part '.join(pieces)}",
+                    "svhn": f"files with part {' and with part '.join(pieces)}",
                 }.get(self.format, "no files"),
                 got=", ".join(part or "(no part)" for part in parts) or "none",
             )
@@ -230,6 +232,11 @@ class DatasetSpec:
                 expected="no range; labels coarse or fine for CIFAR-100's records",
                 got=", ".join(f"{name} {value}" for name, value in self.reading.given.items()),
             )
+
+    @property
+    def tested(self) -> bool:
+        """Whether the files must bring a test split of their own."""
+        return self.reading.test_share is None
 
     @property
     def mirror_folder(self) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.counters import Purpose, check_seed, permutation
+from millrace.datasets.arrays import Arrays
 from millrace.errors import UsageError
 
 I64Array = npt.NDArray[np.int64]
@@ -71,6 +72,17 @@ def rows_to_test(labels: npt.ArrayLike, share: float | None = None) -> I64Array:
     rank, size = _ranks_and_sizes(values[order])
     wanted = np.minimum(np.maximum(np.floor(size * share + 0.5), 1), size - 1)
     return np.sort(order[rank < wanted]).astype(np.int64)
+
+
+def with_test(arrays: Arrays, share: float | None = None) -> Arrays:
+    """The arrays with the rows of `rows_to_test` in the place of a test split of no rows. UsageError as there."""
+    test = rows_to_test(arrays.train_labels, share)
+    if not len(test):
+        return arrays
+    left = np.ones(len(arrays.train_labels), bool)
+    left[test] = False
+    images, labels = arrays.train_images, arrays.train_labels
+    return Arrays(images[left], labels[left], images[test], labels[test])
 
 
 def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int = 0, seed: int = 0) -> Split:

@@ -237,6 +237,10 @@ class Trainer:
         done = RunDone(state.version, not self._ended, self._spent.seconds, None, None, round(copied, 1))
         if self._ended:
             measured = self._test(state.served) if self._place.test else None
+            if self._place.test and measured is None:
+                self._report(
+                    Notice(f"{self._setup.dataset.spec.name} has no test images: nothing was measured on them")
+                )
             found: dict[str, object] = {"reproducible": reproducible(self._folder.incidents)}
             if measured is not None:
                 done = replace(done, test_loss=measured.loss, test_accuracy=measured.accuracy)
@@ -247,7 +251,10 @@ class Trainer:
         self._report(done)
         return done
 
-    def _test(self, weights: npt.NDArray[np.float32]) -> Evaluation:
+    def _test(self, weights: npt.NDArray[np.float32]) -> Evaluation | None:
+        """The measures of the test set; None where the dataset has none."""
+        if not self._setup.dataset.test.num_rows:
+            return None
         best = self._folder.best() if self._verdicts.keeps_best else None
         setup, test = self._setup, self._setup.dataset.test
         served = best.served if best else weights

@@ -40,6 +40,13 @@ def evaluate(
         raise UsageError("there is no network to evaluate", expected="one or several")
     for one in networks:
         _check(one, dataset, notice)
+    if not dataset.test.num_rows:
+        raise UsageError(
+            f"{dataset.spec.name} has no test images to evaluate on",
+            expected="a dataset with a test split",
+            got="0 test images",
+            do="train with --validation N, and look at what validation says; or keep a share of it to test on",
+        )
     if len(networks) > 1 or views:
         return _together(networks, dataset, views)
     own, test = networks[0].portable, dataset.test

@@ -133,7 +133,10 @@ class StreamSource:
     def _plain(self, table: Any, ids: npt.NDArray[np.int64] | None, policy: Any) -> Stream:
         chosen = self.choice
         if not (table.num_rows if ids is None else len(ids)):
-            raise UsageError(f"the {chosen.split} split of {self.dataset.spec.name} is empty", expected="some rows")
+            do = "add validation=N" if chosen.split == "validation" else None
+            raise UsageError(
+                f"{self.dataset.spec.name} has no {chosen.split} split", expected="some rows", got=0, do=do
+            )
         return Stream(
             images(table),
             labels(table),

@@ -137,7 +137,10 @@ def make_plan(
     sizes = {"train": SplitSize(per_epoch * options.epochs, per_epoch, options.epochs)}
     if held:
         sizes["validation"] = SplitSize(held, held, 1)
-    sizes["test"] = SplitSize(dataset.test.num_rows, dataset.test.num_rows, 1)
+    if dataset.test.num_rows:
+        sizes["test"] = SplitSize(dataset.test.num_rows, dataset.test.num_rows, 1)
+    elif options.augment_test:
+        raise UsageError(f"{spec.name} has no test split to augment", do="leave out --augment-test")
     described = {
         "name": spec.name,
         "title": spec.title,

@@ -139,7 +139,7 @@ BAD = [
     ({"policy": "digit"}, "unknown policy", "digits"),
     ({"policy": 3}, "no policy", "3"),
     ({"split": "tests"}, "unknown split", "did you mean 'test'"),
-    ({"split": "validation"}, "validation split of arrays is empty", "rows"),
+    ({"split": "validation"}, "arrays has no validation split", "validation=N"),
     ({"subset": 38}, "subset does not fit", "37"),
     ({"validation": 37}, "validation split does not fit", "36"),
     ({"threads": -1}, "threads is out of range", "-1"),
