@@ -3,6 +3,7 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet
+INSTALL := $(PYTHON) make/install.py
 PYTEST := $(PYTHON) -m pytest
 PARALLEL := -n auto --maxprocesses 4
 
@@ -20,6 +21,9 @@ BENCH := $(VENV)/.bench
 
 FAST := not slow and not data and not ray
 TESTED := not slow and not data and (ray_smoke or not ray)
+
+# Compiled modules are kept: all processes that the tests start would compile them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -50,7 +54,7 @@ format: $(TEST) ## put the sources in order
 
 .PHONY: test-all
 test-all: $(TEST) readers peers ## what `make test` leaves out: slow, Ray, real data (MILLRACE_TEST_MIRROR)
-	$(PYTEST) -m "not ($(TESTED))" --durations 20 $(ARGS)
+	$(PYTEST) $(PARALLEL) --dist loadfile -m "not ($(TESTED))" --durations 20 $(ARGS)
 
 .PHONY: bench
 bench: $(BENCH) ## the benchmarks: see benchmarks/README.md
@@ -79,23 +83,24 @@ $(BASE):
 	@test -n "$(BASE_PYTHON)" || { $(NO_PYTHON); }
 	@echo "installing into $(VENV), with $(BASE_PYTHON)"
 	$(BASE_PYTHON) -m venv --clear $(VENV)
+	@$(PIP) --require-hashes -r requirements/uv.txt || echo "without uv, installing takes minutes more" >&2
 	@touch $@
 
 # The project itself: a finder of `millrace` alone and the console script; nothing is built from the network.
 $(RUN): $(BASE) requirements/run.txt pyproject.toml
-	$(PIP) --require-hashes -r requirements/run.txt
+	$(INSTALL) $(VENV) --require-hashes -r requirements/run.txt
 	$(PIP) --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(TEST): $(RUN) requirements/test.txt
-	$(PIP) --require-hashes -r requirements/test.txt
+	$(INSTALL) $(VENV) --require-hashes -r requirements/test.txt
 	@touch $@
 
 $(BENCH): $(RUN) requirements/bench.txt
-	$(PIP) --require-hashes -r requirements/bench.txt
+	$(INSTALL) $(VENV) --require-hashes -r requirements/bench.txt
 	@touch $@
 
-# uv resolves for all supported Pythons and systems at once; nothing else here needs it.
+# uv resolves for all supported Pythons and systems at once.
 LOCKER := .venv-lock
 COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock"
@@ -109,6 +114,7 @@ lock: ## choose versions again: requirements/*.txt; ARGS=--upgrade for the newes
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra all pyproject.toml requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra onnx pyproject.toml -o requirements/onnx.txt
 	$(COMPILE) $(ARGS) requirements/readers.in -o requirements/readers.txt
+	$(COMPILE) $(ARGS) requirements/uv.in -o requirements/uv.txt
 	rm -rf $(LOCKER)
 
 .PHONY: clean

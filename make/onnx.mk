@@ -1,4 +1,4 @@
 # The extra for ONNX: writing it, and checking what was written.
 .PHONY: onnx
 onnx: $(RUN) requirements/onnx.txt ## what `millrace export-model --format onnx` needs
-	$(PIP) --require-hashes -r requirements/onnx.txt
+	$(INSTALL) $(VENV) --require-hashes -r requirements/onnx.txt

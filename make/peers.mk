@@ -7,7 +7,7 @@ peers: $(PEERS)/.installed ## install PyTorch, JAX and Keras, for the tests of e
 
 $(PEERS)/.installed: requirements/peers.txt pyproject.toml
 	$(BASE_PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peers.txt
+	$(BASE_PYTHON) make/install.py $(PEERS) torch==2.13.0
+	$(BASE_PYTHON) make/install.py $(PEERS) -r requirements/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@

@@ -6,5 +6,5 @@ readers: $(READERS)/.installed ## install the tools that read exports, for their
 
 $(READERS)/.installed: requirements/readers.txt
 	$(BASE_PYTHON) -m venv $(READERS)
-	$(READERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/readers.txt
+	$(BASE_PYTHON) make/install.py $(READERS) --require-hashes -r requirements/readers.txt
 	touch $@

@@ -3,11 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from millrace.user_cache import user_cache
 
+ROOT = Path(__file__).parents[1]
 FOLDERS = {"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state", "XDG_CACHE_HOME": "cache"}
 
 
@@ -19,6 +22,23 @@ def share_kernels(cache: Path, kernels: Path) -> None:
         (cache / "kernels").symlink_to(kernels, target_is_directory=True)
     except OSError:
         return  # a cache that cannot be shared: the programs that tests start compile again
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands whole files to the test processes, and to one of them all files with tests on Ray.
+
+    A Ray takes much of a machine, so there is one at a time. The others' fixtures of a module are made once.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "ray" if "pytest.mark.ray" in (ROOT / file).read_text(encoding="utf-8") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile | None:
+    """What `--dist loadfile` asks for is our way of it; all else is as xdist has it."""
+    return ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)
