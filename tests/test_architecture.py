@@ -231,6 +231,7 @@ COMMAND_LINES = (
     "library/reporting.py",
     "reports/loading_recipes.py",
     "workers/ray_runtime/session.py",
+    "service/place.py",
 )
 
 

@@ -45,13 +45,13 @@ def stated(settings: Settings) -> Settings:
     """The settings with the recipe of the service that they name. UsageError where they choose another themselves, and
     where what is served is nothing to train on."""
     if settings.place.runtime != "local":
-        raise UsageError("a service feeds runs in local mode", expected="--runtime local", got=settings.place.runtime)
+        raise UsageError("a service feeds runs in local mode", expected="`runtime=local`", got=settings.place.runtime)
     told = source_of(settings.place)
     identity: Mapping[str, Any] = told.identity
     if identity["split"] != "train" or identity["drop_last"] or told.described["epochs"] is not None:
         raise UsageError(
             "this service is not for training",
-            expected="the train split, without --epochs and --drop-last, of a dataset that is no export",
+            expected="the train split, epochs without end, every last step, of a dataset that is no export",
             got=f"split {identity['split']}, drop_last {identity['drop_last']}, epochs {told.described['epochs']}",
         )
     recipe = {name: identity[name] for name in _STATED} | {"policy": dict(identity["policy"])}
@@ -73,7 +73,7 @@ def _check_chosen(own: Settings, taken: Settings) -> None:
                     f"the service streams with another {key}",
                     expected=f"{one} {theirs.get(one)}",
                     got=f"{mine[one]} (set by {setting.source})",
-                    do=f"leave it out, or start the service with it ({layers.flag(key)})",
+                    do="leave it out, or start the service with it",
                 )
 
 
@@ -108,7 +108,7 @@ def setup(job: Job, dataset: Dataset, place: Place) -> ServedSetup:
 
     Errors: ServiceError for another stream, naming both digests; UsageError for an export."""
     if isinstance(dataset, ExportedDataset):
-        raise UsageError("an export is trained on where it lies", got=dataset.spec.name, do="leave out --stream")
+        raise UsageError("an export is trained on where it lies", got=dataset.spec.name, do="leave out `stream`")
     batch = Setup(job, dataset).batch
     choice = Choice(batch, job.seed, job.policy, "train", job.subset, job.validation, drop_last=False)
     source, digest = source_of(place), stream_digest(StreamSource(dataset, choice).identity)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyarrow import flight
 
@@ -40,6 +41,7 @@ class RemoteSource:
         self.classes = tuple(map(str, told["classes"]))
         channels, height, width = map(int, told["shape"])
         self.shape = channels, height, width
+        self._label_bytes = np.dtype(str(told["label"])).itemsize
         self._mean, self._std = told["mean"], told["std"]
         self.client_bytes = int(told["limits"]["client_bytes"])
         self.described = told
@@ -61,7 +63,7 @@ class RemoteSource:
 
     def reading(self, steps: range, rank: int, world: int, bound: int) -> PassShares:
         """Rows for a pass over these steps; at most `bound` bytes are asked for in a call."""
-        size = max(1, arrow_bytes(-(-self.sizes.batch // world), self.shape))
+        size = max(1, arrow_bytes(-(-self.sizes.batch // world), self.shape, self._label_bytes))
         # A call for many steps holds three batches there; where that is too much, each is asked for alone.
         most = bound // size if 3 * size <= self.client_bytes else 1
         return SteadyShares(self, steps, rank, world, most=most)

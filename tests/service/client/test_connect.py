@@ -54,6 +54,16 @@ def test_iterating_is_the_local_iteration(serve: Serve, local: Any, threads: int
                 assert (one.dtype, one.tobytes(), one.flags.writeable) == (other.dtype, other.tobytes(), True)
 
 
+def test_labels_of_many_classes(serve: Serve) -> None:
+    images, labels = pictures()[0], np.arange(ROWS) * 6  # above 255: uint16
+    stream = connect(serve(offered((images, labels))))
+    own = millrace.stream((images, labels), batch=BATCH, seed=SEED, policy="digits", threads=0)
+    assert stream[3].equals(own[3], check_metadata=True)
+    assert str(stream[3].schema.field("label").type) == "uint16"
+    for ours, theirs in zip(stream.numpy(), own.numpy(), strict=True):
+        assert np.array_equal(ours[1], theirs[1])
+
+
 def test_a_state_is_that_of_the_local_stream_and_back(serve: Serve, local: Any) -> None:
     stream = connect(serve())
     running = iter(stream.numpy())
