@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from millrace.datasets.download import Progress as Progress
     from millrace.datasets.importers.options import Reading as Reading
     from millrace.datasets.importers.path_spec import PathSpec as PathSpec, reading_kept as reading_kept
+    from millrace.datasets.label_arrays import as_labels as as_labels
     from millrace.datasets.loading import (
         dataset_folder as dataset_folder,
         is_cached as is_cached,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         verify as verify,
     )
     from millrace.datasets.pictures import opaque as opaque, prepared as prepared, read_picture as read_picture
+    from millrace.datasets.pixel_arrays import as_images as as_images, layouts as layouts
     from millrace.datasets.spec import (
         BUILT_IN as BUILT_IN,
         MAX_CLASSES as MAX_CLASSES,

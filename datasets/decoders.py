@@ -8,16 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from io import BytesIO
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from millrace.datasets import archive, cifar_binary, idx, npz, svhn, zip_archive
-from millrace.datasets.arrays import Arrays, U8Array, checked
+from millrace.datasets.arrays import Arrays, checked
 from millrace.datasets.content import Content, open_content
-from millrace.datasets.label_arrays import Labels, as_labels
+from millrace.datasets.label_arrays import FoundLabels, as_labels
 from millrace.datasets.pixel_arrays import as_images
 from millrace.datasets.spec import SPLIT_PARTS, DatasetSpec, FileSpec
 from millrace.errors import FormatError
+from millrace.labels import Labels
 
-Pieces = Mapping[str, U8Array]  # what a file holds: an array for each part, or records for each member
+Pieces = Mapping[str, npt.NDArray[Any]]  # what a file holds: an array for each part, or records for each member
 
 
 def built_in(spec: DatasetSpec) -> Arrays:
@@ -68,7 +72,7 @@ def _idx_zip(spec: DatasetSpec, file: FileSpec, path: Path) -> Pieces:
     return {member.part: _idx_part(spec, member.part, content) for member, content in zip_archive.members(path, file)}
 
 
-def _idx_part(spec: DatasetSpec, part: str, content: Content) -> U8Array:
+def _idx_part(spec: DatasetSpec, part: str, content: Content) -> npt.NDArray[Any]:
     if not part.endswith("images"):
         return _labels(spec, idx.labels_of(idx.read_labels(content), content.what, spec.reading.labels_from))
     array, layout = idx.read_images(content), spec.layout
@@ -77,7 +81,7 @@ def _idx_part(spec: DatasetSpec, part: str, content: Content) -> U8Array:
     return as_images(array, content.what, bounds=spec.reading.bounds, layout=layout)
 
 
-def _labels(spec: DatasetSpec, labels: Labels) -> U8Array:
+def _labels(spec: DatasetSpec, labels: FoundLabels) -> Labels:
     # A label without a class must not become another one by being narrowed.
     return labels.narrowed(max(labels.classes, len(spec.classes)))
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace.datasets.content import Content
-from millrace.datasets.label_arrays import Labels, as_labels
+from millrace.datasets.label_arrays import FoundLabels, as_labels
 from millrace.datasets.spec import MAX_BYTES
 from millrace.errors import FormatError
 
@@ -38,7 +38,7 @@ def read_labels(content: Content) -> AnyArray:
     return _body(content, dtype, shape)
 
 
-def labels_of(array: AnyArray, what: str, labels_from: int = 0) -> Labels:
+def labels_of(array: AnyArray, what: str, labels_from: int = 0) -> FoundLabels:
     """The labels in an array of IDX: as `as_labels` takes them, or the first of QMNIST's columns."""
     if array.ndim == 2 and array.shape[1] == QMNIST_COLUMNS and array.dtype == np.dtype(INT) and (array > 1).any():
         array = array[:, 0]

@@ -12,24 +12,24 @@ import numpy.typing as npt
 
 from millrace.datasets.spec import MAX_CLASSES
 from millrace.errors import FormatError
+from millrace.labels import Labels, label_type
 
 AnyArray = npt.NDArray[Any]
-NARROW = 256  # classes up to which a label is one byte
 
 
 @dataclass(frozen=True)
-class Labels:
+class FoundLabels:
     """Labels int64 (n,) from 0, and how many classes there must be at least (one-hot labels say it themselves)."""
 
     values: npt.NDArray[np.int64]
     classes: int
 
-    def narrowed(self, classes: int) -> npt.NDArray[Any]:
-        """The labels as uint8, or uint16 where there are more than 256 classes."""
-        return self.values.astype(np.uint8 if classes <= NARROW else np.uint16)
+    def narrowed(self, classes: int) -> Labels:
+        """The labels as narrow as so many classes need; `classes` must be at least the field of that name."""
+        return self.values.astype(label_type(classes))
 
 
-def as_labels(array: AnyArray, what: str, labels_from: int = 0) -> Labels:
+def as_labels(array: AnyArray, what: str, labels_from: int = 0) -> FoundLabels:
     """The labels that an array holds; labels_from: the lowest label in it, which becomes 0.
 
     Errors: FormatError for other dtypes and shapes, for no labels at all, and for labels that are not whole, below
@@ -64,7 +64,7 @@ def as_labels(array: AnyArray, what: str, labels_from: int = 0) -> Labels:
             got=f"{lowest} to {most - 1}",
             do=f"say which label is the lowest: labels_from {lowest}" if labels_from and lowest < labels_from else None,
         )
-    return Labels(values - labels_from, most - labels_from)
+    return FoundLabels(values - labels_from, most - labels_from)
 
 
 def _whole(array: AnyArray, what: str) -> npt.NDArray[np.int64]:

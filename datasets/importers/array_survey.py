@@ -13,7 +13,7 @@ from millrace.datasets.arrays import Arrays
 from millrace.datasets.importers.class_names import class_names
 from millrace.datasets.importers.inventory import TEST, TRAIN, VALIDATION, Inventory, Survey
 from millrace.datasets.importers.options import LARGEST, SMALLEST, Reading
-from millrace.datasets.label_arrays import Labels
+from millrace.datasets.label_arrays import FoundLabels
 from millrace.datasets.pixel_arrays import as_images, image_shape, layout_of
 from millrace.errors import FormatError, UsageError
 
@@ -30,7 +30,7 @@ class StoredSplit:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     read: Callable[[], npt.NDArray[Any]]
-    labels: Labels
+    labels: FoundLabels
 
     def __post_init__(self) -> None:
         if self.shape[:1] != (len(self.labels.values),):

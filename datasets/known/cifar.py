@@ -51,10 +51,10 @@ large_omnivores_and_herbivores medium_mammals non-insect_invertebrates people re
 vehicles_2"""
 
 
-def _cifar100(name: str, what: str, names: str, labels: str) -> DatasetSpec:
+def _cifar100(name: str, title: str, what: str, names: str, labels: str) -> DatasetSpec:
     return DatasetSpec(
         name=name,
-        title=f"CIFAR-100, colour photographs 32x32 of {what}: 50,000 + 10,000 images",
+        title=f"{title}, colour photographs 32x32 of {what}: 50,000 + 10,000 images",
         format="cifar-binary",
         classes=tuple(word.replace("_", " ") for word in names.split()),
         files=(
@@ -78,5 +78,5 @@ def _cifar100(name: str, what: str, names: str, labels: str) -> DatasetSpec:
     )
 
 
-CIFAR100 = _cifar100("cifar100", "100 classes", _FINE, "fine")
-CIFAR100_COARSE = _cifar100("cifar100-coarse", "20 kinds", _COARSE, "coarse")
+CIFAR100 = _cifar100("cifar100", "CIFAR-100", "100 classes", _FINE, "fine")
+CIFAR100_COARSE = _cifar100("cifar100-coarse", "CIFAR-100-coarse", "20 kinds", _COARSE, "coarse")

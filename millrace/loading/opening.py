@@ -33,9 +33,9 @@ def stream(
     """Stream augmented batches: the same bits for the same (data, batch, seed, policy, split, subset, validation).
 
     data: the name of a dataset; the path of a folder of pictures, a file of arrays, a dataset file (YAML) or an export;
-        a pair (images, labels) of arrays, or a
-        Dataset. images: uint8 (n, C, H, W) or (n, H, W); labels: whole numbers (n,), 0 to 65535; they are not copied
-        and must not be written to afterwards.
+        a pair (images, labels) of arrays, or a Dataset. images: (n, C, H, W), (n, H, W, C) or (n, H, W); uint8, which
+        is not copied and must not be written to afterwards, or another dtype with its range, such as range="0..1".
+        labels: whole numbers of any dtype, (n,), (n, 1) or one-hot.
     batch: samples of a step; the last step of an epoch has what is left, or is left out with `drop_last`.
     seed: 0 (the default) to 2³² − 1; decides the order, the draws, the subset and the validation split. An export has
         those that it was written with, and takes no other seed.
@@ -47,7 +47,7 @@ def stream(
     mirror, offline, cache: where the dataset comes from and is kept, as in `millrace fetch`; None: as MILLRACE_MIRROR
         and MILLRACE_OFFLINE say.
     reading: of a path, how files of one's own become images, such as size=(64, 64), fit="crop": the fields of
-        `millrace.datasets.Reading`.
+        `millrace.datasets.Reading`; of arrays, range and labels_from.
 
     Errors: UsageError for arguments that do not fit; DownloadError, IntegrityError and others of `millrace.errors`
     where the dataset cannot be had.
