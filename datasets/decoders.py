@@ -116,7 +116,7 @@ def _joined_records(spec: DatasetSpec, files: Sequence[Pieces]) -> Arrays:
         for file, pieces in zip(spec.files, files, strict=True)
         for part in (file.members or (file,))
     ]
-    made = []
+    made: list[Any] = []
     for split in SPLIT_PARTS:
         pieces_of = [piece for part, piece in order if part == split]
         images, labels = cifar_binary.join(pieces_of, spec.shape or (3, 32, 32), spec.reading.labels)

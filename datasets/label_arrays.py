@@ -62,7 +62,9 @@ def as_labels(array: AnyArray, what: str, labels_from: int = 0) -> FoundLabels:
             f"{what} holds an impossible label",
             expected=f"{labels_from} to {labels_from + MAX_CLASSES - 1}",
             got=f"{lowest} to {most - 1}",
-            do=f"say which label is the lowest: labels_from {lowest}" if labels_from and lowest < labels_from else None,
+            do=f"say which label is the lowest: `labels_from={lowest}`"
+            if labels_from and lowest < labels_from
+            else None,
         )
     return FoundLabels(values - labels_from, most - labels_from)
 

@@ -131,9 +131,9 @@ def _no_range(what: str, array: AnyArray, found: _Found) -> FormatError:
     if found.others:
         do = "replace what is no number first"
     elif within:
-        do = f"say which range is meant; these would hold all values: {', '.join(within)}"
+        do = f"say which `range` is meant; these would hold all values: {', '.join(within)}"
     else:
-        do = "say which range is meant, LOW..HIGH: LOW becomes 0 and HIGH becomes 255"
+        do = "say `range=LOW..HIGH`: LOW becomes 0 and HIGH becomes 255"
     return FormatError(
         f"{what}: {array.dtype} pixels need a range", expected="uint8, or a stated range", got=_words(found), do=do
     )

@@ -92,7 +92,7 @@ def _labels(fitting: list[str], roles: Mapping[str, Role], wanted: str, split: s
             f"{what} holds several arrays of labels for {split}",
             expected="one, or the name of the one that is meant",
             got=", ".join(fitting),
-            do=f"say which: labels {roles[fitting[0]].group or fitting[0]}",
+            do=f"say which: `labels={roles[fitting[0]].group or fitting[0]}`",
         )
     return fitting[0] if fitting else None
 

@@ -122,14 +122,14 @@ def _check_reading(kind: str, reading: Reading) -> None:
 def _notes(parts: Mapping[str, StoredSplit], reading: Reading) -> Iterator[str]:
     if VALIDATION in parts:
         rows = parts[VALIDATION].shape[0]
-        yield f"validation: {rows:,} images stay unused; --validation sets some of those to train on apart"
+        yield f"validation: {rows:,} images stay unused; `validation` sets some of those to train on apart"
     lowest = min(int(part.labels.values.min()) for part in parts.values())
     if lowest > 0:
         begin = reading.labels_from + lowest
-        yield f"no label is below {begin}: if that is where they begin, say --labels-from {begin}"
+        yield f"no label is below {begin}: if that is where they begin, say `labels_from={begin}`"
     others = {str(part.dtype.newbyteorder("=")) for part in parts.values()} - {"uint8"}
     if others and reading.range is None:
-        yield f"{', '.join(sorted(others))} pixels need --range LOW..HIGH, the values for black and white"
+        yield f"{', '.join(sorted(others))} pixels need `range=LOW..HIGH`, the values for black and white"
     _, height, width = parts[TRAIN].form
     if min(height, width) < SMALLEST or max(height, width) > LARGEST:
         tested = f"{SMALLEST}×{SMALLEST} to {LARGEST}×{LARGEST}"

@@ -29,7 +29,7 @@ def class_names(folder: Path, count: int) -> tuple[tuple[str, ...], Path | None]
             f"{path} names another number of classes",
             expected=f"{count} names or more, one a line, as labels go up to {count - 1}",
             got=f"{len(names)} names",
-            do="if the lowest label is 1, say labels_from 1",
+            do="if the lowest label is 1, say `labels_from=1`",
         )
     if twice := [name for name, times in Counter(names).items() if times > 1 or not name]:
         raise FormatError(f"{path} names a class twice or not at all", got=", ".join(map(repr, twice[:5])))

@@ -38,7 +38,7 @@ def test_labels_that_count_from_one_and_from_below_zero() -> None:
     ("array", "start", "match"),
     [
         (np.array([1, -1]), 0, "impossible label"),
-        (np.array([0, 1]), 1, "impossible label[\\s\\S]*labels_from 0"),
+        (np.array([0, 1]), 1, "impossible label[\\s\\S]*`labels_from=0`"),
         (np.array([0, 1 << 40]), 0, "impossible label"),
         (np.array([0, 1 << 63], np.uint64), 0, "impossible label"),
         (np.array([0.5, 1.0, np.nan]), 0, r"not whole[\s\S]*0\.5 in row 0, 2 such"),

@@ -112,7 +112,7 @@ def test_every_uint8_comes_back_from_zero_to_one() -> None:
         ([0.0, 1.0], r"need a range[\s\S]*values from 0 to 1\n[\s\S]*0\.\.1, -1\.\.1, 0\.\.255, 0\.\.65535$"),
         ([0.0, 200.0], r"would hold all values: 0\.\.255, 0\.\.65535$"),
         ([-0.5, 1.0], r"would hold all values: -1\.\.1$"),
-        ([-500.0, 1.0], r"LOW\.\.HIGH: LOW becomes 0"),
+        ([-500.0, 1.0], r"`range=LOW\.\.HIGH`: LOW becomes 0"),
         ([0.0, np.nan], "and 1 NaN or infinite"),
     ],
 )

@@ -20,7 +20,7 @@ def test_one_name_a_line(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("data", "match"),
     [
-        (b"cat\n", r"another number of classes[\s\S]*labels go up to 1[\s\S]*1 names[\s\S]*labels_from 1"),
+        (b"cat\n", r"another number of classes[\s\S]*labels go up to 1[\s\S]*1 names[\s\S]*`labels_from=1`"),
         (b"", "another number of classes"),
         (b"a\nb\na\n", "twice or not at all\n.*'a'"),
         (b"a\n\nb\n", "twice or not at all"),

@@ -90,8 +90,8 @@ def test_what_is_worth_knowing_is_noted(tmp_path: Path) -> None:
     notes = " | ".join(found.notes)
     for part in (
         "passed over: ids",
-        "--labels-from 1",
-        "float16 pixels need --range",
+        "`labels_from=1`",
+        "float16 pixels need `range=LOW",
         "6×600 is taken, but lies outside",
     ):
         assert part in notes
