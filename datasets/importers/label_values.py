@@ -29,7 +29,8 @@ def labelled(
     """The classes of these values, by split: whole numbers (NONE where a row has no label), or strings (None there).
 
     Numbers count from `lowest`; where that is 0 and the classes have names, one below it says that there is no label.
-    Strings are names, sorted, or in the order of `names` where these are known. FormatError for a label that is none of the classes.
+    Strings are names, sorted, or in the order of `names` where these are known. FormatError for a label that is none of
+    the classes.
     """
     numbers = {split: found for split, found in values.items() if isinstance(found, np.ndarray)}
     if len(numbers) == len(values):
