@@ -30,8 +30,9 @@ def outline(kind: str, angle: float) -> tuple[float, float]:
     return 0.24 * side * (1 + 0.2 * along), along  # willow: a lance
 
 
-def leaf(kind: str, draws: random.Random) -> Image.Image:
+def leaf(kind: str, number: int) -> Image.Image:
     """One picture of a leaf."""
+    draws = random.Random(f"{kind} {number}")
     side = SIDE * FINE
     picture = Image.new("RGB", (side, side), _varied(draws.choice(PAPER), 8, draws))
     pen = ImageDraw.Draw(picture)
@@ -62,12 +63,11 @@ def leaf(kind: str, draws: random.Random) -> Image.Image:
     return picture.resize((SIDE, SIDE), Image.Resampling.BOX)
 
 
-def pictures() -> Iterator[tuple[str, Image.Image]]:
-    """Each picture's path within the folder, and the picture."""
+def names() -> Iterator[tuple[str, str, int]]:
+    """Each picture's path within the folder, its class and its number."""
     for kind in ("lime", "oak", "willow"):
-        draws = random.Random(f"leaves of the {kind}")
         for number in range(COUNT):
-            yield f"{kind}/{number:02d}.{'png' if number % 8 == 0 else 'jpg'}", leaf(kind, draws)
+            yield f"{kind}/{number:02d}.{'png' if number % 8 == 0 else 'jpg'}", kind, number
 
 
 def _varied(colour: tuple[int, int, int], by: int, draws: random.Random) -> tuple[int, int, int]:
@@ -77,8 +77,8 @@ def _varied(colour: tuple[int, int, int], by: int, draws: random.Random) -> tupl
 
 
 def main() -> None:
-    for name, picture in pictures():
-        path = Path(sys.argv[1], name)
+    for name, kind, number in names():
+        path, picture = Path(sys.argv[1], name), leaf(kind, number)
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".jpg":
             picture.save(path, quality=88)
