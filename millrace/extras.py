@@ -31,17 +31,29 @@ def missing_extra(module: str) -> MissingExtra:
     )
 
 
+def client_alone() -> MissingExtra:
+    """The error where only the client of the service is installed (the distribution `millrace-client`)."""
+    return MissingExtra(
+        "millrace-client is installed, which is `millrace.connect` alone",
+        expected="the whole of Millrace",
+        do="pip uninstall millrace-client && pip install millrace",
+    )
+
+
 @contextmanager
 def extras_named() -> Iterator[None]:
     """Around what may import an optional dependency, or as a decorator: one that is missing is named.
 
     Errors:
-        MissingExtra: in the place of the ModuleNotFoundError of a module in `EXTRAS`; any other error passes unchanged.
+        MissingExtra: in the place of the ModuleNotFoundError of a module in `EXTRAS`, or of one of ours that
+            `millrace-client` leaves out; any other error passes unchanged.
     """
     try:
         yield
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
+        if module == "millrace":
+            raise client_alone() from error
         if module not in EXTRAS:
             raise
         raise missing_extra(module) from error
