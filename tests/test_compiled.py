@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def files(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_machine_code_is_kept_and_found_from_any_path(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     first = run(project(tmp_path / "here"), cache)
@@ -197,23 +199,28 @@ def test_the_sources_are_those_with_kernels() -> None:
     assert re.fullmatch(r"[0-9a-f]{64}", compiled.digest())
 
 
+@cache
+def made(function: Any) -> Any:
+    """The kernel, made by the first test that needs it and not where tests are collected."""
+    return kernel(function)
+
+
 def test_kernels_follow_numpy_where_numbers_end() -> None:
     out = np.empty(4)
-    _divide(np.array([1.0, -1.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.0, 3.0]), out)
+    made(_divide)(np.array([1.0, -1.0, 0.0, 1.0]), np.array([0.0, 0.0, 0.0, 3.0]), out)
     assert np.array_equal(out, np.array([np.inf, -np.inf, np.nan, 1 / 3]), equal_nan=True)
 
 
 def test_a_kernel_takes_its_signature_alone() -> None:
     with pytest.raises(TypeError, match="No matching definition"):
-        _divide(np.zeros(2, np.float32), np.zeros(2), np.zeros(2))
+        made(_divide)(np.zeros(2, np.float32), np.zeros(2), np.zeros(2))
     frozen = np.ones(2)
     frozen.flags.writeable = False
-    _divide(frozen, frozen, np.empty(2))
+    made(_divide)(frozen, frozen, np.empty(2))
     with pytest.raises(TypeError, match="No matching definition"):
-        _divide(frozen, frozen, frozen)
+        made(_divide)(frozen, frozen, frozen)
 
 
-@kernel
 def _divide(x: In[F64], y: In[F64], out: Out[F64]) -> None:
     for i in range(x.shape[0]):
         out[i] = x[i] / y[i]
@@ -224,13 +231,11 @@ def _product(x: Any, y: Any) -> Any:
     return x * y
 
 
-@kernel
 def _multiply_add(x: In[F32], y: In[F32], z: In[F32], out: Out[F32]) -> None:
     for i in range(x.shape[0]):
         out[i] = _product(x[i], y[i]) + z[i]
 
 
-@kernel
 def _horner(x: In[F64], turns: int) -> float:
     total = 0.0
     for i in range(x.shape[0]):
@@ -243,18 +248,18 @@ def test_a_multiplication_is_rounded_before_the_addition() -> None:
     """(1 + 2⁻²³)² − (1 + 2⁻²²) is 2⁻⁴⁶, which only a fused operation would show."""
     x = np.full(40, 1 + 2.0**-23, np.float32)
     out = np.empty_like(x)
-    _multiply_add(x, x, np.full(40, -(1 + 2.0**-22), np.float32), out)
+    made(_multiply_add)(x, x, np.full(40, -(1 + 2.0**-22), np.float32), out)
     assert out.tolist() == [0.0] * 40
     rng = np.random.default_rng(0)
     a, b, c = (rng.standard_normal(10_000).astype(np.float32) for _ in range(3))
     out = np.empty_like(a)
-    _multiply_add(a, b, c, out)
+    made(_multiply_add)(a, b, c, out)
     assert np.array_equal(out.view(np.uint32), (a * b + c).view(np.uint32))
     total = 0.0
     for value in a[:50].astype(np.float64).tolist():
         for _ in range(3):
             total = total * value + 1.0
-    assert _horner(a[:50].astype(np.float64), 3) == total
+    assert made(_horner)(a[:50].astype(np.float64), 3) == total
 
 
 FUSED = re.compile(r"\b(v?fn?m(add|sub)\w*|fml[as])\b")  # of x86 and of ARM

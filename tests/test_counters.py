@@ -174,7 +174,7 @@ def test_positions_of_a_range_that_no_list_could_hold(size: int) -> None:
     assert stats.kstest(got / size, "uniform").pvalue > 1e-4
 
 
-@pytest.mark.parametrize("size", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("size", [2, 3, 4, 5, pytest.param(6, marks=pytest.mark.slow)])
 def test_small_permutations_are_all_as_likely(size: int) -> None:
     rounds = 3000 if size < 6 else 12_000
     counts = dict.fromkeys(itertools.permutations(range(size)), 0)
@@ -183,7 +183,7 @@ def test_small_permutations_are_all_as_likely(size: int) -> None:
     assert stats.chisquare(list(counts.values())).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("size", [7, 16, 33, 100])
+@pytest.mark.parametrize("size", [7, *(pytest.param(size, marks=pytest.mark.slow) for size in (16, 33, 100))])
 def test_the_first_positions_go_everywhere(size: int) -> None:
     first = np.array([permute([0, 1], size, seed=2, purpose=Purpose.ORDER, tweak=tweak) for tweak in range(5000)])
     for column in first.T:

@@ -72,18 +72,20 @@ def alone(code: str, folder: Path) -> str:
     return done.stdout
 
 
+TRAINED = "millrace.train('own.yaml', epochs=1, batch=8, out='run')"
+
+
 @pytest.mark.parametrize(
-    ("call", "extra"),
+    ("before", "call", "extra"),
     [
-        ("millrace.stream('digits')", "digits"),
-        ("millrace.train('own.yaml', runtime='ray', batch=8, out='ray')", "ray"),
-        ("millrace.network('run').predict(['picture.png'])", "pictures"),
+        ("", "millrace.stream('digits')", "digits"),
+        ("", "millrace.train('own.yaml', runtime='ray', batch=8, out='ray')", "ray"),
+        (TRAINED, "millrace.network('run').predict(['picture.png'])", "pictures"),
     ],
 )
-def test_the_library_names_what_a_call_needs(tmp_path: Path, call: str, extra: str) -> None:
+def test_the_library_names_what_a_call_needs(tmp_path: Path, before: str, call: str, extra: str) -> None:
     own(tmp_path)
-    trained = "millrace.train('own.yaml', epochs=1, batch=8, out='run')\n"
-    code = f"{trained}try: {call}\nexcept MissingExtra as error: print(error.do)"
+    code = f"{before}\ntry: {call}\nexcept MissingExtra as error: print(error.do)"
     assert alone(code, tmp_path) == f"pip install 'millrace[{extra}]'\n"
 
 

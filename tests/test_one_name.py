@@ -48,6 +48,7 @@ def test_rooms_at_the_top_are_links_in_the_package() -> None:
         assert not os.path.isabs(os.readlink(link))
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_twice_or_under_another_name(tmp_path: Path) -> None:
     done = python("-c", EVERYTHING, folder=tmp_path)
     assert done.returncode == 0, done.stderr

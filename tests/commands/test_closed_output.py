@@ -26,7 +26,7 @@ def piped(words: str, reader: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize(("flags", "lines"), [("", 8), ("--json", 2)])
+@pytest.mark.parametrize(("flags", "lines"), [("", 8), pytest.param("--json", 2, marks=pytest.mark.slow)])
 def test_a_run_whose_reader_leaves_stops_with_a_checkpoint(home: Path, flags: str, lines: int) -> None:
     code, errors = piped(f"{LONG} {home / 'a'} {flags}", f"head -{lines}")
     assert code == BROKEN_PIPE
@@ -42,7 +42,15 @@ def test_a_run_whose_reader_leaves_stops_with_a_checkpoint(home: Path, flags: st
 
 
 @pytest.mark.parametrize(
-    "words", ["datasets", "datasets --json", "--help", "help train", "config", "leaderboard absent"]
+    "words",
+    [
+        "datasets",
+        "leaderboard absent",
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in ("datasets --json", "--help", "help train", "config")
+        ),
+    ],
 )
 def test_other_commands_end_without_a_complaint(home: Path, words: str) -> None:
     code, errors = piped(words, "true")
@@ -51,6 +59,7 @@ def test_other_commands_end_without_a_complaint(home: Path, words: str) -> None:
     assert "Broken" not in errors
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_does_not_end_a_run(home: Path) -> None:
     short = LONG.replace("--epochs 400 --batch 16", "--epochs 1 --batch 64")
     code, errors = piped(f"{short} {home / 'a'} > /dev/full", "true")

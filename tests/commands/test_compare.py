@@ -47,6 +47,7 @@ def test_what_is_trained_is_not_trained_again(door: Any, monkeypatch: pytest.Mon
     assert "another recipe" in door.err
 
 
+@pytest.mark.slow
 def test_a_variant_that_breaks_down_is_named(door: Any) -> None:
     words = f"compare --sweep optimizer.rate=0.01,1e20 --optimizer.name sgd --seeds 2 {SMALL} --out c"
     assert door(words) == 0

@@ -188,6 +188,7 @@ def test_file_addresses_are_folders(door: Any, home: Path) -> None:
     assert door("verify", "a b") == 0
 
 
+@pytest.mark.slow
 def test_the_card_tells_classes_counts_augmentation_licence_and_loading(door: Any, home: Path) -> None:
     for name in FORMATS:
         assert door(f"export digits {SMALL} --format {name} --out {name}") == 0

@@ -126,6 +126,7 @@ def test_as_a_process() -> None:
     assert done.stderr.startswith("error: unknown flag --epoch")
 
 
+@pytest.mark.slow
 def test_a_narrow_encoding_is_no_fault() -> None:
     done = start("fetch", "digits", PYTHONIOENCODING="ascii")
     assert (done.returncode, done.stderr) == (0, "")

@@ -35,6 +35,7 @@ def test_files_stand_for_their_runs(door: Any, runs: None) -> None:
     assert Path("network.npz").is_file()
 
 
+@pytest.mark.slow
 def test_networks_and_views_together(door: Any, runs: None) -> None:
     together = accuracy(door, "one two")
     assert "of 2 networks" in door.out

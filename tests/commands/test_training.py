@@ -135,6 +135,7 @@ def test_evaluate_takes_a_checkpoint_and_refuses_another_dataset(
     assert door("evaluate", str(home)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_writes_a_checkpoint_and_resume_ends_in_the_same_bits(
     door: Any, home: Path, number: signal.Signals, code: int

@@ -80,7 +80,7 @@ def test_nothing_is_written_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (b"not a tar archive" * 100, FormatError, "not a tar archive"),
         (b"", FormatError, "ends too early"),
         (gz(tar(("d/a", A), ("d/b", B)))[:-20], IntegrityError, "cut short"),
-        (tar(*((f"x{n}", b"") for n in range(10_001))), FormatError, "too many members"),
+        (tar(("x", b""))[:512] * 10_001 + bytes(1024), FormatError, "too many members"),
     ],
 )
 def test_damaged_archives_are_refused(tmp_path: Path, data: bytes, error: type[Exception], match: str) -> None:

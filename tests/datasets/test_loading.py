@@ -207,8 +207,15 @@ json.dump([mapped, [name for name in reads if name.startswith(tuple(names)) or "
 """
 
 
-@pytest.mark.parametrize("form", ["idx", "npz", "cifar-binary"])
-@pytest.mark.parametrize("remote", [True, False])
+@pytest.mark.parametrize(
+    ("form", "remote"),
+    [
+        ("idx", True),
+        ("npz", False),
+        *(pytest.param(form, True, marks=pytest.mark.slow) for form in ("npz", "cifar-binary")),
+        *(pytest.param(form, False, marks=pytest.mark.slow) for form in ("idx", "cifar-binary")),
+    ],
+)
 def test_each_file_is_read_once_and_the_table_is_opened_once(
     server: Server, tmp_path: Path, form: str, remote: bool
 ) -> None:

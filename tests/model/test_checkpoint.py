@@ -137,6 +137,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(key=st.sampled_from([*sorted(json.loads(GOOD[CHECKPOINT_DOCUMENT])), "strange"]), value=JSON)
 def test_sealed_nonsense_is_refused_or_harmless(key: str, value: Any) -> None:

@@ -61,18 +61,18 @@ def test_the_page_and_the_kernels_are_equal_in_every_bit(options: NetworkOptions
     r = METHODS[method]
     network = Network(options, INPUTS, CLASSES, r)
     net = _net(network)
-    for rows in (1, 2, 29):
-        flat, x, y, keys = _case(network, rows)
-        out, workspace = np.full(network.parameters, np.nan, np.float32), network.workspace(32)
-        with threadpoolctl.threadpool_limits(1, "blas"):
+    with threadpoolctl.threadpool_limits(1, "blas"):
+        for rows in (1, 2, 29):
+            flat, x, y, keys = _case(network, rows)
+            out, workspace = np.full(network.parameters, np.nan, np.float32), network.workspace(32)
             result = network.gradient(flat, x, y, out, workspace, keys)
             expected, loss, correct = page.gradient(net, flat, x, y, keys)
             # Without keys, as in evaluation.
             plain = page.network(net, flat, expected.copy(), None)(x)[0]
             logits = network.logits(flat, x)
-        assert np.array_equal(_bits(out), _bits(expected))
-        assert (result.loss, result.correct) == (loss, correct)
-        assert np.array_equal(_bits(logits), _bits(plain))
+            assert np.array_equal(_bits(out), _bits(expected))
+            assert (result.loss, result.correct) == (loss, correct)
+            assert np.array_equal(_bits(logits), _bits(plain))
 
 
 def test_logits_far_apart_lose_no_bit() -> None:

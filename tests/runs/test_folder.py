@@ -118,6 +118,7 @@ def test_one_owner_at_a_time(folder: RunFolder) -> None:
     other.release()
 
 
+@pytest.mark.slow
 def test_the_end_of_the_owning_process_frees_the_run(folder: RunFolder) -> None:
     program = (
         "import sys; from pathlib import Path; from millrace.runs.folder import RunFolder;"

@@ -49,7 +49,10 @@ def bits(path: Path) -> tuple[bytes, bytes, list[object]]:
     return weights(path), optimizer(path), [measures, epochs]
 
 
-@pytest.fixture(params=list(METHODS))
+QUICK = ("nesterov and noise", "mixup", "average", "skip", "stochastic")  # one of each kind; the others are slow tests
+
+
+@pytest.fixture(params=[name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in METHODS])
 def method(request: pytest.FixtureRequest) -> Job:
     return dataclasses.replace(SHORT, **METHODS[request.param])
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -60,24 +61,31 @@ def _shares(network: Network, draws: RowKeys | None) -> npt.NDArray[np.float64]:
     return np.diag(share) + np.roll(np.diag(1 - share), 1, axis=1)
 
 
-def _loss(network: Network, flat: Any, x: Any, y: Any, draws: RowKeys | None) -> float:
+def _losses(network: Network, x: Any, y: Any, draws: RowKeys | None) -> Callable[[Any], float]:
+    """The loss of these rows as a function of the weights alone: what is drawn is drawn once."""
     options, r = network.options, network.regularization
     factors = {}
     if draws is not None and r.dropout:
         widths = [w * options.expansion for w in options.hidden] if options.skip else options.hidden
         factors = {k: _kept(draws, k, units, r.dropout) for k, units in enumerate(widths, start=1)}
-    logits = reference.logits(options, network.layout, flat, x, factors)
     target = _shares(network, draws) @ np.eye(CLASSES)[y]
-    return reference.smoothed_loss(logits, target, r.label_smoothing if draws is not None else 0.0)
+    smoothing = r.label_smoothing if draws is not None else 0.0
+    return lambda flat: reference.smoothed_loss(
+        reference.logits(options, network.layout, flat, x, factors), target, smoothing
+    )
+
+
+def _loss(network: Network, flat: Any, x: Any, y: Any, draws: RowKeys | None) -> float:
+    return _losses(network, x, y, draws)(flat)
 
 
 def _slopes(network: Network, flat: Any, x: Any, y: Any, draws: RowKeys | None) -> npt.NDArray[np.float64]:
-    slopes, step = np.empty(flat.size), 1e-5
+    slopes, step, loss = np.empty(flat.size), 1e-5, _losses(network, x, y, draws)
     for at in range(flat.size):
         up, down = flat.copy(), flat.copy()
         up[at] += step
         down[at] -= step
-        slopes[at] = (_loss(network, up, x, y, draws) - _loss(network, down, x, y, draws)) / (2 * step)
+        slopes[at] = (loss(up) - loss(down)) / (2 * step)
     return slopes
 
 
