@@ -39,7 +39,9 @@ def read_picture(path: Path) -> Image.Image:
     except IsADirectoryError as error:
         raise DataError(f"{path} is a folder", expected="a picture") from error
     except OSError as error:
-        raise DataError(f"{path} cannot be read as a picture", got=error.strerror or error) from error
+        raise DataError(
+            f"{path} cannot be read as a picture", got=error.strerror or error, do="name a PNG or JPEG file"
+        ) from error
     except (ValueError, SyntaxError) as error:
         raise FormatError(f"{path} is a damaged picture", got=error) from error
 

@@ -53,6 +53,7 @@ class Predictions:
 
     def top(self, count: int) -> list[list[tuple[str, float]]]:
         """For each image the `count` likeliest classes (fewer where there are not so many) with their probabilities."""
+        count = whole("count", count, 1)
         return [
             [(self.classes[k], float(row[k])) for k in np.argsort(-row, kind="stable")[:count].tolist()]
             for row in self.probabilities

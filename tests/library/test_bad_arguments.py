@@ -44,6 +44,7 @@ a_digit = np.zeros((1, 8, 8), np.uint8)
         (lambda: any_network().predict(None), "images has the wrong type", None),
         (lambda: any_network().predict(a_digit, threads="2"), "threads is out of range", None),
         (lambda: any_network().predict(a_digit, threads=0), "threads is out of range", None),
+        (lambda: any_network().predict(a_digit).top("x"), "count is out of range", None),
         (lambda: any_network().save(3), "path has the wrong type", None),
         (lambda: any_network().save("x", format="foo"), "format 'foo' is unknown", None),
         (lambda: evaluate([], _digits()), "no network to evaluate", None),
