@@ -127,9 +127,9 @@ def form_of(heads: Heads, reading: Reading) -> Form:
         more = f", and {len(heads.sizes) - SIZES:,} other sizes" if len(heads.sizes) > SIZES else ""
         raise FormatError(
             "the pictures differ in size",
-            expected="one size (height × width), or --size H W to bring them to",
+            expected="one size (height × width), or a `size` to bring them to",
             got=f"{shown}{more}",
-            do="add --size H W, such as --size 64 64; --fit pad, crop or stretch says how",
+            do="add `size=64 64`, or another; `fit` (pad, crop or stretch) says how",
         )
     return Form(next(iter(heads.sizes)), channels, reading)
 
@@ -180,5 +180,5 @@ def refused(bad: Mapping[str, str], total: int) -> FormatError:
     return FormatError(
         f"{len(names):,} of {total:,} pictures cannot be taken",
         got="\n            ".join(lines),
-        do="mend or remove them, or leave them out with --skip-bad",
+        do="mend or remove them, or leave them out: `skip_bad=True`",
     )

@@ -60,7 +60,7 @@ def _numbers(numbers: Mapping[str, I64Array], names: tuple[str, ...] | None, low
             f"{what}: a label is below the lowest",
             expected=f"labels from {lowest} on (labels_from)",
             got=least,
-            do=None if least < 0 else f"say labels_from: {least} (--labels-from {least})",
+            do=None if least < 0 else f"say `labels_from={least}`",
         )
     count = most - lowest + 1 if names is None else len(names)
     _check_classes(count, what)
@@ -94,7 +94,7 @@ def counted(found: Labelled, skip_bad: bool, what: str) -> tuple[dict[str, I64Ar
                 f"{what}: {split} has pictures without a label",
                 expected=f"{len(labels):,} labels",
                 got=f"{bare:,} without, the first is number {int(np.argmax(labels < 0))}",
-                do="give them labels, or leave them out: --skip-bad",
+                do="give them labels, or leave them out: `skip_bad=True`",
             )
         if bare < len(labels):
             kept[split] = labels

@@ -102,7 +102,7 @@ def likely_label(fit: Sequence[str], what: str) -> str:
         f"{what}: several columns could hold the labels",
         expected="one, or one of them called label",
         got=listed(fit),
-        do="say which: --labels NAME",
+        do="say which: `labels=NAME`",
     )
 
 

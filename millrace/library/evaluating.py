@@ -45,7 +45,7 @@ def evaluate(
             f"{dataset.spec.name} has no test images to evaluate on",
             expected="a dataset with a test split",
             got="0 test images",
-            do="train with --validation N, and look at what validation says; or keep a share of it to test on",
+            do="train with `validation=N`, and look at what validation says; or keep a share of it to test on",
         )
     if len(networks) > 1 or views:
         return _together(networks, dataset, views)
