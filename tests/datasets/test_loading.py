@@ -250,7 +250,7 @@ def test_no_network_names_the_ways_out() -> None:
     spec = dataclasses.replace(idx_spec(SAMPLE), mirrors=("http://host.invalid/", "http://127.0.0.1:9/"))
     with pytest.raises(DownloadError) as caught:
         load(spec)
-    for word in ("host.invalid cannot be resolved (no network?)", "Connection refused", "--mirror", "--offline"):
+    for word in ("host.invalid cannot be resolved (no network?)", "Connection refused", "`mirror`", "`offline`"):
         assert word in str(caught.value)
 
 

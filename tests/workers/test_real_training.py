@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from millrace.user_cache import user_cache
+from tests.conftest import share_kernels
 from tests.workers.programs import ROOT, run
 
 MIRROR = os.environ.get("MILLRACE_TEST_MIRROR", "")
@@ -47,6 +49,8 @@ def mirror() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty, but for the machine code."""
+    share_kernels(tmp_path / "cache" / "millrace", user_cache() / "kernels")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("MILLRACE_CACHE", raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):

@@ -13,7 +13,7 @@ from tests.workers.runs import lines
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Of each process's calls of an actor, in percent: not sent; carried out, the answer lost; sent, and reported as failed.
-FAILURES = {"num_failures": 20, "req_failure_prob": 1, "resp_failure_prob": 2, "in_flight_failure_prob": 1}
+FAILURES = {"num_failures": 10, "req_failure_prob": 1, "resp_failure_prob": 2, "in_flight_failure_prob": 1}
 
 
 def test_lost_and_repeated_calls_change_no_byte(

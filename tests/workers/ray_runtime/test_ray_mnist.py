@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(not MIRROR, reason="MILLRACE_TEST_MIRROR does not say where the real data lies"),
 ]
 
-TRAIN = ["train", "--dataset", "mnist", "--mirror", MIRROR, "--epochs", "3", "--batch", "256", "--seed", "7"]
+TRAIN = ["train", "--dataset", "mnist", "--mirror", MIRROR, "--epochs", "2", "--batch", "256", "--seed", "7"]
 TRAIN += ["--checkpoint-every", "1"]
 
 
