@@ -25,7 +25,7 @@ def _spec(name: str, what: str) -> DatasetSpec:
 SPECS = (
     _spec("points", "Two spirals in the plane"),
     _spec("points-circles", "A circle in a ring"),
-    _spec("points-clusters", "Four clusters, two classes"),
+    _spec("points-clusters", "Four clusters, 2 classes"),
 )
 
 

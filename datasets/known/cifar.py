@@ -54,7 +54,7 @@ vehicles_2"""
 def _cifar100(name: str, title: str, what: str, names: str, labels: str) -> DatasetSpec:
     return DatasetSpec(
         name=name,
-        title=f"{title}, colour photographs 32x32 of {what}: 50,000 + 10,000 images",
+        title=f"{title}, {what} 32x32: 50,000 + 10,000 images",
         format="cifar-binary",
         classes=tuple(word.replace("_", " ") for word in names.split()),
         files=(
@@ -78,5 +78,5 @@ def _cifar100(name: str, title: str, what: str, names: str, labels: str) -> Data
     )
 
 
-CIFAR100 = _cifar100("cifar100", "CIFAR-100", "100 classes", _FINE, "fine")
-CIFAR100_COARSE = _cifar100("cifar100-coarse", "CIFAR-100-coarse", "20 kinds", _COARSE, "coarse")
+CIFAR100 = _cifar100("cifar100", "CIFAR-100", "colour photographs", _FINE, "fine")
+CIFAR100_COARSE = _cifar100("cifar100-coarse", "CIFAR-100-coarse", "photos, 20 kinds", _COARSE, "coarse")

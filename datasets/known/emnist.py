@@ -17,7 +17,7 @@ def _emnist(split: str, what: str, classes: str, train: int, test: int, labels_f
     start = f"gzip/emnist-{split}"
     return DatasetSpec(
         name=f"emnist-{split}",
-        title=f"EMNIST-{split}, handwritten {what} 28x28: {train:,} + {test:,} images",
+        title=f"EMNIST-{split}, {what} 28x28: {train:,} + {test:,} images",
         format="idx",
         classes=tuple(classes),
         files=(
@@ -52,7 +52,7 @@ _ALL = string.digits + string.ascii_uppercase + string.ascii_lowercase
 # Small letters that look like the large ones are one class with them in `balanced`.
 _DIFFERENT = string.digits + string.ascii_uppercase + "abdefghnqrt"
 
-LETTERS = _emnist("letters", "letters", string.ascii_uppercase, 124_800, 20_800, labels_from=1)
+LETTERS = _emnist("letters", "written letters", string.ascii_uppercase, 124_800, 20_800, labels_from=1)
 BALANCED = _emnist("balanced", "digits and letters", _DIFFERENT, 112_800, 18_800)
-DIGITS = _emnist("digits", "digits", string.digits, 240_000, 40_000)
-BYCLASS = _emnist("byclass", "digits, large and small letters", _ALL, 697_932, 116_323)
+DIGITS = _emnist("digits", "written digits", string.digits, 240_000, 40_000)
+BYCLASS = _emnist("byclass", "digits, ABC, abc", _ALL, 697_932, 116_323)

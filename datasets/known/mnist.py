@@ -49,7 +49,7 @@ MNIST = DatasetSpec(
 
 FASHION_MNIST = DatasetSpec(
     name="fashion-mnist",
-    title="Fashion-MNIST, articles of clothing 28x28: 60,000 + 10,000 images",
+    title="Fashion-MNIST, clothing 28x28: 60,000 + 10,000 images",
     format="idx",
     classes=(
         "T-shirt/top",
@@ -102,7 +102,7 @@ FASHION_MNIST = DatasetSpec(
 
 KMNIST = DatasetSpec(
     name="kmnist",
-    title="KMNIST, cursive Japanese characters 28x28: 60,000 + 10,000 images",
+    title="KMNIST, cursive Japanese 28x28: 60,000 + 10,000 images",
     format="idx",
     classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
     # The digests: TensorFlow Datasets, url_checksums/kmnist.txt.
@@ -141,7 +141,7 @@ KMNIST = DatasetSpec(
 
 QMNIST = DatasetSpec(
     name="qmnist",
-    title="QMNIST, MNIST with all of its test set 28x28: 60,000 + 60,000 images",
+    title="QMNIST, handwritten digits 28x28: 60,000 + 60,000 images",
     format="idx",
     classes=tuple("0123456789"),
     # The digests: torchvision, datasets/mnist.py, class QMNIST. The class is the first of the labels' eight columns.

@@ -4,7 +4,7 @@ from millrace.datasets.spec import DatasetSpec, FileSpec
 
 SVHN = DatasetSpec(
     name="svhn",
-    title="SVHN, digits of house numbers in colour 32x32: 73,257 + 26,032 images",
+    title="SVHN, house numbers 32x32: 73,257 + 26,032 images",
     format="svhn",
     classes=tuple("0123456789"),
     # Sizes and digests: TensorFlow Datasets, url_checksums/svhn_cropped.txt.
