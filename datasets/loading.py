@@ -15,11 +15,14 @@ from millrace.datasets.download import Progress
 from millrace.datasets.exported.dataset import FORMAT as EXPORT
 from millrace.datasets.exported.dataset import open_export
 from millrace.datasets.fetch import fetch_files
+from millrace.datasets.importers import array_tables
+from millrace.datasets.importers.array_survey import ArraySurvey
 from millrace.datasets.importers.path_spec import PathSpec
 from millrace.datasets.mirrors import local_source
 from millrace.datasets.spec import BUILT_IN, DatasetSpec
 from millrace.datasets.table import TABLE_VERSION, Dataset, in_memory
 from millrace.datasets.table_files import Making, open_or_make, open_tables, verify_tables
+from millrace.errors import DataError
 from millrace.user_cache import user_cache
 
 
@@ -70,12 +73,9 @@ def _of_path(spec: PathSpec, folder: Path, progress: Progress | None) -> Making:
     if survey.encoded:
         made = decoding.make_tables(spec, folder, report=progress)
         return made.arrays, made.left_out
-    arrays = survey.arrays()
-    if len(arrays.test_images):
-        return arrays
-    from millrace.datasets.splits import with_test  # compiles kernels, which other datasets can do without
-
-    return with_test(arrays, spec.reading.test_share)
+    if isinstance(survey, ArraySurvey):
+        return array_tables.filled(survey, spec, folder, progress)
+    raise DataError(f"{spec.location} holds neither pictures nor arrays", got=survey.inventory.kind)
 
 
 def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> Path:

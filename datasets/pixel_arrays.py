@@ -78,29 +78,54 @@ def image_shape(shape: tuple[int, ...], layout: str) -> tuple[int, int, int]:
     return (shape[1], shape[2], shape[3]) if layout == "chw" else (shape[3], shape[1], shape[2])
 
 
+class Pixels:
+    """Images in any array, checked; converted when they are asked for.
+
+    bounds: the values that become 0 and 255, which uint8 may do without. layout: as for `layout_of`. The array may be a
+    map of a file larger than memory: it is looked through in pieces. FormatError as said above. shape: (n, C, H, W).
+    """
+
+    def __init__(
+        self, array: AnyArray, what: str, *, bounds: tuple[float, float] | None = None, layout: str | None = None
+    ) -> None:
+        order = layout_of(array.shape, what, layout)
+        self._array = (
+            array[:, np.newaxis] if order == "hw" else array if order == "chw" else array.transpose(0, 3, 1, 2)
+        )
+        self.shape: tuple[int, ...] = self._array.shape
+        self._bounds = bounds
+        if array.dtype.kind not in "buif":
+            got = f"{array.dtype} {array.shape}"
+            raise FormatError(f"{what} is not an array of numbers", expected="uint8", got=got)
+        if array.dtype != np.uint8 or bounds is not None:
+            found = _found(self._array)
+            if bounds is None:
+                raise _no_range(what, array, found)
+            _check_range(what, self._array, found, *bounds)
+
+    def __getitem__(self, rows: "slice | npt.NDArray[np.int64]") -> U8Array:
+        """Some rows as uint8 (n, C, H, W); a view where that is what the array holds."""
+        chosen = self._array[rows]
+        if self._bounds is None:
+            return chosen
+        low, high = self._bounds
+        return np.rint((chosen.astype(np.float64) - low) * 255.0 / (high - low)).astype(np.uint8)
+
+    def whole(self) -> U8Array:
+        """All of them, C-contiguous; the array's own memory where it is that already."""
+        if self._bounds is None:
+            return np.ascontiguousarray(self._array)
+        out = np.empty(self.shape, np.uint8)
+        for rows in pieces(self.shape):
+            out[rows] = self[rows]
+        return out
+
+
 def as_images(
     array: AnyArray, what: str, *, bounds: tuple[float, float] | None = None, layout: str | None = None
 ) -> U8Array:
-    """The images uint8 (n, C, H, W), C-contiguous; the array's own memory where it is that already.
-
-    bounds: the values that become 0 and 255, which uint8 may do without. layout: as for `layout_of`. The array may
-    be a map of a file larger than memory: it is read in pieces. FormatError as said above.
-    """
-    layout = layout_of(array.shape, what, layout)
-    ordered = array[:, np.newaxis] if layout == "hw" else array if layout == "chw" else array.transpose(0, 3, 1, 2)
-    if array.dtype.kind not in "buif":
-        raise FormatError(f"{what} is not an array of numbers", expected="uint8", got=f"{array.dtype} {array.shape}")
-    if array.dtype == np.uint8 and bounds is None:
-        return np.ascontiguousarray(ordered)
-    found = _found(ordered)
-    if bounds is None:
-        raise _no_range(what, array, found)
-    low, high = bounds
-    _check_range(what, ordered, found, low, high)
-    out = np.empty(ordered.shape, np.uint8)
-    for rows in _pieces(ordered):
-        out[rows] = np.rint((ordered[rows].astype(np.float64) - low) * 255.0 / (high - low))
-    return out
+    """The images uint8 (n, C, H, W), C-contiguous; the array's own memory where it is that already. See `Pixels`."""
+    return Pixels(array, what, bounds=bounds, layout=layout).whole()
 
 
 @dataclass(frozen=True)
@@ -114,7 +139,7 @@ class _Found:
 
 def _found(array: AnyArray) -> _Found:
     least, greatest, others = math.inf, -math.inf, 0
-    for rows in _pieces(array):
+    for rows in pieces(array.shape):
         part = array[rows]
         if part.dtype.kind == "f":
             finite = np.isfinite(part)
@@ -146,7 +171,7 @@ def _check_range(what: str, array: AnyArray, found: _Found, low: float, high: fl
     if low <= found.least and found.greatest <= high:
         return
     outside = 0
-    for rows in _pieces(array):
+    for rows in pieces(array.shape):
         part = array[rows].astype(np.float64)  # HIGH may be more than a float16 holds
         outside += int(np.count_nonzero((part < low) | (part > high)))
     got = f"{outside:,} of {array.size:,} values, {_words(found)}"
@@ -162,8 +187,8 @@ def _range(low: float, high: float) -> str:
     return f"values from {low:g} to {high:g}"
 
 
-def _pieces(array: AnyArray) -> Iterator[slice]:
+def pieces(shape: tuple[int, ...]) -> Iterator[slice]:
     """Rows that are worked on together, so that a map of a large file is never in memory as a whole."""
-    rows = max(1, PIECE // max(1, math.prod(array.shape[1:])))
-    for start in range(0, len(array), rows):
+    rows = max(1, PIECE // max(1, math.prod(shape[1:])))
+    for start in range(0, shape[0], rows):
         yield slice(start, start + rows)

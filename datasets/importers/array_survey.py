@@ -16,6 +16,7 @@ from millrace.datasets.importers.options import LARGEST, SMALLEST, Reading
 from millrace.datasets.label_arrays import FoundLabels
 from millrace.datasets.pixel_arrays import as_images, image_shape, layout_of
 from millrace.errors import FormatError, UsageError
+from millrace.labels import Labels, label_type
 
 # What no array has: its size and channels are what they are, and nothing in it is decoded.
 _OF_PICTURES = ("size", "fit", "channels", "background", "skip_bad", "first_frame")
@@ -86,19 +87,26 @@ class ArraySurvey(Survey):
         )
         super().__init__(inventory, reading)
 
+    def stored(self, split: str) -> list[StoredSplit]:
+        """What the images of `train` or `test` are stored in: where there is a test split, those for validation train
+        too, as those of folders do."""
+        names = (TRAIN, VALIDATION) if split == TRAIN else (TEST,)
+        return [self._parts[name] for name in names if name in self._parts]
+
+    def labels(self, split: str) -> Labels:
+        """The labels of `train` or `test`, in the order of `stored`."""
+        values = [part.labels.values for part in self.stored(split)]
+        return np.concatenate([np.empty(0, np.int64), *values]).astype(label_type(len(self.inventory.classes)))
+
     def arrays(self) -> Arrays:
         """Images uint8 (n, C, H, W), labels uint8, or uint16 for more than 256 classes; a split that the files do not
         have is empty. FormatError for pixels that do not fit the range."""
-        made = {}
-        for split in (TRAIN, TEST):
-            if split in self._parts:
-                part = self._parts[split]
-                images = as_images(part.read(), part.what, bounds=self.reading.bounds)
-                made[split] = images, part.labels.narrowed(len(self.inventory.classes))
-        if TEST not in made:
-            images, labels = made[TRAIN]
-            made[TEST] = images[:0], labels[:0]
-        return Arrays(*made[TRAIN], *made[TEST])
+        train, test = (
+            [as_images(part.read(), part.what, bounds=self.reading.bounds) for part in self.stored(split)]
+            for split in (TRAIN, TEST)
+        )
+        images = train[0] if len(train) == 1 else np.concatenate(train)
+        return Arrays(images, self.labels(TRAIN), test[0] if test else images[:0], self.labels(TEST))
 
 
 def _check_forms(parts: Mapping[str, StoredSplit]) -> None:
@@ -122,7 +130,7 @@ def _check_reading(kind: str, reading: Reading) -> None:
 def _notes(parts: Mapping[str, StoredSplit], reading: Reading) -> Iterator[str]:
     if VALIDATION in parts:
         rows = parts[VALIDATION].shape[0]
-        yield f"validation: {rows:,} images stay unused; `validation` sets some of those to train on apart"
+        yield f"validation: {rows:,} images train too; `validation` sets some apart"
     lowest = min(int(part.labels.values.min()) for part in parts.values())
     if lowest > 0:
         begin = reading.labels_from + lowest

@@ -69,7 +69,9 @@ def test_a_validation_split_is_tested_on_where_there_is_no_other(tmp_path: Path)
     np.testing.assert_array_equal(found.arrays().test_images, TEST)
     found = npz_file.survey(lay(tmp_path, **arrays, test_images=TEST, test_labels=TEST_LABELS), Reading())
     assert list(found.inventory.counts) == ["train", "validation", "test"]
-    assert "4 images stay unused" in " ".join(found.inventory.notes)
+    assert "4 images train too" in " ".join(found.inventory.notes)
+    np.testing.assert_array_equal(found.arrays().train_images, np.concatenate([TRAIN, TEST]))
+    np.testing.assert_array_equal(found.arrays().train_labels, np.concatenate([TRAIN_LABELS, TEST_LABELS]))
 
 
 def test_names_of_classes_are_in_the_file_or_beside_it(tmp_path: Path) -> None:
