@@ -15,18 +15,25 @@ LISTED = 8
 def files_below(path: Path, endings: tuple[str, ...], passed: Iterable[str] = (), depth: int = DEPTH) -> list[str]:
     """The files with one of these endings in a folder and below it, as POSIX paths within it, sorted.
 
-    Hidden files and folders, and files that are called as one of `passed`, are left out."""
+    Hidden files and folders, and files that are called as one of `passed`, are left out; links to folders are followed,
+    each folder once."""
     found: list[str] = []
-    with os.scandir(path) as entries:
-        for entry in entries:
-            if entry.name.startswith((".", "__MACOSX")):
-                continue
-            if entry.is_dir():
-                if depth > 0:
-                    inner = files_below(path / entry.name, endings, passed, depth - 1)
-                    found += [f"{entry.name}/{name}" for name in inner]
-            elif entry.name.lower().endswith(endings) and entry.name not in passed:
-                found.append(entry.name)
+    seen: set[tuple[int, int]] = set()
+    left = [(path, "", depth)]
+    while left:
+        folder, within, deep = left.pop()
+        status = folder.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                if entry.name.startswith((".", "__MACOSX")):
+                    continue
+                if entry.is_dir():
+                    left += [(folder / entry.name, f"{within}{entry.name}/", deep - 1)] if deep > 0 else []
+                elif entry.name.lower().endswith(endings) and entry.name not in passed:
+                    found.append(within + entry.name)
     return sorted(found, key=os.fsencode)
 
 

@@ -129,4 +129,4 @@ def test_damaged_files_are_refused_or_read(name: str) -> None:
 @pytest.mark.parametrize("name", WHOLE)
 def test_many_damaged_files_are_refused_or_read(name: str) -> None:
     tracemalloc.start()
-    assert fuzz(name, 300) < BOUND
+    assert fuzz(name, 150) < BOUND
