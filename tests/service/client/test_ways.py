@@ -1,0 +1,134 @@
+"""The ways to a server: TLS, a Unix socket, endpoints that a server names; and servers of another kind."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import flight
+
+import millrace
+from millrace.errors import DeadlineError, ServiceError, UsageError
+from millrace.service.client.refusals import refused
+from millrace.service.place import ServePlace, tls_from
+from millrace.service.service import Service
+from tests.service.conftest import BATCH, offered
+from tests.service.test_place import TOKEN, certificate
+
+Serve = Callable[..., Service]
+
+
+def test_tls_with_a_token(serve: Serve, local: Any, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    service = serve(place=ServePlace(token=TOKEN, tls=tls_from(cert, key)))
+    stream = millrace.connect(service.address, token=TOKEN, tls_roots=cert, patience=5)
+    assert [batch.num_rows for batch in stream] == [batch.num_rows for batch in local]
+    with pytest.raises(DeadlineError):  # nobody here vouches for that certificate
+        millrace.connect(service.address, token=TOKEN, patience=0.2)
+
+
+def test_a_unix_socket(serve: Serve, local: Any, tmp_path: Path) -> None:
+    service = serve(place=ServePlace(unix=str(tmp_path / "socket")))
+    assert service.address.startswith("grpc+unix://")
+    assert millrace.connect(service.address, patience=5)[2].equals(local[2], check_metadata=True)
+
+
+def test_what_a_server_names_is_asked_where_it_fails(serve: Serve, local: Any) -> None:
+    second = serve()
+    first = serve(place=ServePlace(endpoints=(second.address, "grpc://192.0.2.1:1")))
+    stream = millrace.connect(first.address, patience=10)
+    running = iter(stream)
+    assert next(running).equals(local[0])
+    first.close(0.0)
+    assert [batch.num_rows for batch in running] == [local[step].num_rows for step in range(1, len(local))]
+    assert stream[5].equals(local[5])
+    assert second.figures.requests
+
+
+def test_steps_that_are_not_served_are_said(serve: Serve) -> None:
+    stream = millrace.connect(serve(offered(epochs=1)).address, patience=5)
+    assert stream[len(stream) - 1].num_rows
+    with pytest.raises(UsageError, match="no such rows"):
+        _ = stream[len(stream)]
+
+
+class Told(flight.FlightServerBase):  # type: ignore[misc]
+    """Says of itself what it is given."""
+
+    def __init__(self, told: Any) -> None:
+        super().__init__("grpc://127.0.0.1:0")
+        self.told = told
+
+    def do_action(self, context: Any, action: Any) -> list[bytes]:
+        return [self.told if isinstance(self.told, bytes) else json.dumps(self.told).encode()]
+
+    def do_get(self, context: Any, ticket: Any) -> Any:
+        """The step after the one that was asked for."""
+        asked = json.loads(ticket.ticket)
+        step = asked.get("from", asked.get("step"))
+        offer = offered()
+        batch = offer.record(step + 1, offer.asked(offered_ticket(offer.digest, step + 1)))
+        return flight.GeneratorStream(offer.schema, iter([(batch, b'{"step":%d}' % (step + 1))]))
+
+
+def offered_ticket(digest: str, step: int) -> Any:
+    from millrace.service.ticket import StepTicket
+
+    return StepTicket(digest, step)
+
+
+@pytest.fixture
+def told() -> Iterator[Callable[[Any], str]]:
+    running: list[Told] = []
+
+    def start(what: Any) -> str:
+        running.append(Told(what))
+        return f"grpc://127.0.0.1:{running[-1].port}"
+
+    yield start
+    for server in running:
+        server.shutdown()
+
+
+def description(serve: Serve) -> dict[str, Any]:
+    with flight.FlightClient(serve().address) as client:
+        [answer] = client.do_action("describe", flight.FlightCallOptions(timeout=10))
+    return dict(json.loads(answer.body.to_pybytes()))
+
+
+def test_servers_of_another_kind_are_refused_by_name(serve: Serve, told: Callable[[Any], str]) -> None:
+    right = description(serve)
+    for what, word in (
+        (b"hello", "no server of Millrace"),
+        ([1], "no server of Millrace"),
+        ({"release": "9.0"}, "no server of Millrace"),
+        ({**right, "millrace": 2, "release": "9.0"}, "newer version"),
+        ({**right, "shape": 7}, "not understood"),
+        ({**right, "steps_per_epoch": 99}, "not understood"),
+        ({**right, "stream": "0" * 64}, "another stream"),
+    ):
+        with pytest.raises(ServiceError, match=word) as raised:
+            millrace.connect(told(what), patience=1)
+        assert "9.0" in str(raised.value) or word != "newer version"
+    assert millrace.connect(told({**right, "release": "0.0.1", "new": 1}), patience=1).samples == right["samples"]
+
+
+def test_another_batch_than_was_asked_for_is_never_taken(serve: Serve, told: Callable[[Any], str]) -> None:
+    stream = millrace.connect(told(description(serve)), patience=1)
+    with pytest.raises(ServiceError, match="another batch") as raised:
+        _ = stream[2]
+    assert f"step 2, {BATCH} rows" in str(raised.value)
+    with pytest.raises(ServiceError, match="another batch"):
+        next(iter(stream))
+
+
+@pytest.mark.parametrize("code", ["bad-ticket", "too-large", "newer-version", "unauthenticated", "internal"])
+def test_code_words_become_errors_and_others_are_worth_a_try(code: str) -> None:
+    for text in (f"{code}: the reason. Detail: Failed. gRPC client debug context: UNKNOWN:x", f"{code}: the reason"):
+        error = refused(flight.FlightServerError(text))
+        assert isinstance(error, ServiceError)
+        assert (error.what, error.got) == ("the server refuses: the reason", code)
+        assert error.do
+    for text in ("busy: later", "draining: bye", "Flight returned unavailable error, with message: failed to connect"):
+        assert refused(flight.FlightUnavailableError(text)) is None
