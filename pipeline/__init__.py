@@ -8,6 +8,7 @@ from millrace.lazy import door
 if TYPE_CHECKING:
     from millrace.pipeline.batch import (
         arrow_bytes as arrow_bytes,
+        columns as columns,
         described as described,
         images_of as images_of,
         labels_of as labels_of,

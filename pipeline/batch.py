@@ -43,15 +43,21 @@ def assemble(
     metadata: Mapping[str, object],
 ) -> pa.RecordBatch:
     """The record batch of n samples; images and labels are not copied. `metadata` goes into the schema as JSON."""
-    turned = np.ascontiguousarray(parameters.T)
-    columns = [pa.array(row) for row in turned[:-1]]
-    columns.append(pa.array(turned[-1] != 0.0))
     shape = (images.shape[1], images.shape[2], images.shape[3])
     described = schema(shape, pa.from_numpy_dtype(labels.dtype)).with_metadata(
         {METADATA: json.dumps(metadata).encode()}
     )
-    arrays = [image_array(images), pa.array(labels), pa.array(samples), *columns]
-    return pa.RecordBatch.from_arrays(arrays, schema=described)
+    return pa.RecordBatch.from_arrays(columns(images, labels, samples, parameters), schema=described)
+
+
+def columns(
+    images: U8Array, labels: Labels, samples: npt.NDArray[np.int64], parameters: npt.NDArray[np.float32]
+) -> list[pa.Array]:
+    """The arrays of n samples in the order of `schema`; images and labels are not copied."""
+    rows, turned = len(samples), np.ascontiguousarray(parameters.T)
+    drawn = pa.array(turned[:-1].reshape(-1))  # one array, cut: each that is made takes longer than a cut
+    cut = [drawn.slice(index * rows, rows) for index in range(len(turned) - 1)]
+    return [image_array(images), pa.array(labels), pa.array(samples), *cut, pa.array(turned[-1] != 0.0)]
 
 
 def images_of(batch: pa.RecordBatch) -> U8Array:

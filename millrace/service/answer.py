@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -14,7 +15,7 @@ from millrace.service.offer import Asked, Offer
 from millrace.service.ticket import DRAINING, Refused
 from millrace.service.workshop import Workshop
 
-AHEAD = 8  # batches that are made ahead of one that is written, where the bytes allow it
+AHEAD = 8  # groups that are made ahead of the one that is written, where the bytes allow it
 
 
 class Answer:
@@ -38,13 +39,13 @@ class Answer:
         self._next, self._on_close, self._lock, self._closed = asked.begin, closed, threading.Lock(), False
         self.peer, self.interrupted = peer, False
         self.idle_since: float | None = time.monotonic()
-        self._reader: ReadAhead[pa.RecordBatch] | None = None
+        self._groups, self._made = offer.groups(asked), deque[pa.RecordBatch]()
+        self._reader: ReadAhead[list[pa.RecordBatch]] | None = None
         if asked.end - asked.begin > 1:
-            size = offer.bytes_of(asked)  # two more batches may be with gRPC
-            steps, ahead = range(asked.begin, asked.end), max(bound - 2 * size, size)
             # What makes the batches must not know this object: it ends when nobody iterates over it any more.
-            make = partial(offer.record, asked=asked)
-            self._reader = workshop.open(make, steps, item_bytes=size, bound=ahead)
+            make, size = partial(offer.records, asked=asked), offer.group_bytes(asked)
+            ahead = max(bound - 2 * size, size)  # two more groups may be here and with gRPC
+            self._reader = workshop.open(make, offer.groups(asked), item_bytes=size, bound=ahead)
 
     def __iter__(self) -> "Answer":
         return self
@@ -59,7 +60,13 @@ class Answer:
             self.close()
             raise
         now = time.monotonic()
-        self._figures.handed(step, batch, now - began, 0.0 if since is None else began - since)
+        self._figures.handed(
+            step,
+            batch.num_rows,
+            self._offer.bytes(batch.num_rows),
+            now - began,
+            0.0 if since is None else began - since,
+        )
         self.idle_since = now
         return batch, b'{"step":%d}' % step
 
@@ -69,12 +76,17 @@ class Answer:
             raise StopIteration
         if self.interrupted:
             raise Refused(DRAINING, f"this server ends; ask another one, or the next, for the steps from {step} on")
+        if not self._made:
+            self._made.extend(self._group(*next(self._groups)))
         self._next += 1
+        return step, self._made.popleft()
+
+    def _group(self, begin: int, end: int) -> list[pa.RecordBatch]:
         if self._reader is None:
-            return step, self._offer.record(step, self._asked)
-        batch, _ = self._reader.take(step, 0)
+            return self._offer.records(begin, end, self._asked)
+        made, _ = self._reader.take(begin, end)
         self._workshop.wake()
-        return step, batch
+        return made
 
     @property
     def closed(self) -> bool:

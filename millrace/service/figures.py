@@ -5,8 +5,6 @@ import time
 from collections import Counter, deque
 from typing import Any
 
-import pyarrow as pa
-
 WINDOW = 10.0  # seconds that the rate is taken over
 
 
@@ -37,13 +35,13 @@ class Figures:
         with self._lock:
             self.cut += connections
 
-    def handed(self, step: int, batch: pa.RecordBatch, waited: float, wrote: float) -> None:
+    def handed(self, step: int, rows: int, size: int, waited: float, wrote: float) -> None:
         """The batch of a step went out; seconds that it was waited for, and that the one before took to write."""
         with self._lock:
             self.step = step
             self.batches += 1
-            self.rows += batch.num_rows
-            self.bytes += batch.nbytes
+            self.rows += rows
+            self.bytes += size
             self.making += waited
             self.writing += wrote
             now = time.monotonic()

@@ -1,7 +1,7 @@
 """What a service offers: one stream, the batches that a ticket names, and how the stream is described."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from millrace.datasets.exported import ExportedDataset
 from millrace.errors import MillraceError
 from millrace.loading.datastream import EPOCHS
 from millrace.loading.source import StreamSource
-from millrace.pipeline import PARAMETER_NAMES, arrow_bytes
+from millrace.pipeline import PARAMETER_NAMES, arrow_bytes, columns
 from millrace.service.ticket import (
     BAD_TICKET,
     OTHER_STREAM,
@@ -30,6 +30,10 @@ from millrace.version import __version__
 
 METADATA = b"millrace"
 MOST_STEPS = 1 << 20  # that one ticket may name
+GROUP_BYTES = 1 << 18  # of the small batches that are made at once; a smaller group costs more than its pixels
+MOST_GROUPED = 32
+
+Groups = Iterator[tuple[int, int]]  # steps [begin, end)
 
 
 class Asked(NamedTuple):
@@ -65,11 +69,6 @@ class Offer:
         return empty.schema.with_metadata({METADATA: json.dumps(constant).encode()})
 
     @property
-    def batch_bytes(self) -> int:
-        """The bytes of a full batch."""
-        return arrow_bytes(self.order.batch, self.shape, self.stream.labels.itemsize)
-
-    @property
     def samples(self) -> int:
         """The samples of an epoch."""
         return min(self.order.samples, self.order.steps_per_epoch * self.order.batch)
@@ -86,19 +85,46 @@ class Offer:
             return Asked(ticket.step, ticket.step + 1, 0, 1, ticket.rows)
         return self._of_range(ticket)
 
+    def groups(self, asked: Asked) -> Groups:
+        """The steps in groups that are made at once: of small batches several, none of two epochs."""
+        most = max(1, min(MOST_GROUPED, GROUP_BYTES // self.bytes_of(asked)))
+        epoch, begin = self.order.steps_per_epoch, asked.begin
+        while begin < asked.end:
+            end = min(begin + most, asked.end, (begin // epoch + 1) * epoch)
+            yield begin, end
+            begin = end
+
+    def group_bytes(self, asked: Asked) -> int:
+        """The bytes of the largest group."""
+        size = self.bytes_of(asked)
+        return size * max(1, min(MOST_GROUPED, GROUP_BYTES // size, asked.end - asked.begin))
+
+    def records(self, begin: int, end: int, asked: Asked) -> list[pa.RecordBatch]:
+        """The rows that are asked for of the steps [begin, end), which are of one epoch: one batch for each step."""
+        if asked.world > 1 or asked.rows is not None:
+            return [self.record(step, asked) for step in range(begin, end)]
+        # The steps follow on each other, and no batch size enters the rows: made in one go and cut.
+        first = self.order.share(begin, 0, 1)[0]
+        ends = [self.order.share(step, 0, 1)[1] - first for step in range(begin, end)]
+        whole = self._batch(begin, first, first + ends[-1])
+        begins = [0, *ends[:-1]]
+        return [whole.slice(cut, last - cut) for cut, last in zip(begins, ends, strict=True)]
+
     def record(self, step: int, asked: Asked) -> pa.RecordBatch:
         """The rows of a step that are asked for."""
         if asked.rows is None:
-            first, last = self.order.share(step, asked.rank, asked.world)
-        else:
-            begin = self.order.share(step, 0, 1)[0]
-            first, last = begin + asked.rows[0], begin + asked.rows[1]
-        return self.stream.record(step, self.stream.rows(self.order.epoch(step), first, last))
+            return self._batch(step, *self.order.share(step, asked.rank, asked.world))
+        begin = self.order.share(step, 0, 1)[0]
+        return self._batch(step, begin + asked.rows[0], begin + asked.rows[1])
 
     def bytes_of(self, asked: Asked) -> int:
         """The bytes of a full batch of what is asked for, at least 1."""
         rows = -(-self.order.batch // asked.world) if asked.rows is None else asked.rows[1] - asked.rows[0]
-        return max(1, arrow_bytes(rows, self.shape, self.stream.labels.itemsize))
+        return max(1, self.bytes(rows))
+
+    def bytes(self, rows: int) -> int:
+        """The bytes of so many rows."""
+        return arrow_bytes(rows, self.shape, self.stream.labels.itemsize)
 
     def rows_of(self, asked: Asked) -> int:
         """The rows of all steps that are asked for."""
@@ -162,6 +188,11 @@ class Offer:
         except MillraceError:  # a test split alone: a client gives its own
             return None, None
         return list(mean), list(std)
+
+    def _batch(self, step: int, first: int, last: int) -> pa.RecordBatch:
+        rows = self.stream.rows(self.order.epoch(step), first, last)
+        made = columns(rows.pixels, rows.labels, rows.samples, rows.parameters)
+        return pa.RecordBatch.from_arrays(made, schema=self.schema)
 
     def _share(self, step: int, asked: Asked) -> int:
         first, last = self.order.share(step, asked.rank, asked.world)

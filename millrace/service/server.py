@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import flight
 
-from millrace.pipeline import arrow_bytes
 from millrace.service.answer import AHEAD, Answer
 from millrace.service.budget import Budget, Limits
 from millrace.service.connections import readable
@@ -123,7 +122,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
             raise Refused(DRAINING, "this server is about to end; another one or the next has the same stream")
         offer, figures = self._offer, self._figures
         asked = offer.asked(parse_ticket(text))
-        size, alone = offer.bytes_of(asked), asked.end - asked.begin == 1
+        size, alone = offer.group_bytes(asked), asked.end - asked.begin == 1
         granted = self.budget.grant(peer, size if alone else 3 * size, size if alone else (AHEAD + 2) * size)
 
         back = partial(self.budget.give_back, peer, granted)
@@ -151,9 +150,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         offer = self._offer
         rows = offer.rows_of(offer.asked(parse_ticket(text)))
         endpoint = flight.FlightEndpoint(flight.Ticket(text), self._places)
-        return flight.FlightInfo(
-            offer.schema, descriptor, [endpoint], rows, arrow_bytes(rows, offer.shape, offer.stream.labels.itemsize)
-        )
+        return flight.FlightInfo(offer.schema, descriptor, [endpoint], rows, offer.bytes(rows))
 
     def _describe(self, body: bytes) -> dict[str, Any]:
         limits = self.budget.limits

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from pyarrow import flight
 
+import millrace
 from millrace.service.service import Service
 from millrace.service.ticket import RangeTicket, StepTicket
-from tests.service.conftest import BATCH, PATIENCE, ROWS, action, get, offered
+from tests.service.conftest import BATCH, PATIENCE, ROWS, SEED, action, get, offered, pictures
 
 Serve = Callable[..., Service]
 STEPS = -(-ROWS // BATCH)
@@ -44,6 +45,18 @@ def test_rows_of_a_step(serve: Serve, local: Any, rows: tuple[int, int] | None) 
     begin, end = rows or (0, BATCH)
     assert step == 9
     assert batch.equals(local[9].slice(begin, end - begin))
+
+
+@pytest.mark.parametrize("batch", [1, 3, 7, 50])
+def test_small_batches_are_made_several_at_once_and_no_bit_moves(serve: Serve, batch: int) -> None:
+    """The steps of a group are made in one go and cut; groups end with an epoch."""
+    service = serve(offered(batch=batch))
+    own = millrace.stream(pictures(), batch=batch, seed=SEED, policy="digits", threads=0)
+    begin, end = 2, 2 * len(own) + 3
+    with flight.FlightClient(service.address) as client:
+        found = get(client, RangeTicket(service.offer.digest, begin, end))
+    assert [step for _, step in found] == list(range(begin, end))
+    assert all(record.equals(own[step]) for record, step in found)
 
 
 def test_what_the_schema_says_is_true_of_every_batch(serve: Serve, local: Any) -> None:
@@ -121,7 +134,7 @@ def test_what_is_not_served_is_refused_in_plain_words(serve: Serve) -> None:
         with pytest.raises(flight.FlightServerError, match="bad-ticket: this server takes no data"):
             client.do_put(flight.FlightDescriptor.for_path("x"), service.offer.schema, PATIENCE)[0].close()
         with pytest.raises(flight.FlightServerError, match="bad-ticket: this server takes no data"):
-            client.do_exchange(flight.FlightDescriptor.for_path("x"), PATIENCE)[0].begin(service.offer.schema)
+            client.do_exchange(flight.FlightDescriptor.for_path("x"), PATIENCE)[1].read_chunk()
         assert action(client, "stats")["refusals"] == {"other-stream": 1, "out-of-range": 3, "bad-ticket": 1}
 
 

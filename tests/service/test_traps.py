@@ -26,16 +26,16 @@ def test_batches_of_one_call_are_made_beside_each_other() -> None:
     """apache/arrow#40360: a Python-side stream is asked for one batch after the other, under the interpreter's lock."""
     meeting, workshop = threading.Barrier(2), Workshop(2)
 
-    def make(step: int) -> pa.RecordBatch:
+    def make(step: int, _: int) -> list[pa.RecordBatch]:
         meeting.wait(10)  # two threads are here at once, or this fails
-        return pa.record_batch({"step": [step]})
+        return [pa.record_batch({"step": [step]})]
 
-    reader = workshop.open(make, range(4), item_bytes=1, bound=4)
+    reader = workshop.open(make, ((step, 0) for step in range(4)), item_bytes=1, bound=4)
     try:
         deadline = time.monotonic() + 10
         while reader.waiting < 4 and time.monotonic() < deadline:
             time.sleep(0.001)
-        assert [reader.take(step, 0)[0]["step"].to_pylist() for step in range(4)] == [[0], [1], [2], [3]]
+        assert [reader.take(step, 0)[0][0]["step"].to_pylist() for step in range(4)] == [[0], [1], [2], [3]]
     finally:
         workshop.leave(reader)
         workshop.close()
@@ -45,7 +45,7 @@ def test_no_more_batches_are_made_at_once_than_there_are_threads() -> None:
     lock, now, most = threading.Lock(), 0, 0
     workshop = Workshop(2)
 
-    def make(step: int) -> pa.RecordBatch:
+    def make(step: int, _: int) -> list[pa.RecordBatch]:
         nonlocal now, most
         with lock:
             now += 1
@@ -53,10 +53,10 @@ def test_no_more_batches_are_made_at_once_than_there_are_threads() -> None:
         time.sleep(0.002)
         with lock:
             now -= 1
-        return pa.record_batch({"step": [step]})
+        return [pa.record_batch({"step": [step]})]
 
     def call(_: int) -> None:
-        reader = workshop.open(make, range(5), item_bytes=1, bound=2)
+        reader = workshop.open(make, ((step, 0) for step in range(5)), item_bytes=1, bound=2)
         for step in range(5):
             reader.take(step, 0)
             workshop.wake()
@@ -72,7 +72,7 @@ def test_a_fault_while_making_reaches_the_client_without_its_text(serve: Serve, 
     """pyarrow sends the traceback of whatever is raised that is no FlightError, with paths of the server's."""
     offer = offered()
     service = serve(offer)
-    offer.record = lambda step, asked: 1 / 0  # type: ignore[method-assign]
+    offer.records = lambda begin, end, asked: 1 / 0  # type: ignore[assignment, method-assign, return-value]
     with flight.FlightClient(service.address) as client:
         for ticket in (StepTicket(offer.digest, 0), RangeTicket(offer.digest, 0, 4)):
             with pytest.raises(flight.FlightInternalError) as caught:
