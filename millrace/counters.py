@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from millrace.compiled import I64, U32, In, In2, Out, Out2, device, kernel
+from millrace.compiled import I64, U32, U64, In, In2, Out, Out2, device, kernel
 from millrace.errors import UsageError
 
 SEED_LIMIT = 1 << 32
+# Small ranges mix slowly, a few bits a round; from 2¹¹ values on, twelve rounds leave no trace in any test of ours.
+SMALL_BITS, MOST_ROUNDS, ROUNDS = 10, 24, 12
 U32Array = npt.NDArray[np.uint32]
 I64Array = npt.NDArray[np.int64]
 
@@ -116,32 +118,51 @@ def _scramble(value: U32, key: U32) -> U32:
     return np.uint32(value ^ (value >> np.uint32(15)))
 
 
-@kernel
-def _permute(positions: In[I64], size: int, bits: int, keys: In[U32], out: Out[I64]) -> None:
+@device
+def _walk(value: U64, size: int, bits: int, keys: In[U32]) -> U64:
     high_bits = bits // 2
     low_bits = bits - high_bits
+    while True:
+        left = np.uint32(value >> np.uint64(low_bits))
+        right = np.uint32(value & np.uint64((1 << low_bits) - 1))
+        left_mask = np.uint32((1 << high_bits) - 1)
+        right_mask = np.uint32((1 << low_bits) - 1)
+        # Two rounds at a time keep the widths of the unequal halves in place.
+        for turn in range(0, keys.shape[0], 2):
+            left = np.uint32(left ^ (_scramble(right, keys[turn]) & left_mask))
+            right = np.uint32(right ^ (_scramble(left, keys[turn + 1]) & right_mask))
+        value = (np.uint64(left) << np.uint64(low_bits)) | np.uint64(right)
+        # Cycle walking: values outside the range are mapped on until one falls inside.
+        if value < np.uint64(size):
+            return value
+
+
+@kernel
+def _permute(positions: In[I64], size: int, bits: int, keys: In[U32], out: Out[I64]) -> None:
     for index in range(positions.shape[0]):
-        value = np.uint64(positions[index])
-        while True:
-            left = np.uint32(value >> np.uint64(low_bits))
-            right = np.uint32(value & np.uint64((1 << low_bits) - 1))
-            left_mask = np.uint32((1 << high_bits) - 1)
-            right_mask = np.uint32((1 << low_bits) - 1)
-            # Two rounds at a time keep the widths of the unequal halves in place.
-            for turn in range(0, keys.shape[0], 2):
-                left = np.uint32(left ^ (_scramble(right, keys[turn]) & left_mask))
-                right = np.uint32(right ^ (_scramble(left, keys[turn + 1]) & right_mask))
-            value = (np.uint64(left) << np.uint64(low_bits)) | np.uint64(right)
-            # Cycle walking: values outside the range are mapped on until one falls inside.
-            if value < np.uint64(size):
-                break
-        out[index] = np.int64(value)
+        out[index] = np.int64(_walk(np.uint64(positions[index]), size, bits, keys))
+
+
+@kernel
+def _permute_each(
+    seed: U32, purpose: U32, positions: In[I64], sizes: In[I64], tweaks: In[U32], which: In[U32], out: Out[I64]
+) -> None:
+    keys = np.empty(MOST_ROUNDS, np.uint32)
+    for index in range(positions.shape[0]):
+        size, bits = sizes[index], 2
+        while bits < 62 and (1 << bits) < size:
+            bits += 1
+        rounds = MOST_ROUNDS if bits <= SMALL_BITS else ROUNDS
+        for block in range(rounds // 4):
+            at = 4 * block
+            drawn = philox(seed, purpose, np.uint32(block), tweaks[index], np.uint32(bits), which[index])
+            keys[at], keys[at + 1], keys[at + 2], keys[at + 3] = drawn
+        out[index] = np.int64(_walk(np.uint64(positions[index]), size, bits, keys[:rounds]))
 
 
 @lru_cache(maxsize=64)
 def _round_keys(seed: int, purpose: int, tweak: int, bits: int) -> U32Array:
-    # Small ranges mix slowly, a few bits a round; from 2¹¹ values on, twelve rounds leave no trace in any test of ours.
-    rounds = 24 if bits <= 10 else 12
+    rounds = MOST_ROUNDS if bits <= SMALL_BITS else ROUNDS
     keys = words(seed, purpose, np.arange(rounds // 4), tweak, bits).reshape(-1)
     keys.flags.writeable = False  # shared by all callers
     return keys
@@ -166,6 +187,28 @@ def permute(positions: npt.ArrayLike, size: int, *, seed: int, purpose: int, twe
     bits = max(int(size - 1).bit_length(), 2)
     out = np.empty_like(places)
     _permute(places, size, bits, _round_keys(seed, int(purpose), tweak, bits), out)
+    return out
+
+
+def permute_each(
+    positions: npt.ArrayLike,
+    sizes: npt.ArrayLike,
+    tweaks: npt.ArrayLike,
+    which: npt.ArrayLike,
+    *,
+    seed: int,
+    purpose: int,
+) -> I64Array:
+    """Where keyed bijections send positions, each by one of its own, of [0, size) of its own size: int64 (n,).
+
+    tweaks and `which` tell bijections of one key apart, whole numbers whose low 32 bits count; of `which` 0 they are
+    those of `permute`. UsageError for a position outside of its range."""
+    places, ranges = np.ascontiguousarray(positions, np.int64), np.ascontiguousarray(sizes, np.int64)
+    if places.shape != ranges.shape or (places < 0).any() or (places >= ranges).any():
+        raise UsageError("a position is outside of its permutation", expected="0 to its size, exclusive")
+    out = np.empty_like(places)
+    key = np.uint32(check_seed(seed)), np.uint32(purpose)
+    _permute_each(*key, places, ranges, each(tweaks, len(places)), each(which, len(places)), out)
     return out
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
+    from millrace.pipeline.balance import BalancedRows as BalancedRows
     from millrace.pipeline.batch import (
         arrow_bytes as arrow_bytes,
         columns as columns,
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
     )
     from millrace.pipeline.plain_floats import channels_last as channels_last, plain_normalised as plain_normalised
     from millrace.pipeline.readahead import ReadAhead as ReadAhead
+    from millrace.pipeline.sampling import (
+        BALANCED as BALANCED,
+        SAMPLING_HELP as SAMPLING_HELP,
+        SAMPLINGS as SAMPLINGS,
+        UNIFORM as UNIFORM,
+    )
     from millrace.pipeline.sizes import Sizes as Sizes
     from millrace.pipeline.statistics import pixel_statistics as pixel_statistics
     from millrace.pipeline.stream import Stream as Stream, augmented as augmented

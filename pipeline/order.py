@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from millrace.counters import Purpose, permute
 from millrace.errors import UsageError
+from millrace.pipeline.balance import Balance, BalancedRows
 from millrace.pipeline.sizes import Sizes
 
 
@@ -22,6 +23,8 @@ class Order(Sizes):
 
     Epoch e visits the positions 0 … n−1 in the order that the keyed bijection (seed, e) gives them, or as they stand
     where `shuffle` is off. drop_last: an epoch ends before a step that would have fewer samples than the batch.
+    balance: which samples take turns, where every class is to come equally often (`pipeline.balance`); one that knows
+    their numbers alone says how often they were shown, and `visited` is not asked.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class Order(Sizes):
         seed: int,
         shuffle: bool = True,
         drop_last: bool = False,
+        balance: Balance | None = None,
     ) -> None:
         if samples < 1:
             raise UsageError("there is nothing to train on", expected="at least one sample", got=samples)
@@ -44,6 +48,7 @@ class Order(Sizes):
                 do=f"choose a batch of {samples} or less",
             )
         super().__init__(samples, batch=batch, drop_last=drop_last)
+        self.balance = balance
         self.seed, self.shuffle, self.slot = seed, shuffle, slot_size(batch, slot)
 
     @property
@@ -73,6 +78,23 @@ class Order(Sizes):
 
     def visited(self, epoch: int, first: int, last: int) -> npt.NDArray[np.int64]:
         """Which of the n training samples stand at the positions [first, last) of an epoch: int64, values in [0, n)."""
+        if isinstance(self.balance, BalancedRows):
+            return self.balance.samples(self._turns(epoch, first, last))
+        return self._shuffled(epoch, first, last)
+
+    def before(self, epoch: int, first: int, last: int) -> int | npt.NDArray[np.int64]:
+        """How often the samples at the positions [first, last) of an epoch were shown before: what their draws are made
+        from. The epoch, where each comes once in each; else int64, one for each position."""
+        return epoch if self.balance is None else self.balance.before(self._turns(epoch, first, last))
+
+    def before_slot(self, step: int, slot: int) -> int | npt.NDArray[np.int64]:
+        """`before` of the samples of a slot."""
+        return self.before(self.epoch(step), *self.span(step, slot))
+
+    def _turns(self, epoch: int, first: int, last: int) -> npt.NDArray[np.int64]:
+        return epoch * self.samples + self._shuffled(epoch, first, last)
+
+    def _shuffled(self, epoch: int, first: int, last: int) -> npt.NDArray[np.int64]:
         positions = np.arange(first, last, dtype=np.int64)
         if not self.shuffle:
             return positions

@@ -2,6 +2,7 @@
 
 import json
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from millrace.counters import check_seed
 from millrace.errors import UsageError
 from millrace.labels import Labels
 from millrace.pipeline import batch as batches
+from millrace.pipeline.balance import BalancedRows
 from millrace.pipeline.bend import bend
 from millrace.pipeline.draw import draw
 from millrace.pipeline.elastic import controls
@@ -26,7 +28,8 @@ class Stream:
 
     images: uint8 (N, C, H, W), the table's images, only read. labels: uint8 or uint16 (N,). ids: int64 (n,), the
     rows that are trained on (all rows where None). digest: the dataset's, written into each batch. split: 0 train,
-    1 validation, 2 test, see `counters.lane`. shuffle, drop_last: see `Order`.
+    1 validation, 2 test, see `counters.lane`. shuffle, drop_last: see `Order`. balanced: every class equally often, see
+    `pipeline.balance`.
     Raises a UsageError where these do not fit together.
     """
 
@@ -46,13 +49,22 @@ class Stream:
         split: int = 0,
         shuffle: bool = True,
         drop_last: bool = False,
+        balanced: bool = False,
     ) -> None:
         check_images(images)
         if labels.shape != (len(images),):
             raise UsageError("labels do not fit the images", expected=(len(images),), got=labels.shape)
         self.images, self.labels, self.policy, self.seed = images, labels, policy, check_seed(seed)
         self.ids = np.arange(len(images), dtype=np.int64) if ids is None else check_rows(ids, len(images))
-        self.order = Order(len(self.ids), batch=batch, slot=slot_size, seed=seed, shuffle=shuffle, drop_last=drop_last)
+        self.order = Order(
+            len(self.ids),
+            batch=batch,
+            slot=slot_size,
+            seed=seed,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            balance=BalancedRows(labels[self.ids], self.seed) if balanced else None,
+        )
         self.digest, self.split = digest, split
 
     @cached_property
@@ -72,9 +84,9 @@ class Stream:
     def rows(self, epoch: int, first: int, last: int, out: U8Array | None = None) -> Visited:
         """Positions [first, last) of an epoch: no batch size enters them. out: memory for the pixels, if they need any
         of their own."""
-        samples = self.ids[self.order.visited(epoch, first, last)]
+        samples, before = self.ids[self.order.visited(epoch, first, last)], self.order.before(epoch, first, last)
         pixels, parameters = augmented(
-            self.images, samples, self.policy, seed=self.seed, epoch=epoch, split=self.split, out=out
+            self.images, samples, self.policy, seed=self.seed, epoch=before, split=self.split, out=out
         )
         return Visited(samples, self.labels[samples], pixels, parameters)
 
@@ -101,15 +113,22 @@ def augmented(
     policy: Policy,
     *,
     seed: int,
-    epoch: int,
+    epoch: npt.ArrayLike,
     split: int = 0,
     replica: int = 0,
     out: U8Array | None = None,
 ) -> tuple[U8Array, npt.NDArray[np.float32]]:
     """The images of samples as the policy draws them in an epoch, uint8 (n, C, H, W), and the drawn parameters.
-    out: memory that may be used for the images."""
+    epoch: one number, or int64 (n,), how often each was shown before. out: memory that may be used for the images."""
     height, width = images.shape[2:]
-    where = {"height": height, "width": width, "seed": seed, "epoch": epoch, "split": split, "replica": replica}
+    where: dict[str, Any] = {
+        "height": height,
+        "width": width,
+        "seed": seed,
+        "epoch": epoch,
+        "split": split,
+        "replica": replica,
+    }
     drawn = draw(policy, samples, **where)
     if policy.is_identity:
         return images[samples], drawn.parameters

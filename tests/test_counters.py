@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from millrace import counters
-from millrace.counters import Purpose, check_seed, lane, permutation, permute, uniform, words
+from millrace.counters import Purpose, check_seed, lane, permutation, permute, permute_each, uniform, words
 from millrace.errors import UsageError
 
 MASK = 0xFFFFFFFF
@@ -234,3 +234,25 @@ def test_no_position_is_no_work() -> None:
 def test_round_keys_are_shared_and_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="read-only"):
         counters._round_keys(0, 1, 0, 8)[0] = 1
+
+
+def test_bijections_of_their_own_are_each_those_of_permute() -> None:
+    sizes = np.array([1, 2, 3, 4, 5, 700, 1024, 1025, 3000, 1 << 40])
+    for tweak in (0, 7):
+        got = permute_each(sizes - 1, sizes, tweak, 0, seed=3, purpose=4)
+        assert got.tolist() == [
+            int(permute([size - 1], size, seed=3, purpose=4, tweak=tweak)[0]) for size in sizes.tolist()
+        ]
+
+
+def test_each_is_a_bijection_and_no_two_are_the_same() -> None:
+    places = np.arange(50)
+    found = {
+        tuple(permute_each(places, np.full(50, 50), tweak, which, seed=3, purpose=4).tolist())
+        for tweak in range(3)
+        for which in range(3)
+    }
+    assert len(found) == 9
+    assert all(sorted(one) == list(range(50)) for one in found)
+    with pytest.raises(UsageError, match="outside of its permutation"):
+        permute_each([0, 3], [1, 3], 0, 0, seed=3, purpose=4)

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from millrace.errors import UsageError
 from millrace.model import Inputs, Network, RowKeys
+from millrace.pipeline import Order
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
 from millrace.workers.tree import Block, Partial, join
@@ -18,15 +19,15 @@ Take = Callable[[int, int], tuple[Slot | pa.RecordBatch, float]]  # (step, slot)
 class GradientWorker:
     """Computes partial sums, one thread at a time; holds the arrays that this needs.
 
-    slot_rows: the most samples of a slot. seed, steps_per_epoch: what random layers draw from. `waited` counts the
-    seconds spent waiting for batches.
+    order: of the samples in slots; with the seed it is what random layers draw from. `waited` counts the seconds spent
+    waiting for batches.
     """
 
-    def __init__(self, network: Network, inputs: Inputs, slot_rows: int, *, seed: int, steps_per_epoch: int) -> None:
+    def __init__(self, network: Network, inputs: Inputs, order: Order, *, seed: int) -> None:
         self.network, self.inputs, self.waited = network, inputs, 0.0
-        self._seed, self._steps_per_epoch = seed, steps_per_epoch
-        self._workspace = network.workspace(slot_rows)
-        self._x = np.empty((slot_rows, network.inputs), np.float32)
+        self._seed, self._order = seed, order
+        self._workspace = network.workspace(order.slot)
+        self._x = np.empty((order.slot, network.inputs), np.float32)
         self._free: list[npt.NDArray[np.float32]] = []
 
     def compute(self, weights: npt.NDArray[np.float32], step: int, block: Block, slots: int, take: Take) -> Partial:
@@ -59,14 +60,12 @@ class GradientWorker:
         rows = len(slot.labels)
         x = self.inputs.into(slot.images, self._x[:rows])
         out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)
-        keys = RowKeys(self._seed, step // self._steps_per_epoch, slot.samples) if self.network.random else None
+        before = self._order.before_slot(step, number) if self.network.random else 0
+        keys = RowKeys(self._seed, before, slot.samples) if self.network.random else None
         result = self.network.gradient(weights, x, slot.labels, out, self._workspace, keys)
         return Partial(out, result.loss, result.correct, rows, (slot.digest,))
 
 
 def gradient_worker(setup: Setup) -> GradientWorker:
     """The gradient worker of a run."""
-    order = setup.order
-    return GradientWorker(
-        setup.network, setup.inputs, order.slot, seed=setup.job.seed, steps_per_epoch=order.steps_per_epoch
-    )
+    return GradientWorker(setup.network, setup.inputs, setup.order, seed=setup.job.seed)

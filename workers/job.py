@@ -13,7 +13,7 @@ from millrace.datasets import Reading
 from millrace.errors import OptionError, unknown_option
 from millrace.fields import check, option
 from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
-from millrace.pipeline import PRESETS, Policy
+from millrace.pipeline import PRESETS, SAMPLING_HELP, SAMPLINGS, UNIFORM, Policy
 
 AUTO = "auto"  # the policy that a dataset has of its own
 NORMALIZATIONS = ("standard", "unit")
@@ -72,6 +72,7 @@ class Job:
         None, "train on this many samples, the same share of each class; by default all", least=1
     )
     validation: int = option(0, "training samples set aside to validate on after each epoch", least=0)
+    sampling: str = option(UNIFORM, SAMPLING_HELP, choices=SAMPLINGS)
     network: NetworkOptions = field(default_factory=NetworkOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     schedule: ScheduleOptions = field(default_factory=ScheduleOptions)

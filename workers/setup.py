@@ -11,7 +11,7 @@ from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
 from millrace.labels import Labels
 from millrace.model import Inputs, Network, Optimizer, Schedule, Updates, optimizer, schedule
-from millrace.pipeline import Order, Stream, pixel_statistics
+from millrace.pipeline import BALANCED, UNIFORM, Order, Stream, pixel_statistics
 from millrace.pipeline.export import StoredStream
 from millrace.workers.job import BATCHES, Job
 
@@ -68,6 +68,7 @@ class Setup:
             batch=self.batch,
             slot_size=self.job.slot_size,
             digest=self.dataset.digest,
+            balanced=self.job.sampling == BALANCED,
         )
 
     @property
@@ -142,6 +143,13 @@ def _check_export(job: Job, dataset: ExportedDataset) -> None:
             expected="policy none",
             got=job.policy.name,
             do="leave out `policy`",
+        )
+    if job.sampling != UNIFORM:
+        raise UsageError(
+            "the rows of an export stand in an order of their own",
+            expected="sampling uniform",
+            got=job.sampling,
+            do="give it to `millrace.export`",
         )
     if job.subset is not None or job.validation:
         raise UsageError(

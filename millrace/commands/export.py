@@ -51,7 +51,8 @@ def run(arguments: Sequence[str]) -> int:
     settings = layers.resolve(None, {"dataset": options.dataset, **given})
     job = settings.job
     chosen = {name: getattr(options, name) for name in ("format", "epochs", "originals", "augment_test", "shard_rows")}
-    asked = ExportOptions(job.policy, seed=job.seed, subset=job.subset, validation=job.validation, **chosen)
+    chosen |= {name: getattr(job, name) for name in ("seed", "subset", "validation", "sampling")}
+    asked = ExportOptions(job.policy, **chosen)
     folder = Folder(options.out) if options.out is not None else None
     with Downloads(screen) as progress:
         dataset = source_of(settings, progress)

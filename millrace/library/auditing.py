@@ -4,7 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from millrace.datasets import Dataset
+from millrace.pipeline import BalancedRows
 from millrace.runs import Claim, RunFolder, read_lines, reproducible
 from millrace.workers import Job, Setup, expected
 
@@ -12,7 +15,8 @@ from millrace.workers import Job, Setup, expected
 @dataclass(frozen=True)
 class EpochAudit:
     """An epoch (from 0): the samples it was trained on, how many of them are missing or too many, the run's ledger and
-    the one that its configuration gives (sha256, hex)."""
+    the one that its configuration gives (sha256, hex). rows: how many different ones, where balanced sampling has some
+    come again; None where each comes once."""
 
     epoch: int
     samples: int
@@ -20,6 +24,7 @@ class EpochAudit:
     repeated: int
     ledger: str
     expected: str
+    rows: int | None = None
 
     @property
     def same(self) -> bool:
@@ -70,4 +75,7 @@ def _audited(folder: RunFolder, setup: Setup) -> Iterator[EpochAudit]:
     for line in read_lines(folder.epochs):
         ledger, count = expected(setup.stream, line["epoch"])
         missing, repeated = max(0, count - line["samples"]), max(0, line["samples"] - count)
-        yield EpochAudit(line["epoch"], line["samples"], missing, repeated, line["ledger"], ledger)
+        order, rows = setup.order, None
+        if isinstance(order.balance, BalancedRows):
+            rows = len(np.unique(order.visited(line["epoch"], 0, order.samples)))
+        yield EpochAudit(line["epoch"], line["samples"], missing, repeated, line["ledger"], ledger, rows)

@@ -34,7 +34,7 @@ RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.r
 KEYS = (
     "seed",
     *(key for key in known_keys() if key.startswith("policy")),
-    *("subset", "validation", *READING_KEYS, "mirror", "offline"),
+    *("subset", "validation", "sampling", *READING_KEYS, "mirror", "offline"),
 )
 
 
@@ -109,6 +109,7 @@ def export(
         seed=job.seed,
         subset=job.subset,
         validation=job.validation,
+        sampling=job.sampling,
         originals=originals,
         augment_test=augment_test,
         shard_rows=shard_rows,

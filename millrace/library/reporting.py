@@ -11,7 +11,7 @@ from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.library.networks import checkpoint_at, portable
 from millrace.model import Checkpoint, Confusion, Portable
-from millrace.pipeline import PRESETS, Policy, augmented
+from millrace.pipeline import BALANCED, PRESETS, Policy, augmented
 from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
 from millrace.reports.words import duration, in_words
 from millrace.runs import RunFolder, read_lines
@@ -85,9 +85,10 @@ def _facts(folder: RunFolder, job: Job, setup: Setup, checkpoint: Checkpoint) ->
     result: dict[str, Any] = folder.result() if folder.finished else {}
     order, split = setup.order, setup.split
     held = f", {len(split.validation):,} to validate on" if len(split.validation) else ""
+    even = "; every class equally often" if job.sampling == BALANCED else ""
     epochs = checkpoint.step / order.steps_per_epoch
     return [
-        ("data", f"{setup.dataset.spec.title}; {len(split.train):,} to train on{held}"),
+        ("data", f"{setup.dataset.spec.title}; {len(split.train):,} to train on{held}{even}"),
         ("augmentation", in_words(job.policy)),
         ("network", f"{setup.network.text}, {setup.network.parameters:,} parameters"),
         (

@@ -17,7 +17,7 @@ from millrace.storage import write_whole
 KEYS = (
     "seed",
     *(key for key in known_keys() if key.startswith("policy")),
-    *("subset", "validation", "mirror", "offline"),
+    *("subset", "validation", "sampling", "mirror", "offline"),
 )
 
 
@@ -44,6 +44,7 @@ def offer_of(
         subset=job.subset,
         validation=job.validation,
         drop_last=drop_last,
+        sampling=job.sampling,
     )
     return Offer(StreamSource(dataset, choice), epochs)
 

@@ -18,7 +18,7 @@ from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
 from millrace.library import resolving
 from millrace.loading.source import Choice, StreamSource
-from millrace.pipeline import Stream, Visited
+from millrace.pipeline import UNIFORM, Stream, Visited
 from millrace.service.client.addresses import place_of
 from millrace.service.client.link import Link
 from millrace.service.client.refusals import other_stream
@@ -55,6 +55,7 @@ def stated(settings: Settings) -> Settings:
             got=f"split {identity['split']}, drop_last {identity['drop_last']}, epochs {told.described['epochs']}",
         )
     recipe = {name: identity[name] for name in _STATED} | {"policy": dict(identity["policy"])}
+    recipe["sampling"] = identity.get("sampling", UNIFORM)
     if "dataset" not in settings.chosen:
         recipe["dataset"] = identity["dataset"]
     layer = layers.from_values(resolving.keys_of(recipe), f"the service at {settings.place.stream}")
@@ -110,7 +111,7 @@ def setup(job: Job, dataset: Dataset, place: Place) -> ServedSetup:
     if isinstance(dataset, ExportedDataset):
         raise UsageError("an export is trained on where it lies", got=dataset.spec.name, do="leave out `stream`")
     batch = Setup(job, dataset).batch
-    choice = Choice(batch, job.seed, job.policy, "train", job.subset, job.validation, drop_last=False)
+    choice = Choice(batch, job.seed, job.policy, "train", job.subset, job.validation, False, job.sampling)
     source, digest = source_of(place), stream_digest(StreamSource(dataset, choice).identity)
     if source.digest != digest:
         raise other_stream(digest, source.digest)

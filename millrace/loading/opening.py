@@ -10,6 +10,7 @@ from millrace.loading.datastream import DataStream
 from millrace.loading.delivery import one_of
 from millrace.loading.loader import reading_ahead
 from millrace.loading.source import Choice, StreamSource
+from millrace.pipeline import SAMPLINGS
 from millrace.values import convert, whole
 
 
@@ -23,6 +24,7 @@ def stream(
     subset: int | None = None,
     validation: int = 0,
     drop_last: bool = False,
+    sampling: str = "uniform",
     threads: int | None = None,
     read_ahead: float = 64,
     mirror: str | None = None,
@@ -30,7 +32,8 @@ def stream(
     cache: str | Path | None = None,
     **reading: Any,
 ) -> DataStream:
-    """Stream augmented batches: the same bits for the same (data, batch, seed, policy, split, subset, validation).
+    """Stream augmented batches: the same bits for the same (data, batch, seed, policy, split, subset, validation,
+    sampling).
 
     data: the name of a dataset; the path of a folder of pictures, a file of arrays, a dataset file (YAML) or an export;
         a pair (images, labels) of arrays, or a Dataset. images: (n, C, H, W), (n, H, W, C) or (n, H, W); uint8, which
@@ -42,6 +45,8 @@ def stream(
     policy: auto (the dataset's own for training, none for the other splits), a name, a `millrace.Policy`, or a mapping.
     split: train (shuffled again in every epoch), validation or test (as stored).
     subset, validation: train on that many samples, of which so many are set apart: class-balanced, as `millrace.train`.
+    sampling: of the training split. uniform: each sample once in an epoch. balanced: every class equally often, its
+        samples in turn; what comes again is augmented anew, and an epoch is as long as ever.
     threads: that make batches ahead, by default one for each core that this process may use, at most 8; 0: none.
     read_ahead: MiB of batches at most that are made ahead of need; one is always allowed. 0: none.
     mirror, offline, cache: where the dataset comes from and is kept, as in `millrace fetch`; None: as MILLRACE_MIRROR
@@ -62,6 +67,7 @@ def stream(
         subset=None if subset is None else whole("subset", subset, 1),
         validation=whole("validation", validation, 0),
         drop_last=convert(bool, drop_last, "drop_last"),
+        sampling=one_of("sampling", sampling, SAMPLINGS),
     )
     offline = convert(bool | None, offline, "offline")
     dataset = opened(data, split, mirror=mirror, offline=offline, cache=cache, reading=reading)

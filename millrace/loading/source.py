@@ -15,7 +15,7 @@ from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS
 from millrace.loading.data import AUTO, policy_of
 from millrace.loading.shares import Statistics, unknown_statistics
-from millrace.pipeline import Stream, Visited, pixel_statistics
+from millrace.pipeline import BALANCED, UNIFORM, Stream, Visited, pixel_statistics
 from millrace.pipeline.export import StoredStream
 
 DEADLINE = 600.0  # seconds in which a batch that a thread has begun must be there
@@ -32,6 +32,7 @@ class Choice:
     subset: int | None
     validation: int
     drop_last: bool
+    sampling: str = UNIFORM
 
 
 class StreamSource:
@@ -39,6 +40,10 @@ class StreamSource:
     does not fit the dataset."""
 
     def __init__(self, dataset: Dataset, choice: Choice) -> None:
+        if choice.sampling != UNIFORM and choice.split != "train":
+            raise UsageError(
+                "sampling is for training", expected="split train", got=choice.split, do="leave out `sampling`"
+            )
         self.dataset, self.choice = dataset, choice
         self.stream = self._stored() if isinstance(dataset, ExportedDataset) else self._computed()
         self.name, self.split, self.sizes = dataset.spec.name, choice.split, self.stream.order
@@ -63,6 +68,8 @@ class StreamSource:
     def identity(self) -> Mapping[str, object]:
         """What decides every bit of the stream, as plain values: states of streams that differ here are foreign."""
         chosen = self.choice
+        # Left out where it is as before: states of before are still of this stream.
+        sampling = {} if chosen.sampling == UNIFORM else {"sampling": chosen.sampling}
         return {
             "dataset": self.dataset.spec.name,
             "digest": self.dataset.digest,
@@ -73,6 +80,7 @@ class StreamSource:
             "subset": chosen.subset,
             "validation": chosen.validation,
             "drop_last": chosen.drop_last,
+            **sampling,
         }
 
     @cached_property
@@ -106,11 +114,13 @@ class StreamSource:
     def _stored(self) -> Stream:
         """The rows of an export as they stand; augmentation, seed and subset are those that it was written with."""
         dataset, chosen = self.dataset, self.choice
-        if chosen.policy not in (AUTO, "none") or chosen.subset is not None or chosen.validation:
+        others = chosen.subset is not None or chosen.validation or chosen.sampling != UNIFORM
+        if chosen.policy not in (AUTO, "none") or others:
+            found = f"policy {chosen.policy}, subset {chosen.subset}, validation {chosen.validation}"
             raise UsageError(
                 "the rows of an export are augmented and chosen already",
-                expected="neither policy nor subset nor validation",
-                got=f"policy {chosen.policy}, subset {chosen.subset}, validation {chosen.validation}",
+                expected="neither policy nor subset nor validation nor sampling",
+                got=f"{found}, sampling {chosen.sampling}",
                 do="give them to `millrace.export`",
             )
         if not isinstance(dataset, ExportedDataset):
@@ -149,4 +159,5 @@ class StreamSource:
             split=SPLITS.index(chosen.split),
             shuffle=chosen.split == "train",
             drop_last=chosen.drop_last,
+            balanced=chosen.sampling == BALANCED,
         )

@@ -9,7 +9,7 @@ import yaml
 from millrace.datasets import Dataset, balanced, images, labels
 from millrace.formats import PICTURES
 from millrace.formats.rows import PARAMETERS
-from millrace.pipeline import augmented
+from millrace.pipeline import BALANCED, augmented
 from millrace.pipeline.export import ExportPlan
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines
 from millrace.reports.loading_recipes import recipes
@@ -42,6 +42,9 @@ def card(plan: ExportPlan, policy_in_words: str) -> str:
         "for byte. Rows stand in the order of training, epoch after epoch. `manifest.json` lists every shard with"
     ]
     lines += ["the sha256 of its bytes and of its pixels; `millrace verify .` checks them.", ""]
+    if options.sampling == BALANCED:
+        lines += ["Every class comes equally often (sampling `balanced`): rows of small classes come again within an"]
+        lines += ["epoch, augmented anew each time.", ""]
     lines += [f"![originals beside their augmentations]({SHEET})", ""]
     lines += ["| split | rows | epochs | augmented |", "|---|---:|---:|---|"]
     for split, size in plan.splits.items():

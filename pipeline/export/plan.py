@@ -19,8 +19,10 @@ from millrace.datasets import Dataset, labels, split
 from millrace.datasets.exported import VERSION, Manifest, Record, SplitSize
 from millrace.errors import FormatError, UsageError
 from millrace.formats import FORMATS
+from millrace.pipeline.balance import class_counts
 from millrace.pipeline.export.options import ExportOptions
 from millrace.pipeline.policy import from_mapping
+from millrace.pipeline.sampling import BALANCED, UNIFORM
 
 SHARD_BYTES = 16 << 20  # pixels of a shard, about
 LARGEST_SHARD = 256 << 20
@@ -97,6 +99,7 @@ class ExportPlan:
             written["pyarrow"] = str(pa.__version__)
         if options.format not in ("parquet", "arrow"):
             written["zlib"] = zlib.ZLIB_RUNTIME_VERSION
+        sampling = {} if options.sampling == UNIFORM else {"sampling": options.sampling}  # keys of before hold
         return {
             "format": options.format,
             "epochs": options.epochs,
@@ -104,6 +107,7 @@ class ExportPlan:
             "policy": json.loads(json.dumps(options.policy.as_dict())),
             "subset": options.subset,
             "validation": options.validation,
+            **sampling,
             "originals": options.originals,
             "augment_test": options.augment_test,
             "shard_rows": self.shard_rows,
@@ -156,6 +160,8 @@ def make_plan(
         "mean": list(statistics[0]),
         "deviation": list(statistics[1]),
     }
+    if options.sampling == BALANCED:  # what tells how often a row was shown before: `StoredStream`
+        described["sampled"] = class_counts(labels(dataset.train)[chosen.train]).tolist()
     return ExportPlan(options, described, sizes, shard_rows(shape, options.shard_rows), millrace)
 
 
@@ -164,7 +170,8 @@ def plan_of(manifest: Manifest) -> ExportPlan:
     chosen = dict(manifest.configuration)
     try:
         names = ("format", "epochs", "seed", "subset", "validation", "originals", "augment_test", "shard_rows")
-        options = ExportOptions(policy=from_mapping(chosen["policy"]), **{name: chosen[name] for name in names})
+        kept = {name: chosen[name] for name in names} | {"sampling": chosen.get("sampling", UNIFORM)}
+        options = ExportOptions(policy=from_mapping(chosen["policy"]), **kept)
         return ExportPlan(options, manifest.dataset, manifest.splits, int(chosen["shard_rows"]), manifest.millrace)
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError("the manifest's configuration is not understood", got=repr(error)) from None

@@ -10,6 +10,7 @@ from millrace.errors import UsageError
 from millrace.formats.rows import SPLITS, Rows, joined
 from millrace.labels import Labels
 from millrace.pipeline.export.plan import ExportPlan, Shard
+from millrace.pipeline.sampling import BALANCED
 from millrace.pipeline.stream import Stream, augmented
 
 Pixels = npt.NDArray[np.uint8]
@@ -30,7 +31,13 @@ class Source:
         self._held = chosen.validation
         # Positions within an epoch do not depend on the batch; any will do.
         self._stream = Stream(
-            self._images, self._labels, chosen.train, policy=options.policy, seed=options.seed, batch=1
+            self._images,
+            self._labels,
+            chosen.train,
+            policy=options.policy,
+            seed=options.seed,
+            batch=1,
+            balanced=options.sampling == BALANCED,
         )
 
     @property

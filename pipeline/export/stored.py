@@ -5,6 +5,7 @@ import numpy.typing as npt
 
 from millrace.datasets import images, labels
 from millrace.datasets.exported import ExportedDataset
+from millrace.pipeline.balance import Balance
 from millrace.pipeline.policy import from_mapping
 from millrace.pipeline.stream import Stream
 from millrace.pipeline.visited import Visited
@@ -30,6 +31,9 @@ class StoredStream(Stream):
             drop_last=drop_last,
         )
         self.order.epochs, self._reader = size.epochs, dataset.reader
+        if "sampled" in dataset.manifest.dataset:
+            counts = np.array(dataset.manifest.dataset["sampled"], np.int64)
+            self.order.balance = Balance(counts, chosen["seed"])
 
     def samples(self, step: int, slot: int) -> npt.NDArray[np.int64]:
         """The sample ids of a slot, as stored: those of the dataset that was exported."""

@@ -45,6 +45,7 @@ def test_the_key_names_everything_that_decides_the_bytes(dataset: Dataset) -> No
         {"seed": 8},
         {"subset": 30},
         {"validation": 5},
+        {"sampling": "balanced"},
         {"originals": True},
         {"augment_test": True},
         {"shard_rows": 17},
