@@ -166,3 +166,24 @@ def test_local_files_need_no_digest_but_must_decode(tmp_path: Path) -> None:
     path.write_bytes(b"<html>" + bytes(len(NPZ) - 6))
     with pytest.raises(FormatError, match="HTML page"):
         fetch(spec, tmp_path)
+
+
+def test_what_another_dataset_of_the_same_folder_keeps_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    """As of EMNIST, whose letters and digits are in one zip."""
+    server.put("/good/shapes.npz", answers.whole(NPZ))
+    shared = dataclasses.replace(npz_spec(NPZ), folder="shared")
+    spec = with_mirrors(shared, f"{server.url}/good/")
+    (tmp_path / "shared-one-1a").mkdir()
+    (tmp_path / "shared-two-2b").mkdir()
+    assert fetch(spec, tmp_path / "shared-one-1a")["shapes.npz"] == NPZ
+    assert fetch(spec, tmp_path / "shared-two-2b", offline=True)["shapes.npz"] == NPZ
+    assert len(server.seen) == 1
+    assert not (tmp_path / "shared-two-2b" / "files" / "shapes.npz").exists()
+    # One that rotted is passed over, and one without digests is never taken.
+    (tmp_path / "shared-one-1a" / "files" / "shapes.npz").write_bytes(NPZ[:-1])
+    assert fetch(spec, tmp_path / "shared-two-2b")["shapes.npz"] == NPZ
+    assert len(server.seen) == 2
+    loose = dataclasses.replace(npz_spec(NPZ, pinned=False), folder="shared")
+    (tmp_path / "shared-three").mkdir()
+    with pytest.raises(DownloadError, match="no address"):
+        fetch(loose, tmp_path / "shared-three")
