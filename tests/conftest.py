@@ -1,6 +1,7 @@
 """A home of their own for all tests: nothing is read from the user's folders or written to them but machine code."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,9 @@ class ByFile(LoadScopeScheduling):  # type: ignore[misc]
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return "ray" if "pytest.mark.ray" in (ROOT / file).read_text(encoding="utf-8") else file
+        file, _, name = nodeid.partition("::")
+        on_ray = "pytest.mark.ray" in (ROOT / file).read_text(encoding="utf-8") or re.search(r"\bray_", name)
+        return "ray" if on_ray else file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,4 +1,4 @@
-"""Compiles all kernels that are not kept yet: `python -m tests.kernels`, so that no two test processes do it at once."""
+"""Compiles all kernels that are not kept yet, so that no two test processes do: `python -m tests.kernels`."""
 
 import importlib
 

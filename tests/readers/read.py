@@ -1,9 +1,9 @@
-"""Reads an export with one tool and prints each row as JSON: [epoch, sample, label, sha256 of the pixels].
+"""Reads an export with one tool and prints each row as JSON: [split, epoch, sample, label, sha256 of the pixels].
 
 Runs in the readers' environment, from another folder than the project's: nothing of Millrace is imported, and
 `datasets` is Hugging Face's. Pixels are digested as uint8 in the order C, H, W.
 
-    python read.py TOOL FOLDER SPLIT CHANNELS HEIGHT WIDTH
+    python read.py TOOL FOLDER SPLIT,SPLIT,… CHANNELS HEIGHT WIDTH
 """
 
 # mypy: ignore-errors
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 Row = tuple[int, int, int, Any]  # epoch, sample, label, pixels
-FOLDER, SPLIT = sys.argv[2], sys.argv[3]
+FOLDER, SPLIT = sys.argv[2], ""  # the split that is read
 SHAPE = tuple(map(int, sys.argv[4:7]))
 
 
@@ -164,10 +164,12 @@ def numpy() -> Iterator[Row]:
 
 
 def main() -> None:
-    for epoch, sample, label, pixels in globals()[sys.argv[1]]():
-        content = np.ascontiguousarray(np.asarray(pixels, np.uint8).reshape(SHAPE))
-        row = [int(epoch), int(sample), int(label), hashlib.sha256(content.data).hexdigest()]
-        sys.stdout.write(json.dumps(row) + "\n")
+    global SPLIT
+    for SPLIT in sys.argv[3].split(","):
+        for epoch, sample, label, pixels in globals()[sys.argv[1]]():
+            content = np.ascontiguousarray(np.asarray(pixels, np.uint8).reshape(SHAPE))
+            row = [SPLIT, int(epoch), int(sample), int(label), hashlib.sha256(content.data).hexdigest()]
+            sys.stdout.write(json.dumps(row) + "\n")
 
 
 if __name__ == "__main__":
