@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from millrace.service.offer import Offer
 from millrace.service.place import ServePlace
 from millrace.service.server import FlightService
 from millrace.service.watching import Lookout
-from millrace.service.web import WebServer
+from millrace.service.web import Page, WebServer
 from millrace.service.workshop import Workshop
 
 ANSWERS = 10.0  # seconds in which a server that has started must answer itself
@@ -83,21 +83,28 @@ class Service:
             raise
 
     @property
-    def _pages(self) -> dict[str, Callable[[], tuple[str, str]]]:
-        return {"/": self._status, "/metrics": self._metrics, "/healthz": self._health}
+    def _pages(self) -> dict[str, Page]:
+        return {"/": self._status, "/metrics": self._metrics, "/healthz": self._ready, "/livez": self._alive}
 
-    def _status(self) -> tuple[str, str]:
+    def _status(self) -> tuple[HTTPStatus, str, str]:
         from millrace.service.status import status_page  # which needs the extra `pictures`
 
         shown = status_page(self.offer, self.address, self.server.stats(), secured=self.place.token is not None)
-        return "text/html", shown
+        return HTTPStatus.OK, "text/html", shown
 
-    def _metrics(self) -> tuple[str, str]:
+    def _metrics(self) -> tuple[HTTPStatus, str, str]:
         stats = {**self.server.stats(), "resident_bytes": resident()}
-        return CONTENT_TYPE, prometheus_text(stats, self.offer.describe())
+        return HTTPStatus.OK, CONTENT_TYPE, prometheus_text(stats, self.offer.describe())
 
-    def _health(self) -> tuple[str, str]:
-        return "text/plain", "draining\n" if self.server.draining else "serving\n"
+    def _ready(self) -> tuple[HTTPStatus, str, str]:
+        if self.server.draining:
+            return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", "draining\n"
+        return HTTPStatus.OK, "text/plain", "serving\n"
+
+    def _alive(self) -> tuple[HTTPStatus, str, str]:
+        """By a call of the protocol's own: a server that is stuck does not answer it."""
+        self.check()
+        return HTTPStatus.OK, "text/plain", "alive\n"
 
     def check(self) -> None:
         """Ask the server for its health, as a client would. Errors: DeadlineError."""

@@ -20,18 +20,18 @@ PATIENCE = 5.0  # seconds for a client to say what it wants
 REFRESH = 5  # seconds after which a browser asks for the page again
 SECRET = ("/",)  # shows pictures of the data
 
+Page = Callable[[], tuple[HTTPStatus, str, str]]
+
 
 class WebServer(ThreadingHTTPServer):
-    """Answers GET from the moment it is made until `close`. pages: path → what gives its content type and text.
+    """Answers GET from the moment it is made until `close`. pages: path → what gives its status, content type and text.
     token: what `/` asks for (as the password of a browser, or a bearer's); None: nothing.
     Errors: MillraceError where the port is taken."""
 
     daemon_threads = True
     request_queue_size = 32
 
-    def __init__(
-        self, host: str, port: int, pages: Mapping[str, Callable[[], tuple[str, str]]], token: str | None = None
-    ) -> None:
+    def __init__(self, host: str, port: int, pages: Mapping[str, Page], token: str | None = None) -> None:
         self.pages, self.token = pages, token
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -84,12 +84,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.UNAUTHORIZED, "text/plain", "this page asks for the token, as password\n")
         else:
             try:
-                kind, text = self.server.pages[path]()
+                status, kind, text = self.server.pages[path]()
             except Exception as error:
                 log.error("a page failed: %s", type(error).__name__, exc_info=error)
                 self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", "the server failed; its log says why\n")
             else:
-                self._send(HTTPStatus.OK, kind, text)
+                self._send(status, kind, text)
 
     def _let_in(self) -> bool:
         if self.server.token is None:

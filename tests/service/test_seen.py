@@ -85,7 +85,8 @@ def test_probes_and_pages_that_are_not_there(serve: Serve) -> None:
     assert fetch(service, "/healthz")[:2] == (200, "serving\n")
     assert fetch(service, "/../etc/passwd")[0] == 404
     service.server.drain()
-    assert fetch(service, "/healthz")[1] == "draining\n"
+    assert fetch(service, "/healthz")[:2] == (503, "draining\n")
+    assert fetch(service, "/livez")[:2] == (200, "alive\n")  # it need not be killed
     with pytest.raises(MillraceError, match="metrics cannot be served"):
         serve(metrics=("127.0.0.1", int(urlsplit(service.web.address).port or 0)) if service.web else None)
 
