@@ -30,7 +30,8 @@ def claims(path: Path) -> str | None:
     if path.is_dir():
         found = files_below(path, ENDINGS + PACKED)
     else:
-        found = [path.name] if path.name.lower().endswith(ENDINGS + PACKED) else []
+        there = path.is_file() or len(expanded(path.name)) > 1
+        found = [path.name] if there and path.name.lower().endswith(ENDINGS + PACKED) else []
     return f"{found[0]}{f' and {len(found) - 1} more' if len(found) > 1 else ''}" if found else None
 
 
