@@ -27,7 +27,12 @@ if TYPE_CHECKING:
         load as load,
         verify as verify,
     )
-    from millrace.datasets.pictures import opaque as opaque, prepared as prepared, read_picture as read_picture
+    from millrace.datasets.pictures import (
+        opaque as opaque,
+        prepared as prepared,
+        prepared_as_read as prepared_as_read,
+        read_picture as read_picture,
+    )
     from millrace.datasets.pixel_arrays import as_images as as_images, layouts as layouts
     from millrace.datasets.spec import (
         BUILT_IN as BUILT_IN,

@@ -26,6 +26,8 @@ instead of sha256, sent_sha256 or sent_md5 (of the file as sent, where nothing i
 - npz: one file with the arrays train_images, train_labels, test_images, test_labels; images (n, H, W), (n, C, H, W)
   or (n, H, W, C), see `pixel_arrays`; labels (n,), (n, 1) or one-hot, see `label_arrays`.
 
+A file with the key `path` names files as people have them, see `importers/path_file.py`.
+
 Without urls and mirrors a file lies beside the YAML file. What comes over the network must have digests;
 a local file may do without, it then counts as another dataset whenever it changes.
 Unknown keys are refused, with the nearest known one. Words are read as in configurations (`millrace.yaml_text`).
@@ -98,7 +100,12 @@ def read_dataset_file(path: Path) -> DatasetSpec:
     from millrace import yaml_text  # PyYAML takes its time to import
 
     hint = "give the name of a dataset (see `millrace datasets`) or the path of a dataset file"
-    document: _Document = convert(_Document, yaml_text.read(path, "the dataset file", do=hint), f"{path}")
+    content = yaml_text.read(path, "the dataset file", do=hint)
+    if isinstance(content, dict) and "path" in content:
+        from millrace.datasets.importers.path_file import read_path_file  # arrays take their time to import
+
+        return read_path_file(content, path)
+    document: _Document = convert(_Document, content, f"{path}")
     if document.format not in _FORMATS:
         raise unknown_name(f"format in {path}", document.format, _FORMATS)
     mirrors = tuple(_address(url, path, f"{path}: mirrors") for url in document.mirrors)

@@ -2,11 +2,13 @@
 
 `digits`: MNIST's way (LeCun, Cortes, Burges): the ink, light on dark, is cut out, scaled into a box of 20 of 28 pixels
 with its aspect kept, smoothed as it shrinks, and its centre of mass is put into the middle. Dark ink on light paper is
-inverted. The 8×8 digits are filled to the edges, as theirs were. `photos`: the middle square, scaled.
+inverted. The 8×8 digits are filled to the edges, as theirs were. `photos`: the middle square, scaled. A network of
+one's own pictures takes others as these were read: see `prepared_as_read`.
 """
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from millrace.errors import DataError, FormatError
 
 U8Array = npt.NDArray[np.uint8]
+if TYPE_CHECKING:
+    from millrace.datasets.importers.options import Reading
 LARGEST = 64_000_000  # pixels
 INK = 0.2  # of the range between paper and ink: what is fainter is paper
 
@@ -53,6 +57,26 @@ def opaque(picture: Image.Image) -> Image.Image:
         layer = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return upright.convert("RGB")
+
+
+def prepared_as_read(source: Path | Image.Image, shape: tuple[int, int, int], reading: "Reading") -> U8Array:
+    """A picture's file, or a picture, as uint8 (C, H, W): by the rules that a table's own pictures were read by, see
+    `decoding.pixels`. DataError or FormatError where it cannot be taken."""
+    from millrace.datasets.decoding import BadPicture, Form, decoded, opened
+
+    form = Form((shape[1], shape[2]), shape[0], reading)
+    if isinstance(source, Image.Image):
+        return np.ascontiguousarray(decoded(source, form))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Pillow, about metadata that is not used
+            return np.ascontiguousarray(decoded(opened(source.read_bytes(), reading.first_frame), form))
+    except IsADirectoryError as error:
+        raise DataError(f"{source} is a folder", expected="a picture") from error
+    except OSError as error:
+        raise DataError(f"{source} cannot be read as a picture", got=error.strerror or error) from error
+    except BadPicture as error:
+        raise FormatError(f"{source} cannot be taken", expected="a picture", got=error.cause) from error
 
 
 def prepared(picture: Image.Image, shape: tuple[int, int, int], way: str) -> U8Array:

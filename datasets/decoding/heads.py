@@ -28,6 +28,13 @@ class Heads:
     grey: bool = True
     bad: dict[str, str] = field(default_factory=dict)
 
+    def add(self, others: "Heads") -> None:
+        """Take in the heads of other pictures."""
+        self.sizes += others.sizes
+        self.modes += others.modes
+        self.grey = self.grey and others.grey
+        self.bad |= others.bad
+
 
 def look(
     pictures: Sequence[Picture], reading: Reading, threads: int, report: Callable[[int], None] = lambda done: None

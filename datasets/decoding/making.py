@@ -105,11 +105,7 @@ def _heads(parts: Sequence[Sequence[Picture]], reading: Reading, threads: int) -
     if reading.size is not None and reading.channels is not None:
         return heads
     for pictures in parts:
-        found = look(pictures, reading, threads)
-        heads.sizes += found.sizes
-        heads.modes += found.modes
-        heads.grey = heads.grey and found.grey
-        heads.bad |= found.bad
+        heads.add(look(pictures, reading, threads))
     return heads
 
 

@@ -17,10 +17,12 @@ FORMAT = "path"
 
 @dataclass(frozen=True)
 class PathSpec(DatasetSpec):
-    """The specification of a path. location: absolute. survey: what lies there; it stays in the process that looked."""
+    """The specification of a path. location: absolute. encoded: whether pictures are decoded by us, so that `reading`
+    says how others are made inputs of the same kind. survey: what lies there; it stays in the process that looked."""
 
     location: str = ""
     reading: Reading = field(default_factory=Reading)
+    encoded: bool = True
     survey: Survey | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -41,7 +43,8 @@ class PathSpec(DatasetSpec):
     def described(self, shape: tuple[int, int, int]) -> dict[str, Any]:
         """As `DatasetSpec.described`; `reading` says how pictures were made of this shape."""
         found = super().described(shape)
-        return {**found, "reading": self.reading.as_dict()} if self.prepare == "photos" else found
+        as_read = self.encoded and self.prepare == "photos"
+        return {**found, "reading": self.reading.as_dict()} if as_read else found
 
 
 def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
@@ -58,11 +61,14 @@ def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
         )
     rows = sum(inventory.rows.values())
     named = {"name": name_of(path), "title": f"{path.name}: {rows:,} images ({inventory.kind})", "policy": POLICY}
+    if found.encoded:  # whatever the augmentation: others are prepared as these were
+        named["prepare"] = "photos"
     return PathSpec(
         **{**named, "classes": inventory.classes, **known},
         format=FORMAT,
         location=str(path),
         reading=reading,
+        encoded=found.encoded,
         survey=found,
     )
 

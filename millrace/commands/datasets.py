@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from millrace import datasets
+from millrace.commands.path_page import show_path
 from millrace.commands.screen import Screen, table
-from millrace.datasets import BUILT_IN, DatasetSpec, dataset_folder
+from millrace.datasets import BUILT_IN, DatasetSpec, PathSpec, dataset_folder
 from millrace.datasets.exported import ExportSpec
 from millrace.reports.words import short, size
 from millrace.settings import flags
@@ -33,14 +34,16 @@ def run(arguments: Sequence[str]) -> int:
     screen = Screen(as_json=options.json)
     reading = reading_of(given)
     specs = [datasets.find(name, reading) for name in options.names] or list(datasets.registry().values())
-    if options.json:
-        for spec in specs:
-            screen.record(**_record(spec))
-    elif options.names:
-        for spec in specs:
-            _page(screen, spec)
-    else:
+    if not options.names and not options.json:
         _list(screen, specs)
+        return 0
+    for spec in specs:
+        if isinstance(spec, PathSpec):
+            show_path(screen, spec)
+        elif options.json:
+            screen.record(**_record(spec))
+        else:
+            _page(screen, spec)
     return 0
 
 

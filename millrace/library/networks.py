@@ -85,7 +85,8 @@ class TrainedNetwork:
 
     @property
     def about(self) -> Mapping[str, Any]:
-        """Where it comes from: dataset, dataset_digest, step, config (its recipe), fingerprint, prepare."""
+        """Where it comes from: dataset, dataset_digest, step, config (its recipe), fingerprint, prepare and, of
+        one's own pictures, reading."""
         return self.portable.about
 
     @property
@@ -127,7 +128,7 @@ class TrainedNetwork:
         return np.ascontiguousarray(pixels)
 
     def _prepared(self, pictures: Any) -> npt.NDArray[np.uint8]:
-        from millrace.datasets import opaque, prepared, read_picture
+        from millrace.datasets import opaque, prepared, prepared_as_read, read_picture, reading_kept
 
         prepare = str(self.about.get("prepare", "photos"))
         if prepare == "points":
@@ -143,6 +144,10 @@ class TrainedNetwork:
             if not (isinstance(one, str | os.PathLike) or hasattr(one, "convert")):
                 got = type(one).__name__
                 raise UsageError("this is no picture", expected="an array, paths, or Pillow images", got=got)
+        if "reading" in self.about:
+            reading = reading_kept(self.about["reading"])
+            sources = [Path(one).expanduser() if isinstance(one, str | os.PathLike) else one for one in pictures]
+            return np.stack([prepared_as_read(source, self.shape, reading) for source in sources])
         read = [
             read_picture(Path(one).expanduser()) if isinstance(one, str | os.PathLike) else opaque(one)
             for one in pictures
@@ -224,6 +229,7 @@ def portable(checkpoint: Checkpoint, data: Mapping[str, Any]) -> Portable:
             "config": checkpoint.config,
             "fingerprint": checkpoint.fingerprint,
             "prepare": data["prepare"],
+            **({"reading": data["reading"]} if "reading" in data else {}),
         },
     )
     text = Network(job.network, channels * height * width, len(made.classes)).text

@@ -44,6 +44,7 @@ def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
         config=folder.config_text(),
         environment=checkpoint.fingerprint,
         command=command(job),
+        left_out=dataset.left_out,
     )
     target = folder.path / FILE
     write_whole(target, run_report(report).encode())
@@ -87,8 +88,9 @@ def _facts(folder: RunFolder, job: Job, setup: Setup, checkpoint: Checkpoint) ->
     held = f", {len(split.validation):,} to validate on" if len(split.validation) else ""
     even = "; every class equally often" if job.sampling == BALANCED else ""
     epochs = checkpoint.step / order.steps_per_epoch
+    left = f"; {len(setup.dataset.left_out):,} pictures left out" if setup.dataset.left_out else ""
     return [
-        ("data", f"{setup.dataset.spec.title}; {len(split.train):,} to train on{held}{even}"),
+        ("data", f"{setup.dataset.spec.title}; {len(split.train):,} to train on{held}{even}{left}"),
         ("augmentation", in_words(job.policy)),
         ("network", f"{setup.network.text}, {setup.network.parameters:,} parameters"),
         (

@@ -1,6 +1,7 @@
 """The dataset card of an export: README.md with Hugging Face's YAML, and the contact sheet beside it."""
 
 import io
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from millrace.reports.loading_recipes import recipes
 CARD, SHEET = "README.md", "contact-sheet.png"
 MOST_SAMPLES, MOST_EPOCHS = 10, 6  # of the contact sheet
 MOST_NAMES, FIRST = 1000, 20  # classes whose names all stand on the card; of more, the first so many
+LEFT_OUT = 200  # files named that cannot be read
 SHEET_KEY = 0  # the samples on the sheet are the same for every seed
 LICENCES = {"cc by 4.0": "cc-by-4.0", "cc by-sa 3.0": "cc-by-sa-3.0", "mit": "mit", "apache": "apache-2.0"}
 COLUMNS = {
@@ -63,6 +65,7 @@ def card(plan: ExportPlan, policy_in_words: str) -> str:
         f"pixels {_decimals(about['mean'])}, standard deviation {_decimals(about['deviation'])} (full brightness 1).",
         "",
     ]
+    lines += _left_out(about.get("left_out", {}))
     lines += ["## Licence", "", f"{about['licence'] or 'not stated'}; {about['homepage'] or 'no homepage'}", ""]
     lines += ["## Loading", "", *recipes(plan)]
     return "\n".join(lines).rstrip() + "\n"
@@ -71,6 +74,21 @@ def card(plan: ExportPlan, policy_in_words: str) -> str:
 def _names(plan: ExportPlan) -> tuple[str, ...]:
     """The names of the classes that the card lists."""
     return plan.classes if len(plan.classes) <= MOST_NAMES else plan.classes[:FIRST]
+
+
+def _left_out(found: Mapping[str, str]) -> list[str]:
+    """What of the files could not be read, the first LEFT_OUT of them."""
+    if not found:
+        return []
+    shown = [f"| {_escaped(name)} | {_escaped(why)} |" for name, why in list(found.items())[:LEFT_OUT]]
+    more = [f"| and {len(found) - LEFT_OUT:,} more | |"] if len(found) > LEFT_OUT else []
+    head = [
+        f"{len(found):,} of the files cannot be read, and are not in the dataset.",
+        "",
+        "| file | why |",
+        "|---|---|",
+    ]
+    return ["## Left out", "", *head, *shown, *more, ""]
 
 
 def _columns(plan: ExportPlan) -> dict[str, str]:

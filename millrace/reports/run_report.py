@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -17,7 +17,7 @@ from millrace.reports.confusion import mistakes, per_class, worst
 from millrace.reports.page import embedded, facts, page, picture, scrolling, section, table
 
 U8Array = npt.NDArray[np.uint8]
-MISTAKES, UNITS, LARGEST_MATRIX = 24, 64, 30
+MISTAKES, UNITS, LARGEST_MATRIX, LEFT_OUT = 24, 64, 30, 200
 MOST_CLASSES, PAIRS = 100, 20  # classes of the table, mistakes of the one in the place of a larger matrix
 
 
@@ -41,7 +41,8 @@ class Judged:
 @dataclass(frozen=True)
 class RunReport:
     """What the page shows; what is None or empty is left out. steps, epochs: lines of the metrics. samples: rows of
-    an original and its augmentations. first: weights of the first layer, float32 (inputs, units)."""
+    an original and its augmentations. first: weights of the first layer, float32 (inputs, units). left_out: pictures
+    that are not in the dataset, and why."""
 
     title: str
     facts: list[tuple[str, str]]
@@ -57,6 +58,7 @@ class RunReport:
     config: str
     environment: Mapping[str, str]
     command: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_report(report: RunReport) -> str:
@@ -71,6 +73,7 @@ def run_report(report: RunReport) -> str:
         section("The most confident mistakes", _mistakes(report)),
         section("What training sees", _samples(report)),
         section("First-layer weights", _weights(report)),
+        section("Left out", _left_out(report)),
         section("To repeat it", f'<pre class="command">{escape(report.command)}</pre>'),
         section(
             "Configuration", f"<details><summary>config.yaml</summary><pre>{escape(report.config)}</pre></details>"
@@ -191,6 +194,15 @@ def _samples(report: RunReport) -> str:
         cells = "".join(picture(image, name) for image, name in zip(images, names, strict=True))
         rows.append(f'<div class="row">{cells}</div>')
     return "".join(rows) + '<p class="faint">Each row: the image, then as the first epochs see it.</p>'
+
+
+def _left_out(report: RunReport) -> str:
+    rows = [[name, why] for name, why in list(report.left_out.items())[:LEFT_OUT]]
+    if not rows:
+        return ""
+    more = len(report.left_out) - len(rows)
+    made = table(["file", "why it cannot be taken"], rows, label="pictures left out")
+    return made + (f'<p class="faint">And {more:,} more.</p>' if more else "")
 
 
 def _weights(report: RunReport) -> str:

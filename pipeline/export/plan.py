@@ -155,6 +155,7 @@ def make_plan(
         "prepare": spec.prepare,
         **({"reading": reading} if (reading := spec.described(shape).get("reading")) else {}),
         "train_rows": dataset.train.num_rows,
+        **({"left_out": dict(dataset.left_out)} if dataset.left_out else {}),
         "licence": spec.licence,
         "homepage": spec.homepage,
         "mean": list(statistics[0]),
