@@ -62,7 +62,7 @@ class Contest:
         shutil.rmtree(self.cache, ignore_errors=True)
         begun = time.perf_counter()
         made = datasets.load(datasets.find(str(self.root), READING), cache=self.cache)
-        return (made.train.num_rows + made.test.num_rows) / (time.perf_counter() - begun)
+        return float(made.train.num_rows + made.test.num_rows) / (time.perf_counter() - begun)
 
     def bare(self) -> float:
         def decode(path: Path) -> np.ndarray:

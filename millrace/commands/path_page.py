@@ -2,6 +2,7 @@
 
 from millrace import datasets
 from millrace.commands.screen import Screen
+from millrace.commands.wording import in_flags
 from millrace.datasets import PathSpec, dataset_folder
 from millrace.library.understanding import Understood, understood
 from millrace.reports.words import short
@@ -32,13 +33,13 @@ def show_path(screen: Screen, spec: PathSpec) -> None:
         "rows": rows,
         "sizes": _listed([f"{height}×{width} ({count:,})" for (height, width), count in found.sizes]),
         "pixels": ", ".join(f"{mode_in_words(mode)} ({count:,})" for mode, count in found.modes.items()),
-        "become": "×".join(map(str, found.shape)) if found.shape else f"not said yet: {found.missing}",
+        "become": "×".join(map(str, found.shape)) if found.shape else f"not said yet: {in_flags(found.missing)}",
         "policy": f"{spec.policy} (augmentation by default)",
         "cached": f"yes, {short(dataset_folder(spec))}" if cached else "no: training decodes them first",
     }
     screen.facts(*((name, value) for name, value in facts.items() if value))
     _lines(screen, "notes", list(found.notes))
-    _lines(screen, "bad", [f"{name}: {why}" for name, why in found.bad.items()])
+    _lines(screen, "bad", [f"{name}: {in_flags(why)}" for name, why in found.bad.items()])
     screen.say()
 
 

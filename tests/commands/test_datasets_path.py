@@ -24,7 +24,7 @@ def test_a_folder_is_understood_without_decoding_it(door: Any, home: Path, monke
         "rows 14 to train on, 3 to test on, drawn from each class: the files have no test split (--test-share)",
         "sizes 12×10 (15), 30×20 (1)",
         "pixels colour (15), grey (1)",
-        "become not said yet: add --size H W, such as --size 64 64; --fit pad, crop or stretch says how",
+        "become not said yet: add --size 64 64, or another; --fit (pad, crop or stretch) says how",
         "cached no: training decodes them first",
         "notes 1 hidden files and what systems leave behind: passed over",
         "bad cat/broken.png: no image",
