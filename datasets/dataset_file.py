@@ -12,19 +12,19 @@ Further keys, all optional: title, policy (default augmentation, `none`), licenc
 which a file's name is appended), folder (at a --mirror; default: the name), shape ([channels, height, width]; needed
 by cifar-binary), layout (`chw` or `hwc`, where the shape of images leaves it open, default chw; of idx also `cwh`:
 transposed, as EMNIST's are), range (LOW..HIGH: the pixels that become 0 and 255, needed by all but uint8),
-labels_from (the lowest label; default 0), labels (`coarse` or `fine`: cifar-binary with CIFAR-100's two labels),
-test (`none`: the files have no test split, and
-none is wanted), test_share (they have none: this share of each class is set apart as one, drawn with a constant key),
-prepare (what `predict` does with a picture: `digits` cuts out and centres the ink, `photos` takes the middle square;
-default: digits with policy digits, else photos). Further keys of a file: part, size (bytes of the content), md5
-instead of sha256, sent_sha256 or sent_md5 (of the file as sent, where nothing is known of the content), members.
+labels_from (the lowest label; default 0), labels (`coarse` or `fine`: cifar-binary with CIFAR-100's two labels), test
+(`none`: the files have no test split, and none is wanted), test_share (they have none: this share of each class is
+set apart as one, drawn with a constant key), prepare (what `predict` does with a picture: `digits` cuts out and
+centres the ink, `photos` takes the middle square; default: digits with policy digits, else photos). Further keys of a
+file: part, size (bytes of the content), md5 instead of sha256, sent_sha256 or sent_md5 (of the file as sent, where
+nothing is known of the content), members.
 
 - idx: four files with part train_images, train_labels, test_images, test_labels, of any type of IDX; or a zip with
   such members.
 - cifar-binary: files with part train or test, or an archive (.tar, .tar.gz) with members, each with
   name, part, size and sha256 (or md5).
-- npz: one file with the arrays train_images, train_labels, test_images, test_labels; images (n, H, W), (n, C, H, W)
-  or (n, H, W, C), see `pixel_arrays`; labels (n,), (n, 1) or one-hot, see `label_arrays`.
+- npz: one file with the arrays train_images, train_labels, test_images, test_labels (or x_train, y_train …); images
+  (n, H, W), (n, C, H, W) or (n, H, W, C), see `pixel_arrays`; labels (n,), (n, 1) or one-hot, see `label_arrays`.
 
 A file with the key `path` names files as people have them, see `importers/path_file.py`.
 

@@ -108,6 +108,17 @@ def read(file: IO[bytes], names: Sequence[str], what: str, most: int, kinds: str
         raise _unreadable(what, error) from None
 
 
+def names(file: IO[bytes], what: str) -> list[str]:
+    """What the arrays are called; nothing of them is read. Errors as for `read`."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+            _check_names(what, archive.namelist(), found)
+            return found
+    except (OSError, *DAMAGE) as error:
+        raise _unreadable(what, error) from None
+
+
 def headers(file: IO[bytes], what: str) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
     """Shape and dtype of every array, from their heads alone; of any dtype, also those that `read` refuses."""
     try:

@@ -39,7 +39,7 @@ def npy(array: Any, **more: Any) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("kind", ["chw", "hwc", "hw", "fortran", "compressed", "int64 labels", "extra array"])
+@pytest.mark.parametrize("kind", ["chw", "hwc", "hw", "fortran", "compressed", "Keras", "int64 labels", "extra array"])
 def test_every_way_of_writing_gives_the_same_arrays(tmp_path: Path, kind: str) -> None:
     sample, arrays, layout = Sample(shape=(2, 5, 4)), {}, "chw"
     if kind == "hw":
@@ -60,6 +60,11 @@ def test_every_way_of_writing_gives_the_same_arrays(tmp_path: Path, kind: str) -
     if kind == "compressed":
         out = io.BytesIO()
         np.savez_compressed(out, **sample.arrays)
+        data = out.getvalue()
+    if kind == "Keras":
+        out = io.BytesIO()
+        names = {"images": "x", "labels": "y"}
+        np.savez(out, **{f"{names[n.split('_')[1]]}_{n.split('_')[0]}": array for n, array in sample.arrays.items()})
         data = out.getvalue()
     got = read(tmp_path, data, layout)
     for name, array in sample.arrays.items():
