@@ -53,9 +53,9 @@ def _fetch(
             target.unlink()
     until = time.monotonic() + limits.FILE
     failures: list[tuple[str, Fault]] = []
-    for path in _kept_by_others(spec, file, target.parent):
+    for kept in _kept_by_others(spec, file, target.parent):
         with suppress(Fault):  # a damaged copy is that dataset's own affair
-            return _read_in_place(file, path, read)
+            return _read_in_place(file, kept, read)
     for url in addresses(spec, file, mirror):
         try:
             path = local_path(url)
