@@ -1,6 +1,9 @@
 """The ways to a server: TLS, a Unix socket, endpoints that a server names; and servers of another kind."""
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,3 +135,28 @@ def test_code_words_become_errors_and_others_are_worth_a_try(code: str) -> None:
         assert error.do
     for text in ("busy: later", "draining: bye", "Flight returned unavailable error, with message: failed to connect"):
         assert refused(flight.FlightUnavailableError(text)) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_is_told_that_it_cannot_use_the_connection(serve: Serve) -> None:
+    """It would wait for ever: gRPC does not survive a fork."""
+    stream = millrace.connect(serve().address, patience=5, threads=2)
+    running = iter(stream)
+    next(running)
+    child = os.fork()
+    if child == 0:
+        told = 0
+        for ask in (lambda: stream[0], lambda: next(running), lambda: next(iter(stream.numpy()))):
+            try:
+                ask()
+            except UsageError as error:
+                told += "spawn" in str(error)
+        os._exit(told)
+    until = time.monotonic() + 20
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if time.monotonic() > until:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(ended[1]) == 3
+    assert next(running).num_rows == BATCH
