@@ -1,6 +1,7 @@
 """Which rows train and which validate: class-balanced, pure functions of (labels, sizes, seed)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,23 +37,40 @@ def balanced(labels: npt.ArrayLike, count: int, *, seed: int, purpose: int) -> I
         raise UsageError("cannot take so many rows", expected=f"0 to {len(values)}", got=count)
     if count == 0:
         return np.empty(0, np.int64)
-    order = permutation(len(values), seed=seed, purpose=purpose)
-    rank, size = _ranks_and_sizes(values[order])
-    # Stable: rows of one rank and of classes of one size keep the order of the permutation.
-    chosen = order[np.lexsort((-size, rank))[:count]]
-    return np.sort(chosen).astype(np.int64)
+    order, grouped, counts = _drawn(values, seed, purpose)
+    firsts = np.cumsum(counts) - counts
+    # In the last round that any row is taken in, not every class may have its turn.
+    full = _full_rounds(counts, count)
+    taken = np.minimum(counts, full)
+    have_more = np.flatnonzero(counts > full)
+    place = grouped[firsts[have_more] + full]
+    # Stable: of classes of one size the one whose row stands first in the permutation.
+    last = np.lexsort((place, -counts[have_more]))[: count - int(taken.sum())]
+    chosen: I64Array = order[np.concatenate([grouped[_places(firsts, taken)], place[last]])]
+    return np.sort(chosen)
 
 
-def _ranks_and_sizes(labels: npt.NDArray[np.generic]) -> tuple[I64Array, I64Array]:
-    """For each row, how many rows before it have its class, and how many rows have it in all."""
-    grouped = np.argsort(labels, kind="stable")
-    in_groups = labels[grouped]
-    starts = np.searchsorted(in_groups, in_groups, side="left")
-    ends = np.searchsorted(in_groups, in_groups, side="right")
-    rank, size = np.empty(len(labels), np.int64), np.empty(len(labels), np.int64)
-    rank[grouped] = np.arange(len(labels)) - starts
-    size[grouped] = ends - starts
-    return rank, size
+def _drawn(labels: npt.NDArray[Any], seed: int, purpose: int) -> tuple[I64Array, I64Array, I64Array]:
+    """The rows in the order of the keyed permutation; places in it, class after class, those of a class in their order:
+    int64 (n,) each; how many rows each class has: int64 (classes,)."""
+    order = permutation(len(labels), seed=seed, purpose=purpose)
+    return order, np.argsort(labels[order], kind="stable"), np.bincount(labels)
+
+
+def _full_rounds(counts: I64Array, wanted: int) -> int:
+    """How often every class that has one left can give a row, before more than `wanted` are given."""
+    low, high = 0, int(counts.max())
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if int(np.minimum(counts, middle).sum()) <= wanted else (low, middle - 1)
+    return low
+
+
+def _places(firsts: I64Array, taken: I64Array) -> I64Array:
+    """firsts[c], firsts[c] + 1, …: `taken[c]` of them, class after class."""
+    begins = np.cumsum(taken) - taken
+    places: I64Array = np.arange(int(taken.sum())) + np.repeat(firsts - begins, taken)
+    return places
 
 
 def rows_to_test(labels: npt.ArrayLike, share: float | None = None) -> I64Array:
@@ -68,10 +86,10 @@ def rows_to_test(labels: npt.ArrayLike, share: float | None = None) -> I64Array:
     values = np.asarray(labels)
     if share == 0 or not len(values):
         return np.empty(0, np.int64)
-    order = permutation(len(values), seed=CONSTANT_SEED, purpose=Purpose.TEST)
-    rank, size = _ranks_and_sizes(values[order])
-    wanted = np.minimum(np.maximum(np.floor(size * share + 0.5), 1), size - 1)
-    return np.sort(order[rank < wanted]).astype(np.int64)
+    order, grouped, counts = _drawn(values, CONSTANT_SEED, Purpose.TEST)
+    wanted = np.minimum(np.maximum(np.floor(counts * share + 0.5), 1), np.maximum(counts - 1, 0)).astype(np.int64)
+    chosen: I64Array = order[grouped[_places(np.cumsum(counts) - counts, wanted)]]
+    return np.sort(chosen)
 
 
 def with_test(arrays: Arrays, share: float | None = None) -> Arrays:
@@ -114,6 +132,8 @@ def split(labels: npt.ArrayLike, *, subset: int | None = None, validation: int =
             got=validation,
             do="choose a smaller `validation`",
         )
+    if not validation:
+        return Split(train=kept, validation=kept[:0])
     chosen = balanced(values[kept], validation, seed=seed, purpose=Purpose.VALIDATION)
     left = np.ones(len(kept), bool)
     left[chosen] = False
