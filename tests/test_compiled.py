@@ -102,6 +102,7 @@ def test_an_edit_and_its_reversal_are_seen_in_place(tmp_path: Path) -> None:
     assert run(folder, cache) == ([3.0, 5.0], 1, first[2])
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_costs_time_only(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     folder = project(tmp_path / "here")
@@ -271,9 +272,8 @@ def assembly(compiled_kernel: Any) -> str:
     return "\n".join(again.inspect_asm().values())
 
 
-@pytest.mark.parametrize(
-    "name", ["_draw", *(pytest.param(name, marks=pytest.mark.slow) for name in ("_compose", "_warp"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["_draw", "_compose", "_warp"])
 def test_no_kernel_of_the_pipeline_fuses(name: str) -> None:
     text = assembly(getattr(warp if name == "_warp" else draw, name))
     assert len(text) > 1000

@@ -80,7 +80,7 @@ TRAINED = "millrace.train('own.yaml', epochs=1, batch=8, out='run')"
     [
         ("", "millrace.stream('digits')", "digits"),
         ("", "millrace.train('own.yaml', runtime='ray', batch=8, out='ray')", "ray"),
-        (TRAINED, "millrace.network('run').predict(['picture.png'])", "pictures"),
+        pytest.param(TRAINED, "millrace.network('run').predict(['picture.png'])", "pictures", marks=pytest.mark.slow),
     ],
 )
 def test_the_library_names_what_a_call_needs(tmp_path: Path, before: str, call: str, extra: str) -> None:
@@ -99,6 +99,7 @@ def own(folder: Path) -> None:
     (folder / "picture.png").write_bytes(b"")
 
 
+@pytest.mark.slow
 def test_a_run_is_finished_also_where_no_report_can_be_drawn(tmp_path: Path) -> None:
     own(tmp_path)
     notices = "notices = []\n"

@@ -26,7 +26,8 @@ def piped(words: str, reader: str) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-@pytest.mark.parametrize(("flags", "lines"), [("", 8), pytest.param("--json", 2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("flags", "lines"), [("", 8), ("--json", 2)])
 def test_a_run_whose_reader_leaves_stops_with_a_checkpoint(home: Path, flags: str, lines: int) -> None:
     code, errors = piped(f"{LONG} {home / 'a'} {flags}", f"head -{lines}")
     assert code == BROKEN_PIPE
@@ -45,10 +46,9 @@ def test_a_run_whose_reader_leaves_stops_with_a_checkpoint(home: Path, flags: st
     "words",
     [
         "datasets",
-        "leaderboard absent",
         *(
             pytest.param(words, marks=pytest.mark.slow)
-            for words in ("datasets --json", "--help", "help train", "config")
+            for words in ("datasets --json", "--help", "help train", "config", "leaderboard absent")
         ),
     ],
 )

@@ -49,7 +49,9 @@ def test_the_same_command_again_finds_it_whole(door: Any, home: Path) -> None:
     assert files(home / "a") == before
 
 
-@pytest.mark.parametrize("name", ["parquet", "webdataset", "imagefolder"])
+@pytest.mark.parametrize(
+    "name", ["parquet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("webdataset", "imagefolder"))]
+)
 def test_training_on_an_export_ends_in_the_weights_of_the_live_stream(name: str, door: Any, home: Path) -> None:
     data = "--subset 120 --validation 20 --seed 5"
     assert door(f"export digits --epochs 3 {data} --format {name} --out data") == 0

@@ -12,6 +12,7 @@ def size(path: Path) -> tuple[int, int]:
         return picture.size
 
 
+@pytest.mark.slow
 def test_the_network_of_the_slides_learns_clusters_and_draws_its_regions(
     door: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

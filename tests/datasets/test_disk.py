@@ -109,7 +109,7 @@ except DataError as error:
 """
 
 
-@pytest.mark.parametrize("limit", [4000, 9000])
+@pytest.mark.parametrize("limit", [4000, pytest.param(9000, marks=pytest.mark.slow)])
 def test_a_full_disk_is_named_and_leaves_nothing_half_written(server: Server, tmp_path: Path, limit: int) -> None:
     # The first limit stops the download (10 kB), the second the table made of a local copy of it (12 kB).
     data = Sample(train=400).npz()

@@ -137,6 +137,7 @@ print(load(idx_spec(Sample()), mirror=sys.argv[1]).digest)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_fetch_once_and_one_killed_at_it_harms_nobody(server: Server, cache: Path) -> None:
     serve_idx(server, SAMPLE)
     names = [file.name for file in idx_spec(SAMPLE).files]

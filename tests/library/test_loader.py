@@ -184,6 +184,7 @@ def test_a_forked_child_goes_on_in_the_same_bits() -> None:
     assert len(list(running)) == 9
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_the_loop_ends_the_program_at_once() -> None:
     code = (
         "import millrace, signal\n"

@@ -31,7 +31,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(path)], timeout=20, check=True)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize(
+    "name", [name if name == "parquet" else pytest.param(name, marks=pytest.mark.slow) for name in FORMATS]
+)
 def test_it_goes_on_once_there_is_room(name: str, disk: Path, dataset: Dataset, tmp_path: Path) -> None:
     plan = planned(dataset, format=name, epochs=20)
     written(plan, dataset, tmp_path / "unbroken")
