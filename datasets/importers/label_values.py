@@ -11,6 +11,7 @@ from millrace.datasets.spec import MAX_CLASSES
 from millrace.errors import FormatError, UsageError
 
 NONE = -(1 << 63)  # stands for no label among numbers
+FEW = 20  # classes that need no second look
 I64Array = npt.NDArray[np.int64]
 
 
@@ -98,6 +99,9 @@ def counted(found: Labelled, skip_bad: bool, what: str) -> tuple[dict[str, I64Ar
             )
         if bare < len(labels):
             kept[split] = labels
+    rows = sum(map(len, kept.values()))
+    if len(found.classes) > max(rows // 2, FEW):
+        notes.append(f"{len(found.classes):,} classes for {rows:,} pictures: perhaps another column holds the labels")
     if TRAIN not in kept:
         raise FormatError(
             f"{what} has nothing to train on",

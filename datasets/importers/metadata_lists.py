@@ -17,7 +17,7 @@ from millrace.errors import FormatError
 
 FILE = "file_name"
 LISTS = ("metadata.csv", "metadata.jsonl")
-LARGEST = 256 << 20  # bytes of a list
+LARGEST = 128 << 20  # bytes of a list
 Value = str | int | None
 Row = dict[str, Value]
 _NUMBER = re.compile(r"[+-]?\d{1,18}")

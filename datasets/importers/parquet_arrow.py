@@ -43,7 +43,7 @@ class PictureColumns(Survey):
 
     def __init__(self, path: Path, reading: Reading) -> None:
         files = shard_files(path)
-        self._root, self._columns = files.root, None
+        self._root, self._columns, self._kinds = files.root, None, set()
         ordered = {split: sorted(names, key=lambda name: f"{name}/") for split, names in files.by_split.items()}
         shards = {split: [self._shard(n, reading, files.features) for n in names] for split, names in ordered.items()}
         values = {split: _joined(parts, split) for split, parts in shards.items()}
@@ -58,12 +58,14 @@ class PictureColumns(Survey):
         stamps += [stamp_or_none(Path(path), path) for path in linked]
         counts = {s: tuple(np.bincount(v[v >= 0], minlength=len(found.classes)).tolist()) for s, v in labels.items()}
         notes = [*files.notes, *notes, *([f"{len(linked):,} pictures lie in files of their own"] if linked else [])]
-        super().__init__(Inventory(kind, found.classes, counts, tuple(notes), tuple(sorted(stamps))), reading)
+        named = " and ".join(sorted(self._kinds))
+        super().__init__(Inventory(named, found.classes, counts, tuple(notes), tuple(sorted(stamps))), reading)
         self._parts = {
             split: PictureRows(self._root, self._chosen.image, shards[split], kept) for split, kept in labels.items()
         }
 
     _columns: Columns | None
+    _kinds: set[str]
 
     @property
     def _chosen(self) -> Columns:
@@ -74,6 +76,7 @@ class PictureColumns(Survey):
     def _shard(self, name: str, reading: Reading, features: Mapping[str, Any] | None) -> TableShard:
         """What is known of one file; its columns have to be those of the others."""
         file = opened(self._root / name, name)
+        self._kinds.add("Parquet" if isinstance(file, ParquetRows) else "Arrow")
         found = columns(file.schema, reading.labels, name, features)
         if self._columns is not None and found != self._columns:
             raise FormatError(f"{name} has other columns, or other classes", expected=self._columns, got=found)

@@ -70,7 +70,7 @@ def test_labels_count_from_one_where_that_is_said(tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "a.parquet", pictures_table(VALUES, [1, 3, 2, 3, 1]))
     found = survey(path, Reading(labels_from=1))
     assert (found.inventory.classes, seen(found)) == (("1", "2", "3"), EXPECTED)
-    with pytest.raises(FormatError, match="labels_from: 1"):
+    with pytest.raises(FormatError, match="labels_from=1"):
         survey(path, Reading(labels_from=2))
 
 
@@ -234,6 +234,16 @@ def test_offsets_that_lead_out_of_the_file_are_found(tmp_path: Path) -> None:
     pictures = survey(path, Reading()).pictures("train")
     with pytest.raises(FormatError, match=r"a\.arrow is damaged"):
         pictures[1].read()
+
+
+def test_numbers_of_rows_in_the_place_of_labels_are_remarked_on(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", pa.table({"image": [png(1)] * 30, "id": list(range(30))}))
+    found = survey(path, Reading()).inventory
+    assert (found.kind, found.notes) == (
+        "Parquet", ("30 classes for 30 pictures: perhaps another column holds the labels",)
+    )  # fmt: skip
+    path = write_arrow(tmp_path / "a.arrow", pa.table({"image": [png(1)] * 60, "id": [*range(30), *range(30)]}))
+    assert (survey(path, Reading()).inventory.kind, survey(path, Reading()).inventory.notes) == ("Arrow", ())
 
 
 def test_what_is_claimed(tmp_path: Path) -> None:
