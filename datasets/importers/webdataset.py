@@ -30,8 +30,8 @@ def claims(path: Path) -> str | None:
     if path.is_dir():
         found = files_below(path, ENDINGS + PACKED)
     else:
-        there = path.is_file() or len(expanded(path.name)) > 1
-        found = [path.name] if there and path.name.lower().endswith(ENDINGS + PACKED) else []
+        fits = path.name.lower().endswith(ENDINGS + PACKED)
+        found = [path.name] if fits and (path.is_file() or expanded(path.name) != [path.name]) else []
     return f"{found[0]}{f' and {len(found) - 1} more' if len(found) > 1 else ''}" if found else None
 
 
