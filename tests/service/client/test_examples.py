@@ -69,6 +69,35 @@ def test_pytorch_goes_on_in_the_middle_of_an_epoch(serve: Serve, tmp_path: Path)
     assert whole[0] in rest
 
 
+# Worker processes of PyTorch: each connects by itself; one that is forked is told that it cannot.
+WORKERS = """
+import sys
+import millrace
+from torch.utils.data import DataLoader
+
+def first(stream, **how):
+    loader = stream.torch(1, columns=["sample"])
+    return [int(batch[0][0]) for batch in DataLoader(loader, batch_size=None, **how)]
+
+if __name__ == "__main__":
+    stream = millrace.connect(sys.argv[1], patience=10)
+    print("here", first(stream.at(0)))
+    print("spawn", first(stream.at(0), num_workers=2, multiprocessing_context="spawn"))
+    try:
+        first(stream.at(0), num_workers=1, multiprocessing_context="fork")
+    except Exception as error:
+        print("fork", "does not survive a fork" in str(error))
+"""
+
+
+def test_worker_processes_of_pytorch(serve: Serve, local: Any, tmp_path: Path) -> None:
+    python, program = other(".venv-peers", "torch"), tmp_path / "workers.py"
+    program.write_text(WORKERS)
+    found = dict(line.split(" ", 1) for line in said(python, program, serve().address, folder=tmp_path).splitlines())
+    samples = str([local[step].column("sample")[0].as_py() for step in range(len(local))])
+    assert found == {"here": samples, "spawn": samples, "fork": "True"}
+
+
 def test_node(serve: Serve, local: Any, tmp_path: Path) -> None:
     """Its packages come from the npm registry, as for whoever runs it."""
     npm = shutil.which("npm")
