@@ -115,6 +115,12 @@ class Side:
             return sum(pool.map(self.read, (one, other)))
 
 
+def remote_digest(side: Side) -> str:
+    """What tickets call the stream of a server by."""
+    [info] = side.client.list_flights(options=flight.FlightCallOptions(timeout=60))
+    return str(info.descriptor.path[0].decode())
+
+
 def local(stream: Any) -> float:
     """Images per second over one epoch of a stream of Millrace's."""
     count, begun = 0, time.perf_counter()
@@ -139,13 +145,16 @@ def contest(batch: int, given: Any, folder: Path) -> None:
     ]
     torch = os.environ.get("MILLRACE_TORCH_PYTHON")
     with contextlib.ExitStack() as stack:
-        start = lambda command: stack.enter_context(process(folder, command))  # noqa: E731
+
+        def start(command: Sequence[str]) -> str:
+            return stack.enter_context(process(folder, command))
+
         tcp = Side(start(serve))
         unix = Side(start([*serve, "--unix", f"{folder}/{batch}.sock"]))
         tls = Side(start(secured), tls_root_certs=(folder / "tls.crt").read_bytes())
         own = millrace.stream(dataset[0], batch=batch, mirror=given.mirror)
         remote = stack.enter_context(millrace.connect(tcp.address))
-        digest = str(tcp.client.list_flights().__next__().descriptor.path[0].decode())
+        digest = remote_digest(tcp)
         contenders = {
             "local": lambda: local(own),
             "tcp": tcp.read,
