@@ -24,7 +24,7 @@ def shared_ray() -> Iterator[None]:
 
     ray.init(
         address="local",
-        num_cpus=16,
+        num_cpus=8,
         object_store_memory=512 << 20,
         include_dashboard=False,
         configure_logging=False,

@@ -108,12 +108,12 @@ def test_too_few_cpus() -> None:
     from millrace.workers.ray_runtime.capacity import check_capacity
     from millrace.workers.ray_runtime.cluster import check_memory
 
-    check_capacity(16, deadline=10.0)
+    check_capacity(8, deadline=10.0)
     with pytest.raises(DeadlineError) as caught:
-        check_capacity(17, deadline=0.5)
+        check_capacity(9, deadline=0.5)
     assert caught.value.what == "the cluster has too few free CPUs"
-    assert str(caught.value.expected).startswith("17 within 0.5 s")
-    assert caught.value.got == "16 free of 16"
+    assert str(caught.value.expected).startswith("9 within 0.5 s")
+    assert caught.value.got == "8 free of 8"
     check_memory(500 << 20)
     with pytest.raises(UsageError, match="too small: it would spill to disk") as small:
         check_memory(513 << 20)
