@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import millrace
 from millrace import datasets
 from millrace.datasets import Reading
 from millrace.errors import FormatError, MillraceError, UsageError
+from millrace.pipeline import labels_of
 from tests.datasets.server import Sample
 
 SAMPLE = Sample(shape=(3, 9, 8), train=30, test=12)
@@ -49,6 +51,19 @@ def test_without_a_test_split_one_is_drawn_of_each_class(tmp_path: Path) -> None
     assert np.bincount(train).tolist() == [8, 8, 8]
     rows = np.concatenate([datasets.images(table.train), datasets.images(table.test)])
     assert sorted(row.tobytes() for row in rows) == sorted(image.tobytes() for image in IMAGES)
+
+
+def test_more_classes_than_a_byte_counts(tmp_path: Path) -> None:
+    labels = np.arange(600) % 300 + 1
+    images = (np.arange(600 * 64) % 251).astype(np.uint8).reshape(600, 8, 8)
+    path = save(tmp_path / "a.npz", x=images, y=labels)
+    table = datasets.load(datasets.find(path, Reading(labels_from=1)))
+    assert len(table.classes) == 300
+    found = datasets.labels(table.train)
+    assert found.dtype == np.uint16
+    assert sorted(found.tolist()) == list(range(300))  # one of each two is set apart to test on
+    stream = millrace.stream(path, batch=300, labels_from=1)
+    assert sorted(labels_of(stream[0]).tolist()) == list(range(300))
 
 
 def test_a_changed_file_and_another_reading_are_other_tables(tmp_path: Path) -> None:
