@@ -5,16 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from millrace.compiled import kernel_folder
 from millrace.datasets import limits
 from tests.datasets.server import Server, serving
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kernels_stay() -> None:
+    """The kernels' folder is chosen before a test has a cache of its own, in which all would be compiled again."""
+    kernel_folder()
+
+
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache folder; no test touches the user's, and no proxy stands between a test and its server.
-
-    Kernels keep their folder: it was chosen when they were loaded.
-    """
+    """The cache folder; no test touches the user's, and no proxy stands between a test and its server."""
     monkeypatch.setenv("MILLRACE_CACHE", str(tmp_path / "cache"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
