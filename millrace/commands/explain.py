@@ -65,7 +65,7 @@ def _report(screen: Screen, one: ExportedRow, found: Explanation, names: tuple[P
     screen.facts(
         ("row", f"{row:,} of split {split}: epoch {found.epoch + 1}, position {found.position:,}"),
         ("sample", f"{found.sample:,} of {manifest.dataset['name']}"),
-        ("class", f"{found.label}, {manifest.classes[found.label]}"),
+        ("class", manifest.classes[found.label]),
         ("drawn", f"policy {configuration['policy']['name']}, seed {configuration['seed']}"),
     )
     for name, value in found.parameters.items():

@@ -18,6 +18,7 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
 from millrace.commands.wording import in_flags
+from millrace.datasets.exported import MANIFEST
 from millrace.reports.words import counted, in_words, percent, short
 from millrace.settings.layers import Settings
 from millrace.workers import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
@@ -101,10 +102,11 @@ class RunDisplay:
         epochs = f"{counted(run.epochs, 'epoch')} of {run.steps_per_epoch:,}"
         source = self._settings.job.dataset
         dataset = Path(source).name if datasets.is_path(source) else datasets.find(source).name
+        is_export = (Path(source) / MANIFEST).is_file()
         hidden = "-".join(map(str, self._settings.job.network.hidden)) or "no"
         self._screen.facts(
             ("data", f"{dataset}: {run.samples:,} samples to train on{validating}"),
-            ("augment", in_words(self._settings.job.policy)),
+            ("augment", "as the rows of the export are" if is_export else in_words(self._settings.job.policy)),
             ("network", f"{hidden} hidden units, {run.parameters:,} parameters"),
             ("steps", f"{run.total_steps:,}: {epochs}, batch {run.batch}"),
             ("place", f"{workers}{augmenters}, {slots} a batch"),

@@ -91,7 +91,7 @@ def _facts(folder: RunFolder, job: Job, setup: Setup, checkpoint: Checkpoint) ->
     left = f"; {len(setup.dataset.left_out):,} pictures left out" if setup.dataset.left_out else ""
     return [
         ("data", f"{setup.dataset.spec.title}; {len(split.train):,} to train on{held}{even}{left}"),
-        ("augmentation", in_words(job.policy)),
+        ("augmentation", in_words(setup.stream.policy)),  # of an export, what its rows were drawn with
         ("network", f"{setup.network.text}, {setup.network.parameters:,} parameters"),
         (
             "optimizer",

@@ -103,7 +103,9 @@ def _curves(report: RunReport) -> str:
         losses.append(Line("validation", held_number, [line["validation_loss"] for line in held], 2))
         wrong = [100 * (1 - line["validation_accuracy"]) for line in held]
         errors.append(Line("validation", held_number, wrong, 2))
-    passed = [line["step"] / report.steps_per_epoch for line in report.steps]
+    passed = [
+        (line["step"] + 1) / report.steps_per_epoch for line in report.steps
+    ]  # all charts end with the last epoch
     rates = Line("rate", passed, [line["rate"] for line in report.steps], 3)
     speeds = Line("samples a second", number, [line["samples_per_second"] for line in epochs], 4)
     charts = [

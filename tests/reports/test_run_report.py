@@ -7,7 +7,7 @@ from millrace.reports.run_report import RunReport, run_report
 
 def test_the_rate_is_drawn_over_the_epochs_that_passed() -> None:
     """Of a run that was stopped in its fourth epoch, and of one in its first: epochs are steps by steps per epoch."""
-    for count, finished, end in ((36, 3, "3.5"), (6, 0, "0.5")):
+    for count, finished, end in ((36, 3, "3.6"), (6, 0, "0.6")):
         report = RunReport(
             title="a run",
             facts=[],
@@ -24,6 +24,8 @@ def test_the_rate_is_drawn_over_the_epochs_that_passed() -> None:
             environment={},
             command="millrace train",
         )
-        found = re.search(r'aria-label="Learning rate. rate: 0.1 at epoch 0, 0.1 at epoch (.*?)\."', run_report(report))
+        found = re.search(
+            r'aria-label="Learning rate. rate: 0.1 at epoch 0.1, 0.1 at epoch (.*?)\."', run_report(report)
+        )
         assert found is not None
         assert found[1] == end
