@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from millrace.datasets.decoding.pixels import GREY, UNREADABLE, BadPicture, colour, opened
+from millrace.datasets.decoding.pixels import GREY, ORIENTATION, TURNED, UNREADABLE, BadPicture, colour, opened
 from millrace.datasets.decoding.work import over_rows
 from millrace.datasets.importers.inventory import Picture
 from millrace.datasets.importers.options import Reading
 from millrace.errors import DataError
-
-_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: orientations that exchange height and width
 
 
 @dataclass
@@ -81,7 +79,7 @@ def _head(picture: Picture, reading: Reading) -> tuple[tuple[int, int], str, boo
 def _of(picture: Image.Image) -> tuple[tuple[int, int], str, bool, bool]:
     width, height = picture.size
     try:
-        turned = picture.getexif().get(_ORIENTATION) in _TURNED
+        turned = picture.getexif().get(ORIENTATION) in TURNED
     except UNREADABLE:
         turned = False
     size = (width, height) if turned else (height, width)

@@ -1,6 +1,7 @@
 """One encoded picture as pixels of a given shape: what is done to it, exactly.
 
-1. Pillow decodes it: PNG, JPEG, WebP, BMP, TIFF or GIF, without short cuts. Of an animation, or a TIFF of several
+1. Pillow decodes it: PNG, JPEG, WebP, BMP, TIFF or GIF. A JPEG is decoded at the smallest of libjpeg's scales 1, 1/2,
+   1/4 and 1/8 that leaves both sides at least twice as long as step 5 makes them. Of an animation, or a TIFF of several
    pages, the first one where that is asked for; the main picture of a phone's multi-picture JPEG always.
 2. It is turned upright as its EXIF orientation says. Colour profiles (ICC) are ignored: numbers count as they stand.
 3. What is transparent is put on the background colour.
@@ -13,6 +14,7 @@
 """
 
 import io
+import math
 import struct
 from dataclasses import dataclass
 from typing import IO
@@ -30,6 +32,7 @@ MOST_PIXELS = 64_000_000
 SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
 GREY = ("1", "L", "LA", "La", "I", "F", *SIXTEEN)
 FILTER = Image.Resampling.BICUBIC
+ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: orientations that exchange height and width
 # What Pillow raises for damaged files.
 UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, LookupError, ArithmeticError, EOFError, struct.error)
 
@@ -114,6 +117,8 @@ def fitted(picture: Image.Image, form: Form) -> U8Array:
     """The picture as uint8 (C, H, W): upright, opaque, in its channels and size. Errors: those of Pillow."""
     background = colour(form.reading.background)
     mode = "L" if form.channels == 1 else "RGB"
+    if picture.format in ("JPEG", "MPO"):
+        _scaled(picture, form)
     upright = ImageOps.exif_transpose(picture)
     plain = _plain(upright, form.reading, background)
     if plain.mode != mode:
@@ -125,6 +130,18 @@ def fitted(picture: Image.Image, form: Form) -> U8Array:
     return pixels[None] if form.channels == 1 else np.moveaxis(pixels, -1, 0)
 
 
+def _scaled(picture: Image.Image, form: Form) -> None:
+    """Let a JPEG be decoded at a smaller scale, where twice the size is left for the resampling."""
+    turned = picture.getexif().get(ORIENTATION) in TURNED
+    width, height = picture.size[::-1] if turned else picture.size
+    wide, high = form.size[1] / width, form.size[0] / height
+    if form.reading.fit != "stretch":  # both sides by the same factor
+        wide = high = max(wide, high) if form.reading.fit == "crop" else min(wide, high)
+    least = math.ceil(2 * width * wide), math.ceil(2 * height * high)
+    if min(least) > 0 and picture.size != form.size[::-1]:
+        picture.draft(None, least[::-1] if turned else least)
+
+
 def _plain(picture: Image.Image, reading: Reading, background: tuple[int, int, int]) -> Image.Image:
     """Without transparency, in 8 bits: mode L or RGB."""
     if picture.mode in (*SIXTEEN, "I", "F"):
@@ -132,9 +149,8 @@ def _plain(picture: Image.Image, reading: Reading, background: tuple[int, int, i
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, (*background, 255)), layer).convert("RGB")
-    if picture.mode in ("1", "L"):
-        return picture.convert("L")
-    return picture.convert("RGB")
+    mode = "L" if picture.mode in ("1", "L") else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 def _of_wide(picture: Image.Image, reading: Reading) -> Image.Image:

@@ -40,6 +40,22 @@ def test_webp_and_jpeg_are_what_pillow_decodes() -> None:
     assert np.array_equal(made(jpeg), np.asarray(Image.open(io.BytesIO(jpeg))))
 
 
+def test_large_jpegs_are_decoded_at_the_scale_that_leaves_twice_the_size() -> None:
+    y, x = np.mgrid[0:300, 0:400]
+    data = encoded(Image.fromarray(np.stack([x % 256, y % 256, (x + y) % 256], -1).astype(np.uint8)), "JPEG")
+    for (height, width), scale in (((40, 50), 2), ((37, 50), 4), ((75, 100), 2), ((76, 100), 1), ((300, 400), 1)):
+        whole = Image.open(io.BytesIO(data))
+        if scale > 1:
+            whole.draft("RGB", (400 // scale, 300 // scale))
+        assert whole.size == (400 // scale, 300 // scale)
+        expected = np.asarray(whole.resize((width, height), Image.Resampling.BICUBIC))
+        assert np.array_equal(made(data, (height, width), fit="stretch"), expected)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(Image.open(io.BytesIO(data)).copy(), "JPEG", exif=exif)
+    assert made(turned, (50, 37), fit="crop").shape == (50, 37, 3)
+
+
 # What the EXIF standard says each orientation shows first: row 0 and column 0 of the picture as it was meant.
 UPRIGHT = {
     1: lambda a: a,
