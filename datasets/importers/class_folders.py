@@ -102,7 +102,7 @@ def _read(path: str) -> bytes:
 
 
 class _Walk:
-    """Walks class folders. found: (split, class) → the name of each picture, sorted; stamps: of all."""
+    """Walks class folders. found: (split, class) → the name of each picture; stamps: of all."""
 
     def __init__(self, root: Path) -> None:
         self.root, self._root = str(root), root
@@ -119,7 +119,6 @@ class _Walk:
         if not taken:
             self._said.append(f"{folder.relative_to(self._root).as_posix()}/ holds no pictures and is no class")
             return
-        taken.sort(key=lambda one: os.fsencode(one[0]))
         self.found[split, name] = [one[0] for one in taken]
         self.stamps += [(_shown(one[0]), *one[1:]) for one in taken]
 
@@ -131,18 +130,20 @@ class _Walk:
             self._said.append(f"{name}/ leads to a folder that is read already: passed over")
             return
         seen.add((status.st_dev, status.st_ino))
-        nested = 0
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
-                if _litter(entry.name):
+        nested: list[tuple[str, str]] = []
+        with os.scandir(folder) as entries:  # thousands: as little is done with each as can be
+            for entry in entries:
+                own, folds = entry.name, entry.is_dir()
+                if not folds and own[0] != "." and own.lower().endswith(SUFFIXES):
+                    taken.append((f"{name}/{own}", *_stamp(entry)))
+                elif _litter(own):
                     self._passed["hidden files and what systems leave behind"] += 1
-                elif entry.is_dir():
-                    nested += 1
-                    self._folder(entry.path, f"{name}/{entry.name}", seen, taken, depth + 1)
-                elif entry.name.lower().endswith(SUFFIXES):
-                    taken.append((f"{name}/{entry.name}", *_stamp(entry)))
+                elif folds:
+                    nested.append((own, entry.path))
                 else:
-                    self._passed[f"files that are no pictures by their name ({_suffix(entry.name)})"] += 1
+                    self._passed[f"files that are no pictures by their name ({_suffix(own)})"] += 1
+        for own, path in sorted(nested):  # sorted: of two links to one folder the first is followed
+            self._folder(path, f"{name}/{own}", seen, taken, depth + 1)
         if nested and depth == 0:
             self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
 
@@ -197,10 +198,14 @@ def _has_pictures(folder: Path) -> bool:
 
 def _holds_pictures(folder: Path) -> bool:
     """Whether pictures lie in this folder or below; links to folders are not followed."""
-    for _, inner, files in os.walk(folder):
-        if any(name.lower().endswith(SUFFIXES) and not _litter(name) for name in files):
-            return True
-        inner[:] = [name for name in inner if not _litter(name)]
+    left = [str(folder)]
+    while left:
+        with os.scandir(left.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    left += [] if _litter(entry.name) else [entry.path]
+                elif entry.name.lower().endswith(SUFFIXES) and not _litter(entry.name):
+                    return True
     return False
 
 

@@ -10,6 +10,7 @@ from millrace.errors import UsageError
 
 DEPTH = 3  # folders within each other that are looked into
 LISTED = 8
+HIDDEN = (".", "__MACOSX")
 
 
 def files_below(path: Path, endings: tuple[str, ...], passed: Iterable[str] = (), depth: int = DEPTH) -> list[str]:
@@ -26,14 +27,14 @@ def files_below(path: Path, endings: tuple[str, ...], passed: Iterable[str] = ()
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
-                if entry.name.startswith((".", "__MACOSX")):
-                    continue
+        folders: list[str] = []
+        with os.scandir(folder) as entries:  # a folder of pictures has thousands that are none of these
+            for entry in entries:
                 if entry.is_dir():
-                    left += [(folder / entry.name, f"{within}{entry.name}/", deep - 1)] if deep > 0 else []
-                elif entry.name.lower().endswith(endings) and entry.name not in passed:
-                    found.append(within + entry.name)
+                    folders += [] if entry.name.startswith(HIDDEN) else [entry.name]
+                elif entry.name.lower().endswith(endings) and not entry.name.startswith(HIDDEN):
+                    found += [] if entry.name in passed else [within + entry.name]
+        left += [(folder / name, f"{within}{name}/", deep - 1) for name in sorted(folders) if deep > 0]
     return sorted(found, key=os.fsencode)
 
 
