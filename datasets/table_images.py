@@ -26,20 +26,32 @@ OPTIONS = pa.ipc.IpcWriteOptions(allow_64bit=True)
 
 
 class TableImages:
-    """Room for `rows` images of a shape in a new file beside the table's, to be written to through `images`."""
+    """Room for `rows` images of a shape in a new file beside the table's, to be written to through `images`. sparse:
+    take no blocks of the disk before something is written."""
 
-    def __init__(self, folder: Path, split: str, spec: DatasetSpec, shape: tuple[int, int, int], rows: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        split: str,
+        spec: DatasetSpec,
+        shape: tuple[int, int, int],
+        rows: int,
+        *,
+        sparse: bool = False,
+    ) -> None:
         self.path = temporary(folder / f"{split}.arrow")
         self._start = _start(spec, shape)
-        size = shape[0] * shape[1] * shape[2]
+        size = self._start + rows * shape[0] * shape[1] * shape[2]
         if rows == 0:
             self.images: U8Array = np.zeros((0, *shape), np.uint8)
             return
         with open(self.path, "xb") as file:
-            # Blocks are taken now, where the disk can: one that is full is found out before the work, not after it.
-            os.posix_fallocate(file.fileno(), 0, self._start + rows * size) if hasattr(
-                os, "posix_fallocate"
-            ) else file.truncate(self._start + rows * size)
+            # Blocks are taken now, where the system can: a disk that is full is found out before the work, and by an
+            # error, where writing to a mapped file would end the process.
+            if sparse or not hasattr(os, "posix_fallocate"):
+                file.truncate(size)
+            else:
+                os.posix_fallocate(file.fileno(), 0, size)
         self.images = np.memmap(self.path, np.uint8, "r+", self._start, (rows, *shape))
 
     def keep(self, kept: "np.ndarray[Any, np.dtype[np.bool_]]") -> None:
