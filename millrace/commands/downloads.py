@@ -16,7 +16,7 @@ from rich.progress import (
 )
 
 from millrace.commands.screen import Screen
-from millrace.reports.words import size
+from millrace.reports.words import duration, size
 
 WHOLE = float("inf")  # stands for the time of the last line of a file that is whole
 QUIET = 5.0  # seconds between two plain lines of one file
@@ -33,6 +33,7 @@ class Downloads:
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._said: dict[str, float] = {}
+        self._begun: dict[str, float] = {}
 
     def __enter__(self) -> "Downloads":
         return self
@@ -69,11 +70,15 @@ class Downloads:
         now = time.monotonic()
         finished = total is not None and done >= total
         last = self._said.setdefault(file, now)
+        begun = self._begun.setdefault(file, now)
         if last == WHOLE or (not finished and now - last < QUIET):
             return
         self._said[file] = WHOLE if finished else now
         of = "" if total is None or finished else f" of {size(total)}"
-        print(f"{file}: {size(done)}{of}", file=sys.stderr, flush=True)
+        left = ""
+        if total is not None and 0 < done < total:
+            left = f", {duration((now - begun) * (total - done) / done)} left"
+        print(f"{file}: {size(done)}{of}{left}", file=sys.stderr, flush=True)
 
 
 def _bar(console: Console) -> Progress:
