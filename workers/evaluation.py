@@ -15,7 +15,7 @@ from millrace.workers.tree import tree_sum
 
 SMALLEST = 1e-300  # a probability of 0 costs as much as this
 SLOT = 500  # rows of a slot; part of the contract, since the loss is summed along the tree over slots
-WIDEST = 1 << 22  # answers of a slot at most, 16 MiB of float32: where there are more than 8,388 classes, fewer rows
+WIDEST = 1 << 20  # answers of a slot at most: where there are more than 2,097 classes it has fewer rows, for memory
 Floats = npt.NDArray[np.float64]
 U8Array = npt.NDArray[np.uint8]
 Weights = npt.NDArray[np.float32]
