@@ -18,7 +18,7 @@ from millrace.service.client.refusals import refused, told
 
 Answer = TypeVar("Answer")
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two rounds of tries
-CALL = 30.0  # seconds in which a call must have ended
+CALL, LEAST = 30.0, 5.0  # seconds in which a call must have ended; and beyond the patience
 FAULTS = (flight.FlightError, pa.ArrowException, OSError)
 
 _process = {"used": False, "forked": False}
@@ -51,9 +51,9 @@ class Link:
         self.__dict__.update(state)
         self._open()
 
-    def options(self, seconds: float = CALL) -> flight.FlightCallOptions:
-        """The deadline of a call, and the token."""
-        token = self.place.token
+    def options(self) -> flight.FlightCallOptions:
+        """The deadline of a call, and the token. One that hangs is waited for about as long as one that is gone."""
+        token, seconds = self.place.token, min(CALL, self.patience + LEAST)
         headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
         return flight.FlightCallOptions(timeout=seconds, headers=headers)
 
@@ -62,7 +62,7 @@ class Link:
         sent = b"" if body is None else json.dumps(body).encode()
 
         def ask(client: flight.FlightClient) -> Any:
-            results = list(client.do_action(flight.Action(name, sent), self.options(min(CALL, self.patience + 1))))
+            results = list(client.do_action(flight.Action(name, sent), self.options()))
             try:
                 return json.loads(b"".join(result.body.to_pybytes() for result in results))
             except ValueError as error:
@@ -89,13 +89,14 @@ class Link:
                 if ended():
                     raise UsageError("the iteration was closed", do="iterate over the loader again") from error
                 left = began + self.patience - time.monotonic()
-                if left <= 0:
+                # Once at any rate: the call may have been an old one, which its deadline ended while nobody read.
+                if left <= 0 and tried:
                     raise self._gone(error) from error
                 self._leave(client)
             tried += 1
             if tried % len(self.place.addresses) == 0:  # all of them have been asked
                 # Clients that lost one server do not come back all at once: the clock's last digits spread them.
-                time.sleep(min(pause * (0.5 + time.monotonic_ns() // 1000 % 1000 / 2000), left))
+                time.sleep(min(pause * (0.5 + time.monotonic_ns() // 1000 % 1000 / 2000), max(left, 0)))
                 pause = min(2 * pause, LONGEST_PAUSE)
 
     def also(self, addresses: tuple[str, ...]) -> None:

@@ -186,6 +186,7 @@ print(seen.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_the_client_needs_numpy_and_pyarrow_alone(serve: Serve) -> None:
     """Its floats are made by the twin of the kernel, and have its bits: three channels, both layouts."""
     import hashlib

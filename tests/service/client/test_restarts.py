@@ -89,4 +89,4 @@ def test_patience_ends(tmp_path: Path) -> None:
         began = time.monotonic()
         with pytest.raises(DeadlineError, match="no server answers"):
             list(running)
-        assert 0.9 < time.monotonic() - began < 10
+        assert 0.5 < time.monotonic() - began < 10  # a thread that reads ahead may have begun to wait before

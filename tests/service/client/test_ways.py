@@ -2,21 +2,25 @@
 
 import json
 import os
-import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pyarrow import flight
 
 import millrace
 from millrace.errors import DeadlineError, ServiceError, UsageError
+from millrace.pipeline import images_of
+from millrace.service.client import link
 from millrace.service.client.refusals import refused
 from millrace.service.place import ServePlace, tls_from
 from millrace.service.service import Service
-from tests.service.conftest import BATCH, offered
+from tests.service.conftest import BATCH, SEED, offered, pictures
 from tests.service.test_place import TOKEN, certificate
 
 Serve = Callable[..., Service]
@@ -137,26 +141,48 @@ def test_code_words_become_errors_and_others_are_worth_a_try(code: str) -> None:
         assert refused(flight.FlightUnavailableError(text)) is None
 
 
+FORKED = """
+import os, sys
+import millrace
+stream = millrace.connect(sys.argv[1], patience=5, threads=2)
+running = iter(stream)
+next(running)
+child = os.fork()
+if child == 0:
+    told = 0
+    for ask in (lambda: stream[0], lambda: next(running), lambda: next(iter(stream.numpy()))):
+        try:
+            ask()
+        except millrace.UsageError as error:
+            told += "spawn" in str(error)
+    os._exit(told)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), next(running).num_rows)
+"""
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_is_told_that_it_cannot_use_the_connection(serve: Serve) -> None:
     """It would wait for ever: gRPC does not survive a fork."""
-    stream = millrace.connect(serve().address, patience=5, threads=2)
-    running = iter(stream)
-    next(running)
-    child = os.fork()
-    if child == 0:
-        told = 0
-        for ask in (lambda: stream[0], lambda: next(running), lambda: next(iter(stream.numpy()))):
-            try:
-                ask()
-            except UsageError as error:
-                told += "spawn" in str(error)
-        os._exit(told)
-    until = time.monotonic() + 20
-    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
-        if time.monotonic() > until:
-            os.kill(child, signal.SIGKILL)
-        time.sleep(0.01)
-    assert os.waitstatus_to_exitcode(ended[1]) == 3
-    assert next(running).num_rows == BATCH
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED, serve().address], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.split() == ["3", str(BATCH)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("patience", [0, 5])
+def test_a_loop_that_pauses_longer_than_a_call_may_take_does_not_notice(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, patience: float
+) -> None:
+    monkeypatch.setattr(link, "CALL", 0.2)
+    images = pictures(800, (1, 64, 64))  # more than gRPC receives ahead
+    service = serve(offered(images))
+    own = millrace.stream(images, batch=BATCH, seed=SEED, policy="digits", threads=0)
+    stream = millrace.connect(service.address, patience=patience, threads=0)
+    reading = stream._source.reading(range(100), 0, 1, 1 << 26)
+    for step in range(100):
+        assert np.array_equal(reading.rows(step, 0, 1).pixels, images_of(own[step]))
+        if step in (0, 30):
+            time.sleep(0.3)
+    assert service.figures.requests >= 2
