@@ -9,7 +9,7 @@ import pytest
 from millrace import datasets
 from millrace.datasets import Dataset, images, labels, split
 from millrace.datasets.exported import open_export
-from millrace.errors import DataError, UsageError
+from millrace.errors import DataError, FormatError, UsageError
 from millrace.formats import FORMATS
 from millrace.pipeline import Stream, metadata_of
 from millrace.pipeline.export import StoredStream
@@ -71,7 +71,7 @@ def test_what_is_damaged_is_not_trained_on(export: Any) -> None:
 
 
 def test_a_folder_without_a_manifest_is_no_dataset(tmp_path: Any) -> None:
-    with pytest.raises(UsageError, match="without an export"):
+    with pytest.raises(FormatError, match="not understood as a dataset"):
         datasets.find(str(tmp_path))
     with pytest.raises(UsageError, match="unknown filesystem 'htp'"):
         datasets.find("htp://somewhere/x")
