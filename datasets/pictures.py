@@ -76,7 +76,7 @@ def prepared_as_read(source: Path | Image.Image, shape: tuple[int, int, int], re
     except OSError as error:
         raise DataError(f"{source} cannot be read as a picture", got=error.strerror or error) from error
     except BadPicture as error:
-        raise FormatError(f"{source} cannot be taken", expected="a picture", got=error.cause) from error
+        raise FormatError(f"{source} cannot be taken", expected="a picture", got=error.what) from error
 
 
 def prepared(picture: Image.Image, shape: tuple[int, int, int], way: str) -> U8Array:

@@ -69,7 +69,7 @@ def _head(picture: Picture, reading: Reading) -> tuple[tuple[int, int], str, boo
         with open(picture.path, "rb") as file:
             return _of(opened(file, reading.first_frame))
     except BadPicture as error:
-        return error.cause
+        return error.what
     except OSError as error:
         return f"unreadable: {error.strerror or error}"
     except DataError as error:

@@ -155,7 +155,7 @@ def _fill(
             images[row] = decoded(opened(one.read(), form.reading.first_frame), form)
             kept[row] = True
         except BadPicture as error:
-            bad[one.name] = error.cause
+            bad[one.name] = error.what
         except OSError as error:
             bad[one.name] = f"unreadable: {error.strerror or error}"
         except DataError as error:

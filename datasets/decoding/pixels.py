@@ -38,11 +38,7 @@ UNREADABLE = (OSError, ValueError, SyntaxError, TypeError, LookupError, Arithmet
 
 
 class BadPicture(FormatError):
-    """A picture that cannot be taken; `cause` says why in a few words."""
-
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
+    """A picture that cannot be taken; `what` says why in a few words."""
 
 
 @dataclass(frozen=True)

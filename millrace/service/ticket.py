@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.errors import MillraceError
-
 VERSION = 1
 MOST_BYTES = 1024  # of a ticket's text
 MOST = 1 << 62  # steps and ranks; far above what a stream has
@@ -25,15 +23,15 @@ _STEP_KEYS = {"millrace", "stream", "step", "rows"}
 _RANGE_KEYS = {"millrace", "stream", "from", "to", "rank", "world"}
 
 
-class Refused(MillraceError):
+class Refused(Exception):  # no MillraceError: a client makes one of what it is told
     """The service refuses what is asked: `code` is one of `CODES`, `reason` one line of plain text."""
 
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
-        super().__init__(f"{code}: {reason}")
+        super().__init__(code, reason)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return Refused, (self.code, self.reason)
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"
 
 
 @dataclass(frozen=True)
