@@ -4,7 +4,9 @@ Pictures of about 500×375 in ten class folders, to 3×64×64, on two threads; p
 medians of ratios. All stretch them with the same antialiased bicubic resampling.
 
   ours         `datasets.load` with an empty cache: heads, decoding, the table written, digested and opened
-  bare         Pillow alone: open, decode, convert, resize, to an array that is dropped, on two threads
+  bare         Pillow alone: open, decode at the same scale as ours (datasets/decoding/pixels.py), convert, resize, to an
+               array that is dropped, on two threads
+  whole        the same with JPEGs decoded whole
   ImageFolder  torchvision's ImageFolder with Resize in a DataLoader of two processes, batches of 64, one pass
                (--torch: the Python that has them)
 
@@ -55,7 +57,11 @@ class Contest:
         self.paths, self.cache = draw(self.root, files), root / "cache"
 
     def contenders(self) -> dict[str, Callable[[], float]]:
-        found: dict[str, Callable[[], float]] = {"ours": self.ours, "bare": self.bare}
+        found: dict[str, Callable[[], float]] = {
+            "ours": self.ours,
+            "bare": lambda: self.bare(True),
+            "whole": lambda: self.bare(False),
+        }
         return found | ({"ImageFolder": self.peer} if self.torch else {})
 
     def ours(self) -> float:
@@ -64,9 +70,11 @@ class Contest:
         made = datasets.load(datasets.find(str(self.root), READING), cache=self.cache)
         return float(made.train.num_rows + made.test.num_rows) / (time.perf_counter() - begun)
 
-    def bare(self) -> float:
+    def bare(self, scaled: bool) -> float:
         def decode(path: Path) -> np.ndarray:
             with Image.open(path) as picture:
+                if scaled:
+                    picture.draft(None, (2 * SIDE, 2 * SIDE))
                 return np.asarray(picture.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BICUBIC))
 
         begun = time.perf_counter()
@@ -98,6 +106,7 @@ def main() -> None:
         found = take_turns(contest.contenders(), given.rounds)
         print(table(found, "pictures/s"))
         print(f"{'ours / bare':<44}{ratio(found, 'ours', 'bare'):>10.3g}   bar 0.9")
+        print(f"{'ours / whole':<44}{ratio(found, 'ours', 'whole'):>10.3g}")
         if given.torch:
             print(f"{'ours / ImageFolder':<44}{ratio(found, 'ours', 'ImageFolder'):>10.3g}   bar 1.5")
         opening = statistics.median(contest.second_opening() for _ in range(9))
