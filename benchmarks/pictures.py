@@ -4,8 +4,8 @@ Pictures of about 500×375 in ten class folders, to 3×64×64, on two threads; p
 medians of ratios. All stretch them with the same antialiased bicubic resampling.
 
   ours         `datasets.load` with an empty cache: heads, decoding, the table written, digested and opened
-  bare         Pillow alone: open, decode at the same scale as ours (datasets/decoding/pixels.py), convert, resize, to an
-               array that is dropped, on two threads
+  bare         Pillow alone: open, decode at the same scale as ours (datasets/decoding/pixels.py), convert, resize, to
+               an array that is dropped, on two threads
   whole        the same with JPEGs decoded whole
   ImageFolder  torchvision's ImageFolder with Resize in a DataLoader of two processes, batches of 64, one pass
                (--torch: the Python that has them)

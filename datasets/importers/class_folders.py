@@ -120,46 +120,52 @@ class _Walk:
             self._said.append(f"{folder.relative_to(self._root).as_posix()}/ holds no pictures and is no class")
             return
         self.found[split, name] = [one[0] for one in taken]
-        self.stamps += [(_shown(one[0]), *one[1:]) for one in taken]
+        plain = name.isascii() and all(map(str.isascii, self.found[split, name]))
+        self.stamps += taken if plain else [(_shown(one[0]), *one[1:]) for one in taken]
 
     def _folder(
         self, folder: str, name: str, seen: set[tuple[int, int]], taken: list[tuple[str, int, int]], depth: int
     ) -> None:
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            self._said.append(f"{name}/ leads to a folder that is read already: passed over")
-            return
-        seen.add((status.st_dev, status.st_ino))
-        nested: list[tuple[str, str]] = []
-        with os.scandir(folder) as entries:  # thousands: as little is done with each as can be
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # to find each file from here, not from the root
+        try:
+            status = os.fstat(handle)
+            if (status.st_dev, status.st_ino) in seen:
+                self._said.append(f"{name}/ leads to a folder that is read already: passed over")
+                return
+            seen.add((status.st_dev, status.st_ino))
+            nested = self._entries(handle, f"{name}/", taken)
+        finally:
+            os.close(handle)
+        for own in sorted(nested):  # sorted: of two links to one folder the first is followed
+            self._folder(f"{folder}/{own}", f"{name}/{own}", seen, taken, depth + 1)
+        if nested and depth == 0:
+            self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
+
+    def _entries(self, handle: int, within: str, taken: list[tuple[str, int, int]]) -> list[str]:
+        """Take the pictures of one folder; the names of the folders in it."""
+        nested: list[str] = []
+        with os.scandir(handle) as entries:  # thousands: as little is done with each as can be
             for entry in entries:
                 own, folds = entry.name, entry.is_dir()
                 if not folds and own[0] != "." and own.lower().endswith(SUFFIXES):
-                    taken.append((f"{name}/{own}", *_stamp(entry)))
+                    try:
+                        status = entry.stat()
+                    except OSError:  # a link that leads nowhere, which decoding names
+                        taken.append((within + own, -1, 0))
+                    else:
+                        taken.append((within + own, status.st_size, status.st_mtime_ns))
                 elif _litter(own):
                     self._passed["hidden files and what systems leave behind"] += 1
                 elif folds:
-                    nested.append((own, entry.path))
+                    nested.append(own)
                 else:
                     self._passed[f"files that are no pictures by their name ({_suffix(own)})"] += 1
-        for own, path in sorted(nested):  # sorted: of two links to one folder the first is followed
-            self._folder(path, f"{name}/{own}", seen, taken, depth + 1)
-        if nested and depth == 0:
-            self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
+        return nested
 
     def notes(self) -> Iterator[str]:
         """What was passed over or is worth knowing."""
         yield from (f"{count:,} {what}: passed over" for what, count in sorted(self._passed.items()))
         yield from self._said
-
-
-def _stamp(entry: "os.DirEntry[str]") -> tuple[int, int]:
-    """Bytes and time of change; −1 bytes for a link that leads nowhere, which decoding names."""
-    try:
-        status = entry.stat()
-    except OSError:
-        return -1, 0
-    return status.st_size, status.st_mtime_ns
 
 
 def _structure(path: Path) -> tuple[dict[str, dict[str, Path]], dict[str, Path]]:
