@@ -84,6 +84,7 @@ class ArraySurvey(Survey):
             tuple(sorted(_stamp(path, folder) for path in ((*files, named) if named else files))),
             sum((Counter({part.form[1:]: part.shape[0]}) for part in parts.values()), Counter()),
             sum((Counter({_mode(part): part.shape[0]}) for part in parts.values()), Counter()),
+            parts[TRAIN].form,
         )
         super().__init__(inventory, reading)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from millrace.datasets.arrays import Arrays
 from millrace.datasets.importers.options import Reading
 from millrace.errors import UsageError
+from millrace.labels import Labels
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 SPLITS = (TRAIN, VALIDATION, TEST)
@@ -41,7 +42,8 @@ class Inventory:
     """What lies there. kind: as people call it. counts: for each split (train, validation, test) how many of each
     class. sizes: how often each (H, W) occurs; modes: each kind of pixels; both empty where nobody looked yet. notes:
     what was passed over or is worth knowing, in words. stamps: (name, bytes, mtime in ns) of each file: as long as
-    they hold, so does a table that was made."""
+    they hold, so does a table that was made. shape: (C, H, W) of arrays; None of pictures, which are made one.
+    """
 
     kind: str
     classes: tuple[str, ...]
@@ -50,6 +52,7 @@ class Inventory:
     stamps: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
+    shape: tuple[int, int, int] | None = None
 
     @property
     def rows(self) -> dict[str, int]:
@@ -81,6 +84,10 @@ class Survey:
     def arrays(self) -> Arrays:
         """Images uint8 (n, C, H, W) and labels of both splits; a test split of no rows where the files have none."""
         raise UsageError(f"{self.inventory.kind} holds no arrays")
+
+    def labels(self, split: str) -> Labels:
+        """The labels of `train` or `test` of arrays, (n,): those that train are validation's too."""
+        raise UsageError(f"{self.inventory.kind} holds no arrays", got=split)
 
     def noted(self, *notes: str) -> None:
         """Add to what is worth knowing."""

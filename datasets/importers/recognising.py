@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from millrace.datasets.importers.class_folders import SUFFIXES
 from millrace.datasets.importers.inventory import Survey
 from millrace.datasets.importers.options import Reading
 from millrace.errors import DataError, FormatError, UsageError
@@ -49,9 +50,20 @@ def importer_of(path: Path) -> ModuleType:
     raise FormatError(
         f"{path} is not understood as a dataset",
         expected=taken,
-        got="a folder without these" if path.is_dir() else "another file",
+        got=_instead(path),
         do="see datasets/README.md; a dataset file (YAML) says what cannot be seen",
     )
+
+
+def _instead(path: Path) -> str:
+    """What lies at a path that nobody claims, in words."""
+    if not path.is_dir():
+        return "another file"
+    names = sorted(one.name for one in path.iterdir())
+    loose = [name for name in names if name.lower().endswith(SUFFIXES)]
+    if loose:
+        return f"{len(loose):,} pictures that lie in no folder of a class, such as {loose[0]}"
+    return "a folder without these" if names else "an empty folder"
 
 
 def survey(path: Path, reading: Reading) -> Survey:

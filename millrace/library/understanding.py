@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from millrace.datasets import PathSpec
+from millrace.datasets import PathSpec, rows_to_test
 from millrace.datasets.decoding import Heads, arranged, cores, form_of, look, ordered
+from millrace.datasets.importers import Survey
 from millrace.errors import MillraceError
 
 
@@ -33,7 +34,8 @@ def understood(spec: PathSpec) -> Understood:
     """Look at the heads of all pictures below a path. Errors: DataError where it cannot be read."""
     inventory, heads = spec.inventory, Heads()
     heads.sizes, heads.modes = inventory.sizes, inventory.modes
-    rows, drawn = dict(inventory.rows), "test" not in inventory.counts and "validation" not in inventory.counts
+    drawn = "test" not in inventory.counts and "validation" not in inventory.counts
+    rows: dict[str, int] = {}
     shape, missing = None, ""
     if spec.surveyed.encoded:
         parts = arranged(spec.surveyed)
@@ -45,9 +47,8 @@ def understood(spec: PathSpec) -> Understood:
             shape = form_of(heads, spec.reading).shape
         except MillraceError as error:
             missing = error.do or error.what
-    elif len(inventory.sizes) == 1:
-        ((height, width),) = inventory.sizes
-        shape = spec.shape or (0, height, width)
+    else:
+        shape, rows = inventory.shape, _rows_of_arrays(spec.surveyed)
     return Understood(
         kind=inventory.kind,
         classes=inventory.classes,
@@ -61,3 +62,12 @@ def understood(spec: PathSpec) -> Understood:
         bad={name: heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)},
         notes=inventory.notes,
     )
+
+
+def _rows_of_arrays(survey: Survey) -> dict[str, int]:
+    """How many rows the tables of arrays will have: validation trains too, and where no test split is, one is drawn."""
+    train, test = len(survey.labels("train")), len(survey.labels("test"))
+    if not test:
+        test = len(rows_to_test(survey.labels("train"), survey.reading.test_share))
+        train -= test
+    return {"train": train, "test": test}

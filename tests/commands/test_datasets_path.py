@@ -1,9 +1,11 @@
 """`millrace datasets PATH`: what is understood of files of one's own, before anything is decoded."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from tests.datasets.importers.drawn import folders, pixels
@@ -50,3 +52,42 @@ def test_a_folder_that_is_nothing_says_what_is_taken(door: Any, home: Path) -> N
     (home / "nothing").mkdir()
     assert door(f"datasets {home / 'nothing'}") == 1
     assert "a folder with a folder of pictures for each class" in door.err
+
+
+def test_a_folder_of_pictures_without_classes_says_that(door: Any, home: Path) -> None:
+    (home / "flat").mkdir()
+    for number in (1, 2):
+        Image.fromarray(pixels(number, 8, 8)).save(home / "flat" / f"{number}.png")
+    assert door(f"datasets {home / 'flat'}") == 1
+    assert "got:      2 pictures that lie in no folder of a class, such as 1.png" in door.err
+
+
+def test_of_arrays_the_rows_and_the_shape_are_those_that_will_be_made(door: Any, home: Path) -> None:
+    images, labels = np.zeros((20, 8, 9, 3), np.uint8), np.arange(20) % 2
+    np.savez(home / "alone.npz", images=images, labels=labels)
+    assert door(f"datasets {home / 'alone.npz'}") == 0
+    lines = [" ".join(line.split()) for line in door.out.splitlines()]
+    drawn = "drawn from each class: the files have no test split (--test-share)"
+    assert f"rows 16 to train on, 4 to test on, {drawn}" in lines
+    assert "become 3×8×9" in lines
+    np.savez(home / "val.npz", x_train=images, y_train=labels, x_val=images[:4], y_val=labels[:4],
+             x_test=images[:6], y_test=labels[:6])  # fmt: skip
+    assert door(f"datasets {home / 'val.npz'} --json") == 0
+    assert json.loads(door.out)["rows"] == {"train": 24, "test": 6}
+    assert json.loads(door.out)["shape"] == [3, 8, 9]
+
+
+def test_a_batch_that_is_too_large_names_the_flag(door: Any, home: Path) -> None:
+    mine = folders(home / "mine", {"cat": 5, "dog": 5})
+    assert door(f"train --dataset {mine} --size 8 8 --out run") == 2
+    assert "do:       choose --batch 8 or less" in door.err
+
+
+def test_what_comes_next_can_be_typed(door: Any, home: Path) -> None:
+    mine = folders(home / "my photos ü", {"cat": 5, "dog": 5})
+    flags = "--size 8 8 --fit crop --batch 4 --seed 3"
+    assert door(f"train {flags} --epochs 1 --network.hidden 4 --out run --dataset", str(mine)) == 0
+    line = next(line for line in door.out.splitlines() if "millrace preview" in line)
+    words = shlex.split(line)[2:]
+    assert words == ["--dataset", str(mine), "--seed", "3", "--size", "8", "8", "--fit", "crop"]
+    assert door("preview", *words) == 0
