@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from millrace.commands.wording import in_flags
+from millrace.commands.wording import in_flags, typed
 
 PLAIN_WIDTH = 160  # a pipe or a file has no edge to wrap at
 
@@ -55,12 +55,13 @@ class Screen:
 
     def say(self, text: str | Text = "", style: str | None = None) -> None:
         """One line for people."""
+        text = typed(text) if isinstance(text, str) else text
         self.console.print(text, style=style, soft_wrap=True)
 
     def facts(self, *rows: tuple[str, str]) -> None:
         """Lines of a faint name and a value, values under each other."""
         for name, value in rows:
-            self.say(Text.assemble((f"{name:<10}", "dim"), value))
+            self.say(Text.assemble((f"{name:<10}", "dim"), typed(value)))
 
     def show(self, table: Table) -> None:
         """A table for people."""
@@ -73,7 +74,7 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Something other than the result: to stderr, so that stdout holds results alone; JSON in JSON mode."""
-        text = in_flags(text)
+        text = typed(in_flags(text))
         if self.as_json:
             print(json.dumps({"notice": text}), file=sys.stderr, flush=True)
         else:
