@@ -66,7 +66,7 @@ def find(name: str, reading: Reading = PLAIN) -> DatasetSpec:
             f"{name} is not read from files of one's own, so nothing says how",
             expected="the path of a folder or file of pictures or arrays",
             got=asked,
-            do="put these into the dataset file" if _is_yaml(name) else f"leave out {asked.partition(' ')[0]}",
+            do="put these into the dataset file" if _is_yaml(name) else f"leave out `{asked.partition(' ')[0]}`",
         )
     if name in _REGISTRY:
         return _REGISTRY[name]

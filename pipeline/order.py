@@ -45,7 +45,7 @@ class Order(Sizes):
                 "the batch does not fit the training samples",
                 expected=f"1 to {samples}",
                 got=batch,
-                do=f"choose a batch of {samples} or less",
+                do=f"choose `batch={samples}` or less",
             )
         super().__init__(samples, batch=batch, drop_last=drop_last)
         self.balance = balance

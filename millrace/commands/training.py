@@ -7,9 +7,11 @@ from millrace.commands.main import BROKEN_PIPE
 from millrace.commands.run_display import RunDisplay
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
+from millrace.library.reporting import command
 from millrace.library.run import Run
 from millrace.library.training import Watched
 from millrace.reports.words import accuracy_line, argument, duration, short, size
+from millrace.settings.keys import SOURCE_KEYS
 from millrace.settings.layers import Settings
 from millrace.workers import RunDone
 
@@ -81,5 +83,5 @@ def _results(screen: Screen, settings: Settings, run: Run, done: RunDone) -> Non
     path = argument(run.location)
     screen.facts(
         ("next", f"millrace evaluate {path}"),
-        ("", f"millrace preview --dataset {settings.job.dataset}"),
+        ("", command(settings.job, "preview", (*SOURCE_KEYS, "seed"))),
     )

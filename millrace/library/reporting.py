@@ -1,6 +1,7 @@
 """The report of a run, gathered from its folder and its data, written beside them."""
 
 import shlex
+from collections.abc import Container
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,13 @@ def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
     return target
 
 
-def command(job: Job) -> str:
-    """The command line that trains the same bits: what differs from the defaults, as flags."""
-    words = ["millrace", "train"]
+def command(job: Job, name: str = "train", keys: Container[str] | None = None) -> str:
+    """The command line that trains the same bits: what differs from the defaults, as flags. name, keys: of another
+    command, and what it takes of these."""
+    words = ["millrace", name]
     known = known_keys()
     for key, value in flat(job).items():
-        if not key.startswith("policy"):
+        if (keys is None or key in keys) and not key.startswith("policy"):
             words += _flag(key, value) if value != known[key].default and key != "network.preset" else []
     return shlex.join(words + _policy(job))
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from millrace import fields, values
-from millrace.errors import UsageError, did_you_mean
+from millrace.errors import OptionError, UsageError, did_you_mean
 from millrace.settings.keys import GROUPS, known_keys
 from millrace.settings.layers import flag
 
@@ -84,7 +84,12 @@ def _value(kind: Any, found: Any, f: "dataclasses.Field[Any]", name: str) -> obj
 
 
 def _typed(kind: Any, found: Any, name: str) -> object:
-    """The value of the words of a flag."""
+    """The value of the words of a flag. Errors: OptionError, of one number for several with what to type."""
+    lists = [typing.get_args(one) for one in (kind, *typing.get_args(kind)) if typing.get_origin(one) is tuple]
+    several = next((len(of) for of in lists if of[-1] is not ...), 1)
+    if several > 1 and isinstance(found, list) and len(found) == 1 and found[0].replace(".", "", 1).isdigit():
+        do = f"{name} {' '.join(found * several)} gives all of them this value"
+        raise OptionError(name, f"takes {several} numbers", expected=values.describe(kind), got=found[0], do=do)
     return found if isinstance(found, bool) else values.from_text(kind, " ".join(found), name)
 
 

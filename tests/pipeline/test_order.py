@@ -112,7 +112,7 @@ def test_a_chosen_slot() -> None:
 def test_a_batch_that_does_not_fit_is_refused(samples: int, batch: int) -> None:
     with pytest.raises(UsageError, match="batch does not fit") as caught:
         Order(samples, batch=batch, slot=None, seed=0)
-    assert caught.value.do == "choose a batch of 10 or less"
+    assert caught.value.do == "choose `batch=10` or less"
 
 
 def test_no_samples_are_refused() -> None:

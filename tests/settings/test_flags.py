@@ -80,6 +80,8 @@ def test_every_key_has_a_flag_with_help() -> None:
         ("--epochs many", "--epochs has the wrong type\n  expected: a whole number"),
         ("--rows many", "--rows has the wrong type"),
         ("--network.hidden 3 x", "--network.hidden has the wrong type"),
+        ("--size 64", "--size takes 2 numbers\n  expected: a list of 2 whole numbers or none\n  got:      64\n"),
+        ("--size 64", "--size 64 64 gives all of them this value"),
         ("--epochs", "argument --epochs: expected 1 argument"),
     ],
 )
