@@ -46,6 +46,8 @@ img{max-width:100%;height:auto;display:block}.pixels{image-rendering:pixelated;w
 .command{white-space:pre-wrap;overflow-wrap:anywhere}
 pre{background:var(--soft);padding:.8rem;overflow-x:auto;font-size:.85rem;border-radius:.3rem;margin:.4rem 0}
 summary{cursor:pointer;font-weight:600}
+@media(max-width:34rem){table{font-size:.8rem}th,td{padding:.25rem .3rem}table.matrix td{min-width:1.8rem}
+.wide th[scope=row]{position:sticky;left:0;background:var(--paper)}}
 @media print{body{max-width:none}details>*{display:block}}
 """
 
