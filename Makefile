@@ -114,6 +114,7 @@ lock: ## choose versions again: requirements/*.txt; ARGS=--upgrade for the newes
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra all pyproject.toml requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra onnx pyproject.toml -o requirements/onnx.txt
 	$(COMPILE) $(ARGS) requirements/readers.in -o requirements/readers.txt
+	$(COMPILE) $(ARGS) requirements/docs.in -o requirements/docs.txt
 	$(COMPILE) $(ARGS) requirements/uv.in -o requirements/uv.txt
 	rm -rf $(LOCKER)
 
