@@ -1,7 +1,9 @@
 """Files below a folder that belong to one dataset, and the names of its classes beside them."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 
 from millrace.datasets.importers.class_names import class_names
@@ -11,6 +13,18 @@ from millrace.errors import UsageError
 DEPTH = 3  # folders within each other that are looked into
 LISTED = 8
 HIDDEN = (".", "__MACOSX")
+Listing = tuple[list[str], list[str]]  # the names of the folders in a folder, and of all else
+_LISTED: ContextVar[dict[str, Listing] | None] = ContextVar("listed", default=None)
+
+
+@contextmanager
+def listed_once() -> Iterator[None]:
+    """While the block lasts a folder is read once for all importers: one of pictures has thousands of names."""
+    token = _LISTED.set({})
+    try:
+        yield
+    finally:
+        _LISTED.reset(token)
 
 
 def files_below(path: Path, endings: tuple[str, ...], passed: Iterable[str] = (), depth: int = DEPTH) -> list[str]:
@@ -27,15 +41,27 @@ def files_below(path: Path, endings: tuple[str, ...], passed: Iterable[str] = ()
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders: list[str] = []
-        with os.scandir(folder) as entries:  # a folder of pictures has thousands that are none of these
-            for entry in entries:
-                if entry.is_dir():
-                    folders += [] if entry.name.startswith(HIDDEN) else [entry.name]
-                elif entry.name.lower().endswith(endings) and not entry.name.startswith(HIDDEN):
-                    found += [] if entry.name in passed else [within + entry.name]
-        left += [(folder / name, f"{within}{name}/", deep - 1) for name in sorted(folders) if deep > 0]
+        folders, files = _listing(str(folder))
+        fit = [name for name in files if name.lower().endswith(endings)]
+        found += [within + name for name in fit if not name.startswith(HIDDEN) and name not in passed]
+        if deep > 0:
+            inner = (name for name in sorted(folders) if not name.startswith(HIDDEN))
+            left += [(folder / name, f"{within}{name}/", deep - 1) for name in inner]
     return sorted(found, key=os.fsencode)
+
+
+def _listing(folder: str) -> Listing:
+    known = _LISTED.get()
+    if known is not None and folder in known:
+        return known[folder]
+    folders: list[str] = []
+    files: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (folders if entry.is_dir() else files).append(entry.name)
+    if known is not None:
+        known[folder] = folders, files
+    return folders, files
 
 
 def one_home(names: Iterable[str], what: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from millrace.datasets.importers.class_folders import SUFFIXES
+from millrace.datasets.importers.found_files import listed_once
 from millrace.datasets.importers.inventory import Survey
 from millrace.datasets.importers.options import Reading
 from millrace.errors import DataError, FormatError, UsageError
@@ -31,7 +32,8 @@ def importer_of(path: Path) -> ModuleType:
     """The importer that claims this path. FormatError where none does, UsageError where several do."""
     try:
         # Also of a path that is not there: it may be the beginning of several files' names.
-        claims = {module: claim for module in importers() if (claim := module.claims(path)) is not None}
+        with listed_once():
+            claims = {module: claim for module in importers() if (claim := module.claims(path)) is not None}
         if not claims and not path.exists():
             raise UsageError("no such file or folder", got=path, do="look at the path once more")
     except OSError as error:

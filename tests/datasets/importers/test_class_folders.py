@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -104,3 +105,19 @@ def test_one_class_is_too_few(tmp_path: Path) -> None:
 def test_a_reading_is_for_paths_alone() -> None:
     with pytest.raises(UsageError, match="digits is not read from files of one's own"):
         datasets.find("digits", Reading(size=(8, 8)))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="this system has no /proc")
+def test_few_passes_are_made_over_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders(tmp_path, {"cat": 2, "dog": 2})
+    passes: list[Path] = []
+    real = os.scandir
+
+    def counted(folder: str | int) -> Any:
+        passes.append(Path(os.readlink(f"/proc/self/fd/{folder}") if isinstance(folder, int) else folder))
+        return real(folder)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    datasets.find(str(tmp_path))
+    # Whether it holds a picture; whether it holds any other importer's files; its pictures.
+    assert passes.count(tmp_path / "cat") == 3
