@@ -42,7 +42,7 @@ def refused(what: str, call: Any) -> None:
 
 def keep_what_is_made(loader: Any, made: dict[int, Any]) -> None:
     make = loader._make
-    loader._make = lambda step: made.setdefault(step, make(step))
+    loader._make = lambda step, rows: made.setdefault(step, make(step, rows))
 
 
 def tensors(folder: Path) -> None:
