@@ -70,7 +70,12 @@ def test_code_is_left_alone() -> None:
 drawing = module("draw_docs")
 
 
-@pytest.mark.parametrize("name", drawing.PICTURES)
+# Those that open a dataset take their time.
+OPENING = {"draws", "shards"}
+NAMES = [pytest.param(name, marks=pytest.mark.slow if name in OPENING else ()) for name in drawing.PICTURES]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_pictures_are_those_that_the_code_draws(name: str) -> None:
     kept = (ROOT / "docs" / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
     assert kept == drawing.PICTURES[name](), "`.venv/bin/python make/draw_docs.py` draws them anew"
