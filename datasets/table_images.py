@@ -45,13 +45,17 @@ class TableImages:
         if rows == 0:
             self.images: U8Array = np.zeros((0, *shape), np.uint8)
             return
-        with open(self.path, "xb") as file:
-            # Blocks are taken now, where the system can: a disk that is full is found out before the work, and by an
-            # error, where writing to a mapped file would end the process.
-            if sparse or not hasattr(os, "posix_fallocate"):
-                file.truncate(size)
-            else:
-                os.posix_fallocate(file.fileno(), 0, size)
+        try:
+            with open(self.path, "xb") as file:
+                # Blocks are taken now, where the system can: a disk that is full is found out before the work, and by
+                # an error, where writing to a mapped file would end the process.
+                if sparse or not hasattr(os, "posix_fallocate"):
+                    file.truncate(size)
+                else:
+                    os.posix_fallocate(file.fileno(), 0, size)
+        except BaseException:  # also Ctrl-C, while a large file takes its blocks
+            self.path.unlink(missing_ok=True)
+            raise
         self.images = np.memmap(self.path, np.uint8, "r+", self._start, (rows, *shape))
 
     def keep(self, kept: "np.ndarray[Any, np.dtype[np.bool_]]") -> None:
