@@ -36,7 +36,17 @@ def convert(kind: Any, value: object, name: str) -> Any:
     try:
         return _fit(kind, value)
     except ValueError:
-        raise OptionError(name, "has the wrong type", expected=describe(kind), got=reprlib.repr(value)) from None
+        do = _repeated(kind, value)
+        raise OptionError(name, "has the wrong type", expected=describe(kind), got=reprlib.repr(value), do=do) from None
+
+
+def _repeated(kind: Any, value: object) -> str | None:
+    """How to go on where one number stands for a list of several."""
+    lists = [typing.get_args(one) for one in (kind, *typing.get_args(kind)) if typing.get_origin(one) is tuple]
+    several = next((len(of) for of in lists if of[-1] is not ...), 0)
+    if not several or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return f"give all of them: {[value] * several}"
 
 
 def _record(kind: Any, value: Mapping[Any, object], name: str) -> Any:

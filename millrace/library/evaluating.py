@@ -62,10 +62,17 @@ def _check(found: TrainedNetwork, dataset: Dataset, notice: Callable[[str], None
             f"the checkpoint belongs to another dataset: {short(found.location)}",
             expected=f"{about.get('dataset')}, digest {str(about.get('dataset_digest'))[:16]}…",
             got=f"{dataset.spec.name}, digest {dataset.digest[:16]}…",
-            do="leave out `dataset`, or name the one that the run was trained on",
+            do=_instead(str(about.get("dataset")), dataset),
         )
     for line in differences(about.get("fingerprint", {}), fingerprint()):
         notice(f"the run was trained elsewhere, last digits may differ: {line}")
+
+
+def _instead(trained_on: str, dataset: Dataset) -> str:
+    """What to do about another dataset: files of one's own may have changed."""
+    if trained_on == dataset.spec.name and isinstance(dataset.spec, datasets.PathSpec):
+        return "put the files back as they were, or train again: they, or how they are read, changed since"
+    return "leave out `dataset`, or name the one that the run was trained on"
 
 
 def _view(images: U8Array, ids: npt.NDArray[np.int64], job: Job, view: int) -> U8Array:

@@ -8,7 +8,7 @@ from typing import Any
 
 from millrace.arguments import path_text
 from millrace.datasets import Dataset, Reading, find, load
-from millrace.errors import UsageError, unknown_name
+from millrace.errors import UsageError
 from millrace.loading.pair import dataset_of
 from millrace.pipeline import Policy, from_mapping, preset
 from millrace.values import convert, from_text
@@ -31,9 +31,6 @@ def opened(
 
     Errors: UsageError for what is none of these, and what `datasets.find` and `datasets.load` raise.
     """
-    for key in reading:
-        if key not in Reading.__dataclass_fields__:
-            raise unknown_name("argument of a stream", key, Reading.__dataclass_fields__)
     asked = Reading(**reading)
     if isinstance(data, Dataset):
         if asked != Reading():

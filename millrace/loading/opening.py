@@ -1,9 +1,12 @@
 """`millrace.stream`: from a name, a path or arrays to a stream."""
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from millrace.counters import check_seed
+from millrace.datasets import Reading
+from millrace.errors import unknown_name
 from millrace.formats.rows import SPLITS
 from millrace.loading.data import opened
 from millrace.loading.datastream import DataStream
@@ -57,6 +60,9 @@ def stream(
     Errors: UsageError for arguments that do not fit; DownloadError, IntegrityError and others of `millrace.errors`
     where the dataset cannot be had.
     """
+    known = {*signature(stream).parameters, *Reading.__dataclass_fields__} - {"data", "reading"}
+    if strange := next((name for name in reading if name not in known), None):
+        raise unknown_name("argument of a stream", strange, known)
     split = one_of("split", split, SPLITS)
     ahead = reading_ahead(threads, read_ahead)
     chosen = Choice(

@@ -91,3 +91,11 @@ def test_what_comes_next_can_be_typed(door: Any, home: Path) -> None:
     words = shlex.split(line)[2:]
     assert words == ["--dataset", str(mine), "--seed", "3", "--size", "8", "8", "--fit", "crop"]
     assert door("preview", *words) == 0
+
+
+def test_files_that_changed_since_the_training_are_called_that(door: Any, home: Path) -> None:
+    mine = folders(home / "mine", {"cat": 5, "dog": 5})
+    assert door(f"train --dataset {mine} --batch 4 --epochs 1 --network.hidden 4 --out run") == 0
+    Image.fromarray(pixels(99)).save(mine / "cat" / "000.png")
+    assert door("evaluate run") == 1
+    assert "do:       put the files back as they were, or train again: they, or how they are read, changed" in door.err

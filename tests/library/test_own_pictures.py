@@ -65,6 +65,10 @@ def test_a_stream_takes_a_path_and_how_it_is_read(own: Path) -> None:
     assert (stream.shape, stream.classes) == ((3, 8, 8), ("cat", "dog"))
     with pytest.raises(UsageError, match="unknown argument of a stream"):
         millrace.stream(own, sise=(8, 8))
+    with pytest.raises(UsageError, match="did you mean 'batch'"):
+        millrace.stream(own, bacth=8)
+    with pytest.raises(UsageError, match=r"give all of them: \[8, 8\]"):
+        millrace.stream(own, size=8)
     with pytest.raises(UsageError, match="files of one's own"):
         millrace.stream("digits", size=(8, 8))
 
