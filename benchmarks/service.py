@@ -9,6 +9,9 @@ second, contenders in turns, medians of ratios of the same round. Server and cli
   unix, tls  as tcp, over a Unix socket, and encrypted with a token
   beside     as tcp, while four connections that do not read hold what they may
   two        as tcp, by two clients at once: their images together
+  kept       as tcp, of a server that keeps batches for other clients (--share 64), which there are none of; every round
+             is of another epoch, so nothing is there before
+  shared     as kept, by two clients of the same epoch at once: their images together
   torch      PyTorch's DataLoader with the same kind of augmentation behind plain gRPC (benchmarks/service_peer.py),
              where MILLRACE_TORCH_PYTHON names a Python with torch, torchvision and grpcio
 
@@ -32,7 +35,7 @@ from pyarrow import flight
 
 import millrace
 from benchmarks.rounds import arguments, ratio, table, take_turns
-from millrace.service.ticket import RangeTicket
+from millrace.service.ticket import RangeTicket, parse_ticket
 
 BARS = {256: {"tcp / local": 0.6, "beside / tcp": 0.9, "tcp / torch": 10}, 32: {"tcp / local": 0.25}}
 FIRST = 50.0  # ms
@@ -68,7 +71,7 @@ class Side:
     """One server, read by pyarrow's own client."""
 
     def __init__(self, address: str, **options: Any) -> None:
-        self.address, self._options = address, {"generic_options": OWN_POOL, **options}
+        self.address, self._options, self.epoch = address, {"generic_options": OWN_POOL, **options}, 0
         headers = [(b"authorization", f"Bearer {TOKEN}".encode())] if "tls_root_certs" in options else []
         self._call = flight.FlightCallOptions(timeout=600, headers=headers)
         self.client = self.connect()
@@ -78,10 +81,10 @@ class Side:
     def connect(self) -> flight.FlightClient:
         return flight.FlightClient(self.address, **self._options)
 
-    def read(self, client: flight.FlightClient | None = None) -> float:
-        """Images per second over one epoch."""
+    def read(self, client: flight.FlightClient | None = None, ticket: flight.Ticket | None = None) -> float:
+        """Images per second over one epoch: the first, or the one of the ticket."""
         count, begun = 0, time.perf_counter()
-        for chunk in (client or self.client).do_get(self.ticket, self._call):
+        for chunk in (client or self.client).do_get(ticket or self.ticket, self._call):
             count += chunk.data.num_rows
         return count / (time.perf_counter() - begun)
 
@@ -109,10 +112,18 @@ class Side:
             client.close()
         return rate
 
-    def two(self) -> float:
+    def next_epoch(self) -> flight.Ticket:
+        """Of an epoch that nobody has asked for."""
+        asked = parse_ticket(self.ticket.ticket)
+        assert isinstance(asked, RangeTicket)
+        self.epoch += 1
+        begin = self.epoch * asked.end
+        return flight.Ticket(RangeTicket(asked.stream, begin, begin + asked.end).encode())
+
+    def two(self, ticket: flight.Ticket | None = None) -> float:
         """Images per second of two clients together."""
         with self.connect() as one, self.connect() as other, ThreadPoolExecutor(2) as pool:
-            return sum(pool.map(self.read, (one, other)))
+            return sum(pool.map(self.read, (one, other), (ticket, ticket)))
 
 
 def remote_digest(side: Side) -> str:
@@ -151,6 +162,7 @@ def contest(batch: int, given: Any, folder: Path) -> None:
 
         tcp = Side(start(serve))
         unix = Side(start([*serve, "--unix", f"{folder}/{batch}.sock"]))
+        sharing = Side(start([*serve, "--share", "64"]))
         tls = Side(start(secured), tls_root_certs=(folder / "tls.crt").read_bytes())
         own = millrace.stream(dataset[0], batch=batch, mirror=given.mirror)
         remote = stack.enter_context(millrace.connect(tcp.address))
@@ -163,6 +175,8 @@ def contest(batch: int, given: Any, folder: Path) -> None:
             "tls": tls.read,
             "beside": lambda: tcp.beside(digest),
             "two": tcp.two,
+            "kept": lambda: sharing.read(ticket=sharing.next_epoch()),
+            "shared": lambda: sharing.two(sharing.next_epoch()),
         }
         if torch and given.mirror and batch == 256 and _able(torch):
             peer = start([torch, "-m", "benchmarks.service_peer", "--mirror", given.mirror])
@@ -175,6 +189,8 @@ def contest(batch: int, given: Any, folder: Path) -> None:
     for name in found:
         if name != "local":
             print(f"{name + ' / local':<44}{ratio(found, name, 'local'):>10.3g}")
+    for one, other in (("kept", "tcp"), ("shared", "two")):
+        print(f"{f'{one} / {other}':<44}{ratio(found, one, other):>10.3g}")
     for pair, bar in BARS[batch].items():
         one, other = pair.split(" / ")
         if other in found:

@@ -43,6 +43,13 @@ class ServeOptions:
     threads: int = flags.option(0, "N", "threads that make batches; 0: one for each core", least=0, most=1024)
     client_memory: int = flags.option(64, "MIB", "bytes in flight for one client, in MiB", least=1, most=1 << 20)
     memory: int = flags.option(512, "MIB", "bytes in flight for all clients together, in MiB", least=1, most=1 << 20)
+    share: int = flags.option(
+        0,
+        "MIB",
+        "keep so many MiB of batches, made once for all clients that are near each other",
+        least=0,
+        most=1 << 20,
+    )
     stall: float = flags.option(60.0, "SECONDS", "a client that has not read for so long is cut")
     drain: float = flags.option(10.0, "SECONDS", "patience with clients when the server ends", least=0)
     metrics_port: int | None = flags.option(
@@ -57,7 +64,9 @@ def run(arguments: Sequence[str]) -> int:
     options, given = flags.parse("serve", ServeOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
     place = _place(options)
-    limits = Limits(options.client_memory << 20, options.memory << 20, stall=options.stall)
+    limits = Limits(
+        options.client_memory << 20, options.memory << 20, stall=options.stall, share_bytes=options.share << 20
+    )
     settings = layers.resolve(None, {"dataset": options.dataset, **given})
     with Downloads(screen) as progress:
         offer = offer_of(

@@ -12,6 +12,7 @@ from millrace.pipeline import ReadAhead
 from millrace.service.figures import Figures
 from millrace.service.guard import guarded
 from millrace.service.offer import Asked, Offer
+from millrace.service.share import Group, Share
 from millrace.service.ticket import DRAINING, Refused
 from millrace.service.workshop import Workshop
 
@@ -28,6 +29,7 @@ class Answer:
         self,
         offer: Offer,
         asked: Asked,
+        share: Share,
         workshop: Workshop,
         *,
         peer: str,
@@ -35,15 +37,15 @@ class Answer:
         figures: Figures,
         closed: Callable[[], None],
     ) -> None:
-        self._offer, self._asked, self._workshop, self._figures = offer, asked, workshop, figures
+        self._offer, self._asked, self._share, self._workshop, self._figures = offer, asked, share, workshop, figures
         self._next, self._on_close, self._lock, self._closed = asked.begin, closed, threading.Lock(), False
         self.peer, self.interrupted = peer, False
         self.idle_since: float | None = time.monotonic()
         self._groups, self._made = offer.groups(asked), deque[pa.RecordBatch]()
-        self._reader: ReadAhead[list[pa.RecordBatch]] | None = None
+        self._reader: ReadAhead[Group] | None = None
         if asked.end - asked.begin > 1:
             # What makes the batches must not know this object: it ends when nobody iterates over it any more.
-            make, size = partial(offer.records, asked=asked), offer.group_bytes(asked)
+            make, size = partial(share.group, asked=asked), offer.group_bytes(asked)
             ahead = max(bound - 2 * size, size)  # two more groups may be here and with gRPC
             self._reader = workshop.open(make, offer.groups(asked), item_bytes=size, bound=ahead)
 
@@ -83,10 +85,10 @@ class Answer:
 
     def _group(self, begin: int, end: int) -> list[pa.RecordBatch]:
         if self._reader is None:
-            return self._offer.records(begin, end, self._asked)
+            return self._share.batches(self._share.group(begin, end, self._asked))
         made, _ = self._reader.take(begin, end)
         self._workshop.wake()
-        return made
+        return self._share.batches(made)
 
     @property
     def closed(self) -> bool:

@@ -13,7 +13,8 @@ class Limits:
     """What a server takes upon itself, for one connection and for all.
 
     client_bytes, all_bytes: of batches that are made and not sent; client_calls, all_calls: that are answered at once;
-    connections: that may be open; stall: seconds after which a client that does not read is cut."""
+    share_bytes: of batches that are kept for other clients, on top of these; connections: that may be open; stall:
+    seconds after which a client that does not read is cut."""
 
     client_bytes: int = 64 << 20
     all_bytes: int = 512 << 20
@@ -21,6 +22,7 @@ class Limits:
     all_calls: int = 512
     connections: int = 1024
     stall: float = 60.0
+    share_bytes: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.client_bytes <= self.all_bytes or not 1 <= self.client_calls <= self.all_calls:

@@ -23,6 +23,12 @@ _PLAIN: Mapping[str, tuple[str, str, str]] = {
     "uptime_seconds": ("gauge", "Seconds since the server began.", "uptime"),
     "resident_bytes": ("gauge", "Memory of the process.", "resident_bytes"),
 }
+# The same, of what several clients share, where they do.
+_SHARED: Mapping[str, tuple[str, str, str]] = {
+    "share_hits_total": ("counter", "Batches that another call had made, or was making.", "hits"),
+    "share_misses_total": ("counter", "Batches that were made.", "misses"),
+    "share_bytes": ("gauge", "Bytes of the batches that are kept for other calls.", "bytes"),
+}
 
 
 def prometheus_text(stats: Mapping[str, Any], described: Mapping[str, Any]) -> str:
@@ -42,6 +48,10 @@ def _lines(stats: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[s
     yield from _head("refusals_total", "counter", "Calls that were refused, by their code.")
     for code, count in stats["refusals"].items():
         yield f"millrace_refusals_total{_labels(code=code)} {count}"
+    if "share" in stats:
+        for name, (kind, text, key) in _SHARED.items():
+            yield from _head(name, kind, text)
+            yield f"millrace_{name} {stats['share'][key]}"
     yield from _head("info", "gauge", "What is served.")
     shown = {key: described[key] for key in ("release", "stream", "dataset", "split", "batch", "seed")}
     yield f"millrace_info{_labels(**shown)} 1"

@@ -46,6 +46,9 @@ class Asked(NamedTuple):
     rows: tuple[int, int] | None
 
 
+WHOLE = Asked(0, 1, 0, 1, None)
+
+
 class Offer:
     """A stream as it is served. epochs: after which it ends; None: never.
 
@@ -86,18 +89,21 @@ class Offer:
         return self._of_range(ticket)
 
     def groups(self, asked: Asked) -> Groups:
-        """The steps in groups that are made at once: of small batches several, none of two epochs."""
-        most = max(1, min(MOST_GROUPED, GROUP_BYTES // self.bytes_of(asked)))
-        epoch, begin = self.order.steps_per_epoch, asked.begin
+        """The steps in groups that are made at once: of small batches several, none of two epochs. They end at the same
+        steps wherever a ticket begins, so that tickets have groups in common."""
+        most, begin = self._most(asked), asked.begin
         while begin < asked.end:
-            end = min(begin + most, asked.end, (begin // epoch + 1) * epoch)
+            end = min(self._around(begin, most)[1], asked.end)
             yield begin, end
             begin = end
 
+    def group_of(self, step: int) -> tuple[int, int]:
+        """The group of whole batches that a step is in."""
+        return self._around(step, self._most(WHOLE))
+
     def group_bytes(self, asked: Asked) -> int:
         """The bytes of the largest group."""
-        size = self.bytes_of(asked)
-        return size * max(1, min(MOST_GROUPED, GROUP_BYTES // size, asked.end - asked.begin))
+        return self.bytes_of(asked) * min(self._most(asked), asked.end - asked.begin)
 
     def records(self, begin: int, end: int, asked: Asked) -> list[pa.RecordBatch]:
         """The rows that are asked for of the steps [begin, end), which are of one epoch: one batch for each step."""
@@ -112,10 +118,14 @@ class Offer:
 
     def record(self, step: int, asked: Asked) -> pa.RecordBatch:
         """The rows of a step that are asked for."""
+        return self._batch(step, *self.positions(step, asked))
+
+    def positions(self, step: int, asked: Asked) -> tuple[int, int]:
+        """The positions [first, last) within the epoch of the rows of a step that are asked for."""
         if asked.rows is None:
-            return self._batch(step, *self.order.share(step, asked.rank, asked.world))
+            return self.order.share(step, asked.rank, asked.world)
         begin = self.order.share(step, 0, 1)[0]
-        return self._batch(step, begin + asked.rows[0], begin + asked.rows[1])
+        return begin + asked.rows[0], begin + asked.rows[1]
 
     def bytes_of(self, asked: Asked) -> int:
         """The bytes of a full batch of what is asked for, at least 1."""
@@ -193,6 +203,17 @@ class Offer:
         rows = self.stream.rows(self.order.epoch(step), first, last)
         made = columns(rows.pixels, rows.labels, rows.samples, rows.parameters)
         return pa.RecordBatch.from_arrays(made, schema=self.schema)
+
+    def _most(self, asked: Asked) -> int:
+        """The steps of a group."""
+        return max(1, min(MOST_GROUPED, GROUP_BYTES // self.bytes_of(asked)))
+
+    def _around(self, step: int, most: int) -> tuple[int, int]:
+        """The group of `most` steps that a step is in; the last one of an epoch may be shorter."""
+        epoch = self.order.steps_per_epoch
+        first = step - step % epoch
+        begin = step - (step - first) % most
+        return begin, min(begin + most, first + epoch)
 
     def _share(self, step: int, asked: Asked) -> int:
         first, last = self.order.share(step, asked.rank, asked.world)

@@ -16,6 +16,7 @@ from millrace.service.connections import readable
 from millrace.service.figures import Figures
 from millrace.service.guard import BearerCheck, guarded
 from millrace.service.offer import Offer
+from millrace.service.share import Share
 from millrace.service.ticket import BAD_TICKET, DRAINING, OUT_OF_RANGE, RangeTicket, Refused, parse_ticket
 from millrace.service.workshop import Workshop
 
@@ -36,6 +37,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         location: str,
         offer: Offer,
         *,
+        share: Share,
         workshop: Workshop,
         limits: Limits,
         figures: Figures,
@@ -46,7 +48,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         self._offer, self._workshop, self._figures = offer, workshop, figures
         self.budget, self.endpoints, self.draining = Budget(limits), tuple(endpoints), False
         self._answers: weakref.WeakSet[Answer] = weakref.WeakSet()  # an answer ends with the call that iterates over it
-        self._lock = threading.Lock()
+        self._share, self._lock = share, threading.Lock()
         self._places = [flight.Location(endpoint) for endpoint in endpoints]
         check = BearerCheck(token, lambda: figures.refused("unauthenticated"))
         certificates = None if tls is None else [tls]
@@ -60,7 +62,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         """Wait for the calls that run and end, then let go of everything: older pyarrows keep this object for ever
         (apache/arrow#50684)."""
         self.shutdown()
-        self._offer = self._workshop = self._figures = None  # type: ignore[assignment]
+        self._offer = self._share = self._workshop = self._figures = None  # type: ignore[assignment]
 
     def interrupt(self) -> None:
         """Have the answers that run end with `draining` at their next batch."""
@@ -127,7 +129,9 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
 
         back = partial(self.budget.give_back, peer, granted)
         try:
-            answer = Answer(offer, asked, self._workshop, peer=peer, bound=granted, figures=figures, closed=back)
+            answer = Answer(
+                offer, asked, self._share, self._workshop, peer=peer, bound=granted, figures=figures, closed=back
+            )
         except BaseException:
             back()
             raise
@@ -160,7 +164,8 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
     def stats(self) -> dict[str, Any]:
         """What the action `stats` answers."""
         clients, calls, held = self.budget.held
-        return {**self._figures.snapshot(), "clients": clients, "calls": calls, "bytes_in_flight": held}
+        own = {**self._figures.snapshot(), "clients": clients, "calls": calls, "bytes_in_flight": held}
+        return {**own, "share": self._share.stats()} if self._share.bound else own
 
     def _stats(self, body: bytes) -> dict[str, Any]:
         return self.stats()

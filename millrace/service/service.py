@@ -19,6 +19,7 @@ from millrace.service.metrics import CONTENT_TYPE, prometheus_text
 from millrace.service.offer import Offer
 from millrace.service.place import ServePlace
 from millrace.service.server import FlightService
+from millrace.service.share import Share
 from millrace.service.watching import Lookout
 from millrace.service.web import Page, WebServer
 from millrace.service.workshop import Workshop
@@ -39,7 +40,8 @@ class Service:
     """Serves an offer at a place from the moment it is made until `close`.
 
     threads: that make batches (default: one a core). metrics: host and port of the status page and of Prometheus'
-    figures; None: neither. Errors: MillraceError where the place cannot be had."""
+    figures; None: neither. Errors: MillraceError where the place cannot be had; UsageError for a
+    share that one batch does not fit in."""
 
     def __init__(
         self,
@@ -52,11 +54,13 @@ class Service:
     ) -> None:
         self.offer, self.place, self.figures = offer, place, Figures()
         _free(place)
+        share = Share(offer, limits.share_bytes)
         self._workshop = Workshop(threads or cores())
         try:
             self.server = FlightService(
                 place.address(),
                 offer,
+                share=share,
                 workshop=self._workshop,
                 limits=limits,
                 figures=self.figures,

@@ -31,6 +31,12 @@ def status_page(offer: Offer, address: str, stats: Mapping[str, Any], *, secured
         ("served", f"{stats['rows']:,} rows, {size(stats['bytes'])}, {counted(stats['requests'], 'request')}"),
         ("refused", f"{counted(refused, 'call')}; {counted(stats['cut'], 'connection')} cut"),
     ]
+    if "share" in stats:
+        shared = stats["share"]
+        kept = f"{size(shared['bytes'])} of {size(shared['bound'])} kept"
+        work.append(
+            ("shared", f"{shared['misses']:,} batches made, {shared['hits']:,} had without making them; {kept}")
+        )
     body = (
         f"<h1>{escape(spec.title)}</h1>"
         f'<p class="big">{stats["rows_per_second"]:,.0f} <small>images/s</small></p>'

@@ -7,12 +7,12 @@ lock, so the calls of several clients run beside each other although Python-side
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-
-import pyarrow as pa
+from typing import Any, TypeVar
 
 from millrace.errors import DeadlineError
 from millrace.pipeline import ReadAhead
 
+Made = TypeVar("Made")
 Key = tuple[int, int]  # steps [begin, end)
 DEADLINE = 60.0  # seconds in which a batch that a thread has begun must be there
 
@@ -21,7 +21,7 @@ class Workshop:
     """The threads, and the calls that they work for. threads: at least 1."""
 
     def __init__(self, threads: int) -> None:
-        self._readers: list[ReadAhead[list[pa.RecordBatch]]] = []
+        self._readers: list[ReadAhead[Any]] = []
         self._changed, self._turn, self._closed = threading.Condition(), 0, False
         self._making = threading.BoundedSemaphore(threads)  # also those that a call's own thread makes
         self._threads = [
@@ -31,8 +31,8 @@ class Workshop:
             thread.start()
 
     def open(
-        self, make: Callable[[int, int], list[pa.RecordBatch]], groups: Iterator[Key], *, item_bytes: int, bound: int
-    ) -> ReadAhead[list[pa.RecordBatch]]:
+        self, make: Callable[[int, int], Made], groups: Iterator[Key], *, item_bytes: int, bound: int
+    ) -> ReadAhead[Made]:
         """What makes these groups of steps ahead, at most `bound` bytes of them. To be given back by `leave`."""
         reader = ReadAhead(
             partial(self._make, make),
@@ -53,7 +53,7 @@ class Workshop:
             self._turn += 1
             self._changed.notify()
 
-    def leave(self, reader: ReadAhead[list[pa.RecordBatch]]) -> None:
+    def leave(self, reader: ReadAhead[Any]) -> None:
         """Make nothing more for a call; what is made and not taken is dropped."""
         with self._changed:
             if reader in self._readers:
@@ -70,7 +70,7 @@ class Workshop:
         if any(thread.is_alive() for thread in self._threads):
             raise DeadlineError("a thread that makes batches did not end", expected=f"within {DEADLINE:g} s")
 
-    def _make(self, make: Callable[[int, int], list[pa.RecordBatch]], begin: int, end: int) -> list[pa.RecordBatch]:
+    def _make(self, make: Callable[[int, int], Made], begin: int, end: int) -> Made:
         with self._making:
             return make(begin, end)
 
