@@ -9,9 +9,8 @@ second, contenders in turns, medians of ratios of the same round. Server and cli
   unix, tls  as tcp, over a Unix socket, and encrypted with a token
   beside     as tcp, while four connections that do not read hold what they may
   two        as tcp, by two clients at once: their images together
-  kept       as tcp, of a server that keeps batches for other clients (--share 64), which there are none of; every round
-             is of another epoch, so nothing is there before
-  shared     as kept, by two clients of the same epoch at once: their images together
+  shared     as two, of a server that makes batches once for both (--share 64); each round is of another epoch
+  lone       as tcp, of a server that would share, likewise
   torch      PyTorch's DataLoader with the same kind of augmentation behind plain gRPC (benchmarks/service_peer.py),
              where MILLRACE_TORCH_PYTHON names a Python with torch, torchvision and grpcio
 
@@ -162,7 +161,7 @@ def contest(batch: int, given: Any, folder: Path) -> None:
 
         tcp = Side(start(serve))
         unix = Side(start([*serve, "--unix", f"{folder}/{batch}.sock"]))
-        sharing = Side(start([*serve, "--share", "64"]))
+        sharing, lone = (Side(start([*serve, "--share", "64"])) for _ in range(2))
         tls = Side(start(secured), tls_root_certs=(folder / "tls.crt").read_bytes())
         own = millrace.stream(dataset[0], batch=batch, mirror=given.mirror)
         remote = stack.enter_context(millrace.connect(tcp.address))
@@ -175,13 +174,15 @@ def contest(batch: int, given: Any, folder: Path) -> None:
             "tls": tls.read,
             "beside": lambda: tcp.beside(digest),
             "two": tcp.two,
-            "kept": lambda: sharing.read(ticket=sharing.next_epoch()),
+            "lone": lambda: lone.read(ticket=lone.next_epoch()),
             "shared": lambda: sharing.two(sharing.next_epoch()),
         }
         if torch and given.mirror and batch == 256 and _able(torch):
             peer = start([torch, "-m", "benchmarks.service_peer", "--mirror", given.mirror])
             contenders["torch"] = lambda: _peer(torch, peer)
         tcp.read()
+        for _ in range(2):  # then it has seen that it is for one client
+            lone.read(ticket=lone.next_epoch())
         first = statistics.median(tcp.first() for _ in range(9))
         found = take_turns(contenders, given.rounds)
     print(f"\nbatches of {batch}, {dataset[0]}: first batch {first:.1f} ms after connecting (bar {FIRST:g})")
@@ -189,7 +190,7 @@ def contest(batch: int, given: Any, folder: Path) -> None:
     for name in found:
         if name != "local":
             print(f"{name + ' / local':<44}{ratio(found, name, 'local'):>10.3g}")
-    for one, other in (("kept", "tcp"), ("shared", "two")):
+    for one, other in (("shared", "two"), ("lone", "tcp")):
         print(f"{f'{one} / {other}':<44}{ratio(found, one, other):>10.3g}")
     for pair, bar in BARS[batch].items():
         one, other = pair.split(" / ")

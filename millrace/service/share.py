@@ -2,6 +2,10 @@
 
 Clients of one stream that are near each other ask for the same steps. Nobody keeps pace with anybody: what is made
 first is kept until newer batches need its room, and whoever comes later makes the batch again, in the same bits.
+
+Keeping has a price, as every batch then goes to memory that no cache holds: a tenth of the making of small images. So
+nothing is kept any more once as much as the bound has been made that nobody else asked for; only what the batches were
+is remembered, and keeping begins anew with the first that is asked for twice.
 """
 
 import threading
@@ -55,7 +59,10 @@ class Share:
             )
         self._offer, self.bound, self._deadline = offer, bound, deadline
         self._groups: OrderedDict[_Key, Group] = OrderedDict()  # asked for longest ago first
+        self._passed: OrderedDict[_Key, int] = OrderedDict()  # bytes of what was made of late and is not kept
+        self._passed_bytes = 0
         self._changed = threading.Condition()
+        self._unasked = 0  # bytes that were made since a batch was asked for twice
         self.hits = self.misses = self.held = 0
 
     def group(self, begin: int, end: int, asked: Asked) -> Group:
@@ -70,6 +77,7 @@ class Share:
                 wholes = self._wholes(begin, end)
             if group is not None or wholes is not None:
                 self.hits += end - begin
+                self._unasked = 0
             else:
                 self.misses += end - begin
                 claimed = self._claim(key)
@@ -106,8 +114,11 @@ class Share:
         finally:
             with self._changed:
                 group.done = True
-                if group.error is not None and self._groups.get(key) is group:
-                    self._drop(key)
+                if self._groups.get(key) is group:
+                    if group.error is not None:
+                        self._drop(key)
+                    elif not self._keeping:
+                        self._pass(key)
                 self._changed.notify_all()
         return group
 
@@ -146,6 +157,13 @@ class Share:
         group = Group(self._offer.bytes(self._offer.rows_of(Asked(*key))) if self.bound else 0)
         if not 0 < group.size <= self.bound:
             return group
+        self._unasked += group.size
+        if key in self._passed:  # the second who asks for it
+            self._passed_bytes -= self._passed.pop(key)
+            self._unasked = group.size
+        if not self._keeping:
+            for other in [other for other, known in self._groups.items() if known.done]:
+                self._pass(other)
         while self.held + group.size > self.bound:
             oldest = next((other for other, known in self._groups.items() if known.done), None)
             if oldest is None:
@@ -155,5 +173,19 @@ class Share:
         self.held += group.size
         return group
 
-    def _drop(self, key: _Key) -> None:
-        self.held -= self._groups.pop(key).size
+    @property
+    def _keeping(self) -> bool:
+        return self._unasked <= self.bound
+
+    def _pass(self, key: _Key) -> None:
+        """Keep a group no longer, but remember it, as far back as it would have been kept."""
+        self._passed[key] = size = self._drop(key)
+        self._passed_bytes += size
+        while self._passed_bytes > self.bound:
+            self._passed_bytes -= self._passed.popitem(last=False)[1]
+
+    def _drop(self, key: _Key) -> int:
+        """The bytes of what is dropped."""
+        size = self._groups.pop(key).size
+        self.held -= size
+        return size

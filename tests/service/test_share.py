@@ -115,14 +115,33 @@ def test_the_bound_holds_and_what_was_dropped_is_made_again_in_the_same_bits(loc
     share = Share(offer, 3 * size + size // 2)
     first = share.batches(share.group(0, 1, whole(0, 1)))
     for step in range(1, 12):
-        share.batches(share.group(step, step + 1, whole(step, step + 1)))
-        assert share.held <= share.bound
+        made = [share.batches(share.group(step, step + 1, whole(step, step + 1))) for _ in range(2)]
+        assert made[0] is made[1]
         assert share.held == min(step + 1, 3) * size
     again = share.batches(share.group(0, 1, whole(0, 1)))
     assert again[0] is not first[0]
     assert again[0].equals(first[0])
-    assert share.batches(share.group(11, 12, whole(11, 12))) is not None
-    assert (share.hits, share.misses) == (1, 13)
+    assert (share.hits, share.misses) == (11, 13)
+
+
+def test_for_one_client_alone_nothing_is_kept_and_for_the_next_it_begins_anew() -> None:
+    """As much as the bound is made without anybody else who asks: kept batches cost a lone client its caches."""
+    offer = offered(pictures(64, BIG), batch=32)
+    share = Share(offer, 3 * offer.group_bytes(whole(0, 9)))
+
+    def hits(step: int) -> bool:
+        before = share.hits
+        share.batches(share.group(step, step + 1, whole(step, step + 1)))
+        return share.hits > before
+
+    assert not any(hits(step) for step in range(20))
+    assert share.held == 0
+    assert not hits(15)  # longer ago than it could have been kept
+    assert share.held == 0
+    assert not hits(18)  # a second client, two steps behind: from now on
+    assert share.held > 0
+    assert not hits(20)  # the first goes on
+    assert [hits(step) for step in (19, 20, 21)] == [False, True, False]
 
 
 def test_nothing_is_kept_without_a_bound_and_a_bound_that_holds_nothing_is_refused() -> None:
@@ -192,6 +211,7 @@ def test_a_fault_reaches_all_who_wait_and_is_not_kept(local: Any) -> None:
     assert held.times == 2
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_slows_nobody_down(serve: Serve) -> None:
     """It holds what it was granted; what is shared goes on with who reads, within its bound."""
     offer = offered(pictures(64, BIG), batch=32)
@@ -206,7 +226,8 @@ def test_a_client_that_does_not_read_slows_nobody_down(serve: Serve) -> None:
         found = get(reading, RangeTicket(offer.digest, 0, 60))
         assert [step for _, step in found] == list(range(60))
         stats = action(reading, "stats")["share"]
-        assert 0 < stats["bytes"] <= stats["bound"]
+        assert stats["bytes"] <= stats["bound"]
+        assert stats["misses"] >= 60
         reader.cancel()
 
 
