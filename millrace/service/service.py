@@ -43,6 +43,8 @@ class Service:
     figures; None: neither. Errors: MillraceError where the place cannot be had; UsageError for a
     share that one batch does not fit in."""
 
+    web: WebServer | None = None
+
     def __init__(
         self,
         offer: Offer,
@@ -54,8 +56,7 @@ class Service:
     ) -> None:
         self.offer, self.place, self.figures = offer, place, Figures()
         _free(place)
-        share = Share(offer, limits.share_bytes)
-        self._workshop = Workshop(threads or cores())
+        share, self._workshop = Share(offer, limits.share_bytes), Workshop(threads or cores())
         try:
             self.server = FlightService(
                 place.address(),
@@ -71,13 +72,12 @@ class Service:
         except (pa.ArrowException, OSError) as error:
             self._workshop.close()
             raise MillraceError(f"the service cannot listen at {place.address()}", do="choose another place") from error
-        self.address = place.address(self.server.port if place.unix is None else None)
         port = self.server.port if place.unix is None else None
+        self.address = place.address(port)
         path = None if place.unix is None else os.path.abspath(place.unix)
         self._lookout = Lookout(
             self.server, self.figures, port=port, path=path, stall=limits.stall, most=limits.connections
         )
-        self.web: WebServer | None = None
         self._closed = False
         try:
             if metrics is not None:
