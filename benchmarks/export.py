@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from millrace import datasets
+from millrace.cores import cores
 from millrace.datasets import Dataset, images, labels
 from millrace.formats import FORMATS
 from millrace.pipeline import Stream, preset
 from millrace.pipeline.export import ExportOptions, ExportPlan, ExportSession, ShardWriter, make_plan
 from millrace.storage.folder import Folder
 from millrace.workers.export_local import executor
-from millrace.workers.local_runtime import cores
 
 ROOT = Path(__file__).resolve().parent.parent
 PEER_PYTHON = ROOT / ".venv-readers" / "bin" / "python"

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
         named_policy as named_policy,
     )
     from millrace.workers.ledger import expected as expected
-    from millrace.workers.local_runtime import cores as cores
     from millrace.workers.local_training import train as train
     from millrace.workers.series import Trial as Trial, broken as broken, one_by_one as one_by_one
     from millrace.workers.setup import Setup as Setup

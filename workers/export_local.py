@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from millrace.cores import cores
 from millrace.pipeline.export import Done, ShardWriter
-from millrace.workers.local_runtime import cores
 
 Result = TypeVar("Result")
 

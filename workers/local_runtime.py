@@ -4,12 +4,12 @@ No thread waits idly: a worker whose contribution is in makes batches ahead unti
 brings that one updates the weights, and the others help. A step costs no message and no copy of an array.
 """
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
+from millrace.cores import cores
 from millrace.pipeline import ReadAhead
 from millrace.workers.crew import Crew
 from millrace.workers.gradient_worker import GradientWorker, gradient_worker
@@ -21,11 +21,6 @@ from millrace.workers.tree import share
 
 MIB = 1 << 20
 LEAVE = 600.0  # seconds for a thread to end what it computes
-
-
-def cores() -> int:
-    """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class LocalRuntime:

@@ -2,13 +2,14 @@
 
 import threading
 
+from millrace.cores import cores
 from millrace.model import Checkpoint
 from millrace.runs import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.checkpoints import take_up
 from millrace.workers.events import Observer, Reporter, RunDone
 from millrace.workers.job import Place
-from millrace.workers.local_runtime import LocalRuntime, cores
+from millrace.workers.local_runtime import LocalRuntime
 from millrace.workers.setup import Setup
 from millrace.workers.trainer import Trainer
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from millrace.datasets.decoding.heads import Heads as Heads, look as look
     from millrace.datasets.decoding.making import (
         Made as Made,
-        cores as cores,
         form_of as form_of,
         make_tables as make_tables,
         ordered as ordered,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import PIL
 from PIL import features
 
+from millrace.cores import cores
 from millrace.datasets.arrays import U8Array
 from millrace.datasets.decoding.arranging import arranged, labels_of
 from millrace.datasets.decoding.heads import Heads, look
@@ -32,11 +33,6 @@ Report = Callable[[str, int, int | None], None]
 def versions() -> list[str]:
     """Of the libraries that decode: they are part of a table's fingerprint."""
     return [f"Pillow {PIL.__version__}", *(f"{name} {features.version(name) or 'none'}" for name in CODECS)]
-
-
-def cores() -> int:
-    """The threads to decode on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

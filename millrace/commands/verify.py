@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 
 from millrace.commands.export_display import ShardDisplay
 from millrace.commands.screen import Screen
+from millrace.cores import cores
 from millrace.datasets.exported import Record, open_manifest
 from millrace.errors import IntegrityError
 from millrace.pipeline.export import Damage, unknown_files, verify_joined, verify_shard
 from millrace.reports.words import counted, short
 from millrace.settings import flags
-from millrace.workers import cores, in_threads
+from millrace.workers import in_threads
 
 NAMED = 10  # damaged shards that are named
 

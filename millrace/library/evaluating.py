@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from millrace import datasets
+from millrace.cores import cores
 from millrace.datasets import Dataset
 from millrace.errors import CheckpointError, UsageError
 from millrace.labels import Labels
@@ -15,7 +16,7 @@ from millrace.pipeline import augmented
 from millrace.reports.words import short
 from millrace.settings.keys import job_of_recipe
 from millrace.values import whole
-from millrace.workers import Evaluation, Job, cores, judged, slot_rows
+from millrace.workers import Evaluation, Job, judged, slot_rows
 from millrace.workers import evaluate as measured
 
 TEST_SPLIT, MOST_VIEWS = 2, 255

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from millrace import datasets
+from millrace.cores import cores
 from millrace.datasets import Dataset
 from millrace.library.networks import checkpoint_at, portable
 from millrace.model import Checkpoint, Confusion, Portable
@@ -19,7 +20,7 @@ from millrace.runs import RunFolder, read_lines
 from millrace.settings.keys import flat, known_keys
 from millrace.settings.layers import flag
 from millrace.storage import write_whole
-from millrace.workers import AUTO, Job, Setup, answers, cores, named_policy
+from millrace.workers import AUTO, Job, Setup, answers, named_policy
 
 FILE = "report.html"
 SAMPLES, VIEWS = 5, 5

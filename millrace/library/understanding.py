@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from millrace.cores import cores
 from millrace.datasets import PathSpec, rows_to_test
-from millrace.datasets.decoding import Heads, arranged, cores, form_of, look, ordered
+from millrace.datasets.decoding import Heads, arranged, form_of, look, ordered
 from millrace.datasets.importers import Survey
 from millrace.errors import MillraceError
 

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
+from millrace.cores import cores
 from millrace.errors import UsageError
 from millrace.loading.shares import PassShares, Shares
 from millrace.pipeline import ReadAhead
@@ -26,7 +27,7 @@ def reading_ahead(threads: int | None, read_ahead: float) -> dict[str, int]:
     if not isinstance(read_ahead, (int, float)) or not 0 <= read_ahead < 2**40:
         raise UsageError("read_ahead is out of range", expected="MiB of at least 0", got=repr(read_ahead))
     if threads is None:
-        threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+        threads = min(cores(), 8)
     return {"threads": whole("threads", threads, 0, 1024), "read_ahead": int(read_ahead * (1 << 20))}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import flight
 
+from millrace.cores import cores
 from millrace.errors import DeadlineError, MillraceError
 from millrace.service.budget import Limits
 from millrace.service.figures import Figures
@@ -29,11 +30,6 @@ GRACE = 1.0  # seconds for an answer to come to a batch's edge
 ENDS = 5.0  # seconds in which gRPC must end once all calls have ended
 
 LIMITS = Limits()
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Service:

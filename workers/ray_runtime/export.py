@@ -8,9 +8,9 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from millrace.cores import cores
 from millrace.errors import DeadlineError, MillraceError, UsageError
 from millrace.pipeline.export import Done, ShardWriter, check_claimed
-from millrace.workers.local_runtime import cores
 from millrace.workers.ray_runtime.capacity import check_capacity
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources

@@ -7,8 +7,8 @@ from dataclasses import replace
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from millrace.cores import cores
 from millrace.errors import TrainingError
-from millrace.workers.local_runtime import cores
 from millrace.workers.ray_runtime.capacity import check_capacity
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.cluster import MIB, Need, connected

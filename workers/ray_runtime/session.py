@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from millrace.cores import cores
 from millrace.errors import TrainingError
 from millrace.model import Checkpoint
 from millrace.runs import RunFolder
@@ -14,7 +15,6 @@ from millrace.workers.blas import one_blas_thread
 from millrace.workers.checkpoints import server_state, take_up
 from millrace.workers.events import Notice, Observer, Reporter, RunDone
 from millrace.workers.job import Job, Place
-from millrace.workers.local_runtime import cores
 from millrace.workers.parameter_server import ServerState
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.augmenters import places
