@@ -16,7 +16,14 @@ from millrace.reports.words import counted, duration, percent, short
 from millrace.settings import flags
 from millrace.settings.keys import known_keys
 
-KEYS = tuple(key for key in known_keys() if key not in ("out", "test"))
+# What variants are not trained from or by, and why.
+_SERVICE = "variants are trained on a dataset, not from a service"
+REFUSED = {
+    **dict.fromkeys(("stream", "token_file", "tls_roots", "patience"), _SERVICE),
+    "mixed_cpus": "each run is trained on one machine",
+    "test": "variants are chosen by validation, so the test set is never read",
+}
+KEYS = tuple(key for key in known_keys() if key not in ("out", *REFUSED))
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class CompareOptions:
 
 def run(arguments: Sequence[str]) -> int:
     """Train what is not trained yet, print the table, write the picture."""
-    options, given = flags.parse("compare", CompareOptions, arguments, KEYS)
+    options, given = flags.parse("compare", CompareOptions, arguments, KEYS, REFUSED)
     screen = Screen(as_json=options.json)
     sides = variants(options.files, options.sweep, given)
     new = finding.runs_folder() / f"compare-{datetime.now():%Y%m%d-%H%M%S}"

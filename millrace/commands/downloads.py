@@ -2,6 +2,7 @@
 
 import sys
 import time
+from dataclasses import dataclass
 from types import TracebackType
 
 from rich.console import Console
@@ -18,8 +19,23 @@ from rich.progress import (
 from millrace.commands.screen import Screen
 from millrace.reports.words import duration, size
 
-WHOLE = float("inf")  # stands for the time of the last line of a file that is whole
 QUIET = 5.0  # seconds between two plain lines of one file
+
+
+@dataclass
+class _File:
+    """A file that comes: since when, how many bytes were there by then (they are no speed), how many are there now,
+    when it was last spoken of, and whether its last line was said."""
+
+    begun: float
+    there: int
+    done: int
+    said: float
+    whole: bool = False
+
+    def left(self, now: float, total: int) -> float:
+        """The seconds until all bytes are there."""
+        return (now - self.begun) * (total - self.done) / max(1, self.done - self.there)
 
 
 class Downloads:
@@ -32,8 +48,7 @@ class Downloads:
         self._screen = screen
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._said: dict[str, float] = {}
-        self._begun: dict[str, float] = {}
+        self._files: dict[str, _File] = {}
 
     def __enter__(self) -> "Downloads":
         return self
@@ -48,37 +63,43 @@ class Downloads:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, file: str, done: int, total: int | None) -> None:
+    def __call__(self, name: str, done: int, total: int | None) -> None:
         """Take a report of the fetcher; called often, shows little."""
         if self._screen.as_json:
             return
+        now = time.monotonic()
+        file = self._files.get(name)
+        anew = file is None or done < file.done  # another address may begin anew
+        if file is None or anew:
+            file = self._files[name] = _File(now, done, done, now)
+        file.done = done
         if self._screen.errors.is_terminal and not self._screen.errors.is_dumb_terminal:
-            self._draw(file, done, total)
+            self._draw(name, done, total, anew)
         else:
-            self._line(file, done, total)
+            self._line(name, file, now, total)
 
-    def _draw(self, file: str, done: int, total: int | None) -> None:
+    def _draw(self, name: str, done: int, total: int | None, anew: bool) -> None:
         if self._bar is None:
             self._bar = _bar(self._screen.errors)
             self._bar.start()
-        if file not in self._tasks:
-            self._tasks[file] = self._bar.add_task(file, total=total)
-        self._bar.update(self._tasks[file], completed=done, total=total)
+        if name not in self._tasks:
+            self._tasks[name] = self._bar.add_task(name, total=total, completed=done)
+        elif anew:
+            self._bar.reset(self._tasks[name], total=total, completed=done)
+        else:
+            self._bar.update(self._tasks[name], completed=done, total=total)
 
-    def _line(self, file: str, done: int, total: int | None) -> None:
+    def _line(self, name: str, file: _File, now: float, total: int | None) -> None:
         """A line when the file is whole, and every few seconds until then."""
-        now = time.monotonic()
-        finished = total is not None and done >= total
-        last = self._said.setdefault(file, now)
-        begun = self._begun.setdefault(file, now)
-        if last == WHOLE or (not finished and now - last < QUIET):
+        finished = total is not None and file.done >= total
+        if file.whole or (not finished and now - file.said < QUIET):
             return
-        self._said[file] = WHOLE if finished else now
+        file.said, file.whole = now, finished
         of = "" if total is None or finished else f" of {size(total)}"
         left = ""
-        if total is not None and 0 < done < total:
-            left = f", {duration((now - begun) * (total - done) / done)} left"
-        print(f"{file}: {size(done)}{of}{left}", file=sys.stderr, flush=True)
+        if total is not None and file.there < file.done < total:
+            left = f", {duration(file.left(now, total))} left"
+        print(f"{name}: {size(file.done)}{of}{left}", file=sys.stderr, flush=True)
 
 
 def _bar(console: Console) -> Progress:

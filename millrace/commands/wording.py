@@ -49,8 +49,8 @@ def typed(text: str) -> str:
 
 
 def in_flags(text: str) -> str:
-    """The message with the flag in the place of each argument, and the command in the place of each call. What stands
-    in other backticks stays as it is."""
+    """The message with the flag in the place of each argument, and the command in the place of each call of one path.
+    What stands in other backticks, or is called with more, stays as it is."""
     return _ARGUMENT.sub(_flag, _CALL.sub(_command, text))
 
 
@@ -73,4 +73,12 @@ def _flag(found: re.Match[str]) -> str:
 def _command(found: re.Match[str]) -> str:
     given = found["run"] or found["given"]
     name = found["name"].replace("_", "-")
-    return f"`millrace {name} {argument(str(ast.literal_eval(given)))}`" if given else f"`millrace {name}`"
+    if name not in {command.name for command in COMMANDS}:
+        return found[0]
+    if not given:
+        return f"`millrace {name}`"
+    try:
+        path = ast.literal_eval(given)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return found[0]  # a message quotes other code, and is there to be read
+    return f"`millrace {name} {argument(path)}`" if isinstance(path, str) else found[0]

@@ -37,6 +37,12 @@ def variants(files: Sequence[str], sweeps: Sequence[str], flags: Mapping[str, ob
             title = " ".join(part for part in (name, label) if part)
             layer_of_sweep = layers.from_values(swept, "--sweep")
             settings = layers.merge(layer, layers.from_environment(), layers.from_flags(flags), layer_of_sweep)
+            if settings.place.stream is not None:
+                raise UsageError(
+                    "variants are trained on a dataset, not from a service",
+                    got=f"stream {settings.place.stream} (set by {settings.chosen['stream'].source})",
+                    do="leave it out there, and name the `dataset`",
+                )
             made.append(Variant(title, settings.job, settings.place))
     names = [variant.folder for variant in made]
     if len(made) < 2 or len(set(names)) != len(names):

@@ -78,11 +78,23 @@ def test_files_and_flags(door: Any) -> None:
         ("compare --sweep epochs=1,2 --seeds 0", "out of range"),
         ("compare --sweep optimizer.name=sgd,adm --validation 9", "did you mean 'adam'"),
         ("compare none.yaml --sweep epochs=1,2", "cannot read"),
+        ("compare --sweep epochs=1,2 --validation 9 --stream grpc://127.0.0.1:1", "not from a service"),
+        ("compare --sweep epochs=1,2 --validation 9 --no-test", "never read"),
     ],
 )
 def test_what_cannot_be_compared(door: Any, words: str, message: str) -> None:
     assert door(words) == 2
     assert message in door.err
+
+
+def test_no_service_is_passed_over(door: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("served.yaml").write_text("stream: grpc://127.0.0.1:1\n")
+    assert door("compare served.yaml --sweep epochs=1,2 --validation 9") == 2
+    assert "not from a service" in door.err
+    assert "served.yaml:1" in door.err
+    monkeypatch.setenv("MILLRACE_STREAM", "grpc://127.0.0.1:1")
+    assert door("compare --sweep epochs=1,2 --validation 9") == 2
+    assert "set by MILLRACE_STREAM" in door.err
 
 
 def test_sweeps_combine_and_take_lists() -> None:

@@ -20,6 +20,11 @@ from millrace.errors import OptionError, UsageError
         ("choose another `out`, or `millrace.resume`", "choose another --out, or `millrace resume`"),
         ("`millrace.resume('/data/a b')` trains it", "`millrace resume '/data/a b'` trains it"),
         ("then `millrace.open_run('s3://b/run').report()`", "then `millrace report s3://b/run`"),
+        ("see `millrace.resume(run, workers=2)`", "see `millrace.resume(run, workers=2)`"),
+        ("`millrace.export('a', 'b')`, `millrace.report(3)`", "`millrace.export('a', 'b')`, `millrace.report(3)`"),
+        ("`millrace.network('a').predict(x)`", "`millrace.network('a').predict(x)`"),
+        ("`millrace.resume('open)`", "`millrace.resume('open)`"),
+        ("as `millrace.stream` makes them", "as `millrace.stream` makes them"),
         ("a name, or `latest`; run `ray start --head`", "a name, or `latest`; run `ray start --head`"),
     ],
 )
