@@ -11,7 +11,7 @@ from millrace.datasets.importers.options import PLAIN, Reading
 from millrace.datasets.known import cifar, emnist, mnist
 from millrace.datasets.known.svhn import SVHN
 from millrace.datasets.spec import DatasetSpec
-from millrace.errors import UsageError, unknown_name
+from millrace.errors import OptionError, unknown_name
 
 DIGITS = DatasetSpec(
     name="digits",
@@ -61,12 +61,13 @@ def find(name: str, reading: Reading = PLAIN) -> DatasetSpec:
     if is_path(name):
         return importers.find_path(Path(name), reading)
     if reading != PLAIN:
-        asked = ", ".join(f"{key} {value}" for key, value in reading.given.items())
-        raise UsageError(
-            f"{name} is not read from files of one's own, so nothing says how",
+        first = next(iter(reading.given))
+        raise OptionError(
+            first,
+            f"is given, but {name} is not read from files of one's own",
             expected="the path of a folder or file of pictures or arrays",
-            got=asked,
-            do="put these into the dataset file" if _is_yaml(name) else f"leave out `{asked.partition(' ')[0]}`",
+            got=", ".join(f"{key} {value}" for key, value in reading.given.items()),
+            do="put these into the dataset file" if _is_yaml(name) else f"leave out `{first}`",
         )
     if name in _REGISTRY:
         return _REGISTRY[name]

@@ -9,9 +9,9 @@ from millrace.commands.path_page import show_path
 from millrace.commands.screen import Screen, table
 from millrace.datasets import BUILT_IN, DatasetSpec, PathSpec, dataset_folder
 from millrace.datasets.exported import ExportSpec
+from millrace.library import resolving
 from millrace.reports.words import short, size
-from millrace.settings import flags
-from millrace.settings.keys import reading_of
+from millrace.settings import flags, layers
 from millrace.user_cache import user_cache
 from millrace.workers import READING_KEYS
 
@@ -32,25 +32,26 @@ def run(arguments: Sequence[str]) -> int:
     """Print the table, or the page of each dataset named."""
     options, given = flags.parse("datasets", DatasetsOptions, arguments, READING_KEYS)
     screen = Screen(as_json=options.json)
-    reading = reading_of(given)
-    specs = [datasets.find(name, reading) for name in options.names] or list(datasets.registry().values())
+    settings = layers.resolve(None, given)
+    mirror = settings.place.mirror
+    specs = [resolving.spec_of(settings, name) for name in options.names] or list(datasets.registry().values())
     if not options.names and not options.json:
-        _list(screen, specs)
+        _list(screen, specs, mirror)
         return 0
     for spec in specs:
         if isinstance(spec, PathSpec):
             show_path(screen, spec)
         elif options.json:
-            screen.record(**_record(spec))
+            screen.record(**_record(spec, mirror))
         else:
-            _page(screen, spec)
+            _page(screen, spec, mirror)
     return 0
 
 
-def _list(screen: Screen, specs: Sequence[DatasetSpec]) -> None:
+def _list(screen: Screen, specs: Sequence[DatasetSpec], mirror: str | None) -> None:
     made = table("name", "what", "training + test", "size", "here", right=("size",))
     for spec in specs:
-        here = "built in" if spec.format in BUILT_IN else "cached" if datasets.is_cached(spec) else "–"
+        here = "built in" if spec.format in BUILT_IN else "cached" if datasets.is_cached(spec, mirror=mirror) else "–"
         made.add_row(spec.name, *_title(spec), _size(spec, "–"), here)
     screen.show(made)
     screen.say()
@@ -66,7 +67,7 @@ def _title(spec: DatasetSpec) -> tuple[str, str]:
     return rest if same else what.partition(" (")[0], images.removesuffix(" images").removesuffix(" points")
 
 
-def _page(screen: Screen, spec: DatasetSpec) -> None:
+def _page(screen: Screen, spec: DatasetSpec, mirror: str | None) -> None:
     screen.say(spec.title, style="bold")
     facts = {
         "name": spec.name,
@@ -74,7 +75,7 @@ def _page(screen: Screen, spec: DatasetSpec) -> None:
         "policy": f"{spec.policy} (augmentation by default)",
         "format": spec.format,
         "size": f"{_size(spec, 'not stated')} decompressed",
-        "cached": _cached(spec),
+        "cached": _cached(spec, mirror),
         "licence": spec.licence,
         "homepage": spec.homepage,
         "mirrors": ("\n" + 10 * " ").join(spec.mirrors),
@@ -91,15 +92,15 @@ def _classes(spec: DatasetSpec) -> str:
     return f"{', '.join(spec.classes[:FIRST])} and {more:,} more; --json has all"
 
 
-def _cached(spec: DatasetSpec) -> str:
+def _cached(spec: DatasetSpec, mirror: str | None) -> str:
     if spec.format in BUILT_IN:
         return "built in"
     if isinstance(spec, ExportSpec):
         return f"an export, {short(spec.location)}"
-    return f"yes, {short(dataset_folder(spec))}" if datasets.is_cached(spec) else "no"
+    return f"yes, {short(dataset_folder(spec, mirror=mirror))}" if datasets.is_cached(spec, mirror=mirror) else "no"
 
 
-def _record(spec: DatasetSpec) -> dict[str, object]:
+def _record(spec: DatasetSpec, mirror: str | None) -> dict[str, object]:
     return {
         "name": spec.name,
         "title": spec.title,
@@ -108,7 +109,7 @@ def _record(spec: DatasetSpec) -> dict[str, object]:
         "shape": spec.shape,
         "policy": spec.policy,
         "bytes": _bytes(spec),
-        "cached": datasets.is_cached(spec),
+        "cached": datasets.is_cached(spec, mirror=mirror),
         "licence": spec.licence,
         "homepage": spec.homepage,
     }

@@ -23,7 +23,7 @@ QUIET = 5.0  # seconds between two plain lines of one file
 
 
 @dataclass
-class _File:
+class _Coming:
     """A file that comes: since when, how many bytes were there by then (they are no speed), how many are there now,
     when it was last spoken of, and whether its last line was said."""
 
@@ -48,7 +48,7 @@ class Downloads:
         self._screen = screen
         self._bar: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._files: dict[str, _File] = {}
+        self._files: dict[str, _Coming] = {}
 
     def __enter__(self) -> "Downloads":
         return self
@@ -71,7 +71,7 @@ class Downloads:
         file = self._files.get(name)
         anew = file is None or done < file.done  # another address may begin anew
         if file is None or anew:
-            file = self._files[name] = _File(now, done, done, now)
+            file = self._files[name] = _Coming(now, done, done, now)
         file.done = done
         if self._screen.errors.is_terminal and not self._screen.errors.is_dumb_terminal:
             self._draw(name, done, total, anew)
@@ -89,7 +89,7 @@ class Downloads:
         else:
             self._bar.update(self._tasks[name], completed=done, total=total)
 
-    def _line(self, name: str, file: _File, now: float, total: int | None) -> None:
+    def _line(self, name: str, file: _Coming, now: float, total: int | None) -> None:
         """A line when the file is whole, and every few seconds until then."""
         finished = total is not None and file.done >= total
         if file.whole or (not finished and now - file.said < QUIET):

@@ -10,9 +10,10 @@ from millrace.commands.screen import Screen
 from millrace.datasets import BUILT_IN, DatasetSpec, dataset_folder
 from millrace.datasets.exported import ExportSpec
 from millrace.errors import DataError
+from millrace.library import resolving
 from millrace.reports.words import duration, short
 from millrace.settings import flags, layers
-from millrace.settings.keys import DATA_KEYS, reading_of
+from millrace.settings.keys import DATA_KEYS
 from millrace.settings.layers import Settings
 from millrace.workers import READING_KEYS
 
@@ -34,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
     options, given = flags.parse("fetch", FetchOptions, arguments, (*DATA_KEYS, *READING_KEYS))
     screen = Screen(as_json=options.json)
     settings = layers.resolve(None, given)
-    specs = [datasets.find(name, reading_of(given)) for name in options.names] or list(datasets.everyday())
+    specs = [resolving.spec_of(settings, name) for name in options.names] or list(datasets.everyday())
     failed: list[str] = []
     for spec in specs:
         try:

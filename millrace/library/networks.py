@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from millrace import datasets
 from millrace.arguments import path_text, wrong_type
 from millrace.errors import CheckpointError, UsageError, unknown_name
 from millrace.library import finding, resolving
@@ -191,7 +190,7 @@ def of_checkpoint(
     data = checkpoint.data
     if not data:  # an earlier version did not write what its dataset is: the dataset itself is asked
         settings = resolving.for_network(checkpoint.config, path, given or {})
-        spec = datasets.find(settings.job.dataset, settings.job.reading)
+        spec = resolving.spec_of(settings, settings.job.dataset)
         data = spec.described(spec.shape or resolving.dataset_of(settings).shape)
     return TrainedNetwork(path, location, portable(checkpoint, data))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from millrace import datasets
 from millrace.arguments import path_text, wrong_type
-from millrace.datasets import Dataset, Progress
+from millrace.datasets import Dataset, DatasetSpec, Progress
 from millrace.errors import UsageError
 from millrace.runs import RunFolder
 from millrace.settings import layers
@@ -79,9 +79,14 @@ def dataset_of(settings: Settings, progress: Progress | None = None) -> Dataset:
     """The dataset that the settings name, from where they say; fetched, verified and decoded if need be.
 
     Errors: UsageError for an unknown name, DataError where it cannot be had."""
-    place = settings.place
-    spec = datasets.find(settings.job.dataset, settings.job.reading)
+    place, spec = settings.place, spec_of(settings, settings.job.dataset)
     return datasets.load(spec, mirror=place.mirror, offline=place.offline, progress=progress)
+
+
+def spec_of(settings: Settings, dataset: str) -> DatasetSpec:
+    """The dataset of this name or path, its files read as the settings say. Errors: UsageError, FormatError."""
+    with settings.sources_named():
+        return datasets.find(dataset, settings.reading)
 
 
 def environment() -> layers.Layer:

@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
+from millrace.datasets import Reading
 from millrace.errors import OptionError, UsageError, did_you_mean
-from millrace.settings.keys import NEGATED, known_keys, make_job, make_place
+from millrace.settings.keys import NEGATED, known_keys, make_job, make_place, reading_of
 from millrace.values import from_text
 from millrace.workers import Job, Place
 
@@ -41,14 +42,20 @@ class Settings:
     @cached_property
     def job(self) -> Job:
         """What to compute."""
-        with self._sources_named():
+        with self.sources_named():
             return make_job({key: setting.value for key, setting in self.chosen.items()})
 
     @cached_property
     def place(self) -> Place:
         """Where to compute it, and how its data comes."""
-        with self._sources_named():
+        with self.sources_named():
             return make_place({key: setting.value for key, setting in self.chosen.items()})
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How files of one's own are read; no dataset is looked up for it."""
+        with self.sources_named():
+            return reading_of({key: setting.value for key, setting in self.chosen.items()})
 
     @property
     def sources(self) -> dict[str, str]:
@@ -56,7 +63,8 @@ class Settings:
         return {key: self.chosen[key].source if key in self.chosen else DEFAULT for key in known_keys()}
 
     @contextlib.contextmanager
-    def _sources_named(self) -> Iterator[None]:
+    def sources_named(self) -> Iterator[None]:
+        """An OptionError raised within names who set the value that is refused."""
         try:
             yield
         except OptionError as error:

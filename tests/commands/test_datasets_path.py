@@ -48,6 +48,22 @@ def test_fetch_decodes_and_keeps(door: Any, home: Path) -> None:
     assert "in the cache already" in door.out
 
 
+def test_files_are_read_as_the_environment_says(door: Any, home: Path, monkeypatch: Any) -> None:
+    mine = folders(home / "mine", {"cat": 5, "dog": 5})
+    monkeypatch.setenv("MILLRACE_SIZE", "16 24")
+    monkeypatch.setenv("MILLRACE_TEST_SHARE", "0.4")
+    assert door(f"datasets {mine} --json") == 0
+    found = json.loads(door.out)
+    assert (found["shape"], found["rows"]) == ([3, 16, 24], {"train": 6, "test": 4})
+    assert door(f"fetch {mine} --fit crop") == 0
+    assert "6 + 4 images, 3×16×24" in door.out
+    assert door(f"fetch {mine} --size 8 8") == 0
+    assert "6 + 4 images, 3×8×8" in door.out
+    for command in ("datasets", "fetch", "train --dataset", "preview --dataset"):
+        assert door(f"{command} digits") == 2
+        assert "digits is not read from files of one's own (set by MILLRACE_SIZE)" in door.err
+
+
 def test_a_folder_that_is_nothing_says_what_is_taken(door: Any, home: Path) -> None:
     (home / "nothing").mkdir()
     assert door(f"datasets {home / 'nothing'}") == 1
