@@ -6,6 +6,7 @@ them, so that a damaged table is made again without a network; the whole folder 
 The embedded digits and the points live in memory alone and need no cache.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from millrace.datasets import decoding
@@ -51,7 +52,8 @@ def load(
             progress(f"waiting for {owner}", int(waited), None)
 
     if isinstance(spec, PathSpec):
-        return open_or_make(folder, spec, lambda: _of_path(spec, folder, progress), waiting)
+        made = open_or_make(folder, spec, lambda: _of_path(spec, folder, progress), waiting)
+        return replace(made, spec=spec.without(len(made.left_out))) if made.left_out else made
 
     def make() -> Arrays:
         read = fetch_files(

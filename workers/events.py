@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RunStarted:
-    """The run begins, or goes on at `step` > 0."""
+    """The run begins, or goes on at `step` > 0. dataset: its name; exported: whether it is an export, whose rows are
+    taken as they stand; test_samples: how many it has to test on."""
 
     folder: str
     step: int
@@ -20,6 +21,9 @@ class RunStarted:
     slots: int
     workers: int
     augmenters: int
+    dataset: str
+    exported: bool
+    test_samples: int
 
 
 @dataclass(frozen=True)

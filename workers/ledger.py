@@ -6,6 +6,7 @@ server chains them in slot order, step after step; each epoch starts a chain of 
 
 import hashlib
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,12 +36,21 @@ def extend(ledger: str, digests: Iterable[bytes]) -> str:
     return hashlib.sha256(bytes.fromhex(ledger) + b"".join(digests)).hexdigest()
 
 
-def expected(stream: Stream, epoch: int) -> tuple[str, int]:
-    """What the ledger of a whole epoch must be, and its number of samples: made from the stream once more."""
-    ledger, samples = EMPTY, 0
+class ExpectedEpoch(NamedTuple):
+    """What a whole epoch must be: its ledger, its number of samples, and how many different ones they are."""
+
+    ledger: str
+    samples: int
+    different: int
+
+
+def expected(stream: Stream, epoch: int) -> ExpectedEpoch:
+    """The epoch, made from the stream once more."""
+    ledger, shown = EMPTY, []
     first = epoch * stream.order.steps_per_epoch
     for step in range(first, first + stream.order.steps_per_epoch):
         batches = [stream.batch(step, slot) for slot in range(stream.order.slots(step))]
         ledger = extend(ledger, [slot_digest(batch) for batch in batches])
-        samples += sum(batch.num_rows for batch in batches)
-    return ledger, samples
+        shown += [samples_of(batch) for batch in batches]
+    samples = np.concatenate(shown)
+    return ExpectedEpoch(ledger, len(samples), len(np.unique(samples)))

@@ -28,6 +28,13 @@ class Setup:
         """The dataset, where it is an export: its rows are taken as they stand, in their order."""
         return self.dataset if isinstance(self.dataset, ExportedDataset) else None
 
+    @property
+    def sampling(self) -> str:
+        """How the samples of an epoch are chosen: as the job says; of an export, as its rows were."""
+        if self.exported is not None:
+            return str(self.exported.manifest.configuration.get("sampling", UNIFORM))
+        return self.job.sampling
+
     @cached_property
     def images(self) -> npt.NDArray[np.uint8]:
         """Of the training table, uint8 (n, C, H, W): a view of its memory."""

@@ -132,6 +132,9 @@ class Trainer:
                 slots=slots,
                 workers=self._runtime.workers,
                 augmenters=self._runtime.augmenters,
+                dataset=setup.dataset.spec.name,
+                exported=setup.exported is not None,
+                test_samples=setup.dataset.test.num_rows,
             )
         )
 

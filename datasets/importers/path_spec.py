@@ -40,6 +40,13 @@ class PathSpec(DatasetSpec):
         """What is known before anything is decoded."""
         return self.surveyed.inventory
 
+    def without(self, left_out: int) -> "PathSpec":
+        """The same where so many pictures could not be read: a title that counts does not count them. A title that
+        somebody chose stays."""
+        if self.title != _title(self.location, self.inventory):
+            return self
+        return dataclasses.replace(self, title=_title(self.location, self.inventory, left_out))
+
     def described(self, shape: tuple[int, int, int]) -> dict[str, Any]:
         """As `DatasetSpec.described`; `reading` says how pictures were made of this shape."""
         found = super().described(shape)
@@ -59,8 +66,7 @@ def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
             expected="at least 2 classes with pictures",
             got=", ".join(inventory.classes) or "none",
         )
-    rows = sum(inventory.rows.values())
-    named = {"name": name_of(path), "title": f"{path.name}: {rows:,} images ({inventory.kind})", "policy": POLICY}
+    named = {"name": name_of(path), "title": _title(str(path), inventory), "policy": POLICY}
     if found.encoded:  # whatever the augmentation: others are prepared as these were
         named["prepare"] = "photos"
     return PathSpec(
@@ -71,6 +77,11 @@ def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
         encoded=found.encoded,
         survey=found,
     )
+
+
+def _title(location: str, inventory: Inventory, left_out: int = 0) -> str:
+    rows = sum(inventory.rows.values()) - left_out
+    return f"{Path(location).name}: {rows:,} images ({inventory.kind})"
 
 
 def name_of(path: Path) -> str:

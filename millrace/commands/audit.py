@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from rich.table import Table
+
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen, table
 from millrace.errors import IntegrityError
@@ -31,19 +33,14 @@ def run(arguments: Sequence[str]) -> int:
     screen = Screen(as_json=options.json)
     folder = finding.open_folder(options.run)
     settings = resolving.for_run(folder.path, layers.from_flags(given))
-    shown = table(
-        "epoch", "samples", "missing", "repeated", "ledger", right=("epoch", "samples", "missing", "repeated")
-    )
 
     def each(epoch: EpochAudit) -> None:
         screen.record(**asdict(epoch), same=epoch.same)
-        numbers = (epoch.epoch, epoch.samples, epoch.missing, epoch.repeated)
-        shown.add_row(*(f"{value:,}" for value in numbers), "as it must be" if epoch.same else "other data")
 
     with Downloads(screen) as progress:
         dataset = resolving.dataset_of(settings, progress)
     found = audit(folder, settings.job, dataset, each)
-    screen.show(shown)
+    screen.show(_table(found))
     _report(screen, found)
     epochs = counted(len(found.epochs), "epoch")
     if found.wrong:
@@ -52,9 +49,23 @@ def run(arguments: Sequence[str]) -> int:
             expected=f"the ledger of {epochs}",
             got=f"another one in epoch {', '.join(map(str, found.wrong))}",
         )
-    planned = "" if all(epoch.rows is None for epoch in found.epochs) else " beyond what balanced sampling repeats"
-    screen.say(f"{epochs}, {found.samples:,} samples: missing 0, repeated 0{planned}")
+    if found.balanced:
+        screen.say(f"{epochs}, {found.samples:,} showings, every class equally often: missing 0, too many 0")
+    else:
+        screen.say(f"{epochs}, {found.samples:,} samples: missing 0, repeated 0")
     return 0
+
+
+def _table(found: Audit) -> Table:
+    """The epochs. Where each sample comes once in them, one too many is one that was repeated; balanced sampling
+    repeats by plan, so there it is told how many different ones were shown."""
+    heads = ("showings", "samples", "missing", "too many") if found.balanced else ("samples", "missing", "repeated")
+    shown = table("epoch", *heads, "ledger", right=("epoch", *heads))
+    for epoch in found.epochs:
+        different = () if epoch.rows is None else (epoch.rows,)
+        numbers = (epoch.epoch, epoch.samples, *different, epoch.missing, epoch.repeated)
+        shown.add_row(*(f"{value:,}" for value in numbers), "as it must be" if epoch.same else "other data")
+    return shown
 
 
 def _report(screen: Screen, found: Audit) -> None:

@@ -16,7 +16,7 @@ from millrace.reports.words import short
 from millrace.settings import flags, layers
 from millrace.settings.keys import DATA_KEYS, SOURCE_KEYS, known_keys
 
-KEYS = (*SOURCE_KEYS, "seed", *DATA_KEYS, *(key for key in known_keys() if key.startswith("policy")))
+KEYS = (*SOURCE_KEYS, "seed", "sampling", *DATA_KEYS, *(key for key in known_keys() if key.startswith("policy")))
 MOST = 100  # rows and columns; a larger sheet is nothing to look at
 FILE = "preview.png"
 
@@ -29,7 +29,9 @@ class PreviewOptions:
     file: str | None = flags.positional("FILE.yaml", "configuration to start from")
     out: str = flags.option(FILE, "FILE", "the PNG to write; replaced if it is there")
     rows: int = flags.option(10, "N", "samples shown, as evenly over the classes as can be", least=1, most=MOST)
-    columns: int = flags.option(6, "N", "augmentations of each, one per epoch", least=1, most=MOST)
+    columns: int = flags.option(
+        6, "N", "augmentations of each, one per epoch, or per showing with sampling balanced", least=1, most=MOST
+    )
     json: bool = flags.as_json()
 
 
@@ -41,14 +43,14 @@ def run(arguments: Sequence[str]) -> int:
     target = _target(options.out)
     with Downloads(screen) as progress:
         dataset = resolving.dataset_of(settings, progress)
-    sheet = preview(dataset, settings.job.policy, settings.job.seed, rows=options.rows, columns=options.columns)
+    job = settings.job
+    sheet = preview(dataset, job.policy, job.seed, sampling=job.sampling, rows=options.rows, columns=options.columns)
     _save(sheet, target)
     points = dataset.spec.prepare == "points"
     samples = dataset.train.num_rows if points else min(options.rows, dataset.train.num_rows)
     shown = {"samples": samples} | ({} if points else {"columns": options.columns})
     screen.record(file=target, width=sheet.width, height=sheet.height, **shown)
-    policy = settings.job.policy.name
-    what = f"{samples} samples of {dataset.spec.name}, {options.columns} augmentations each, policy {policy}"
+    what = f"{samples} samples of {dataset.spec.name}, {options.columns} augmentations each, policy {job.policy.name}"
     screen.say(f"{samples:,} points of {dataset.spec.name}" if points else what)
     screen.say(f"{short(target)}  ({sheet.width} × {sheet.height} pixels)")
     return 0

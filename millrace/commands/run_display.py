@@ -4,7 +4,6 @@ import dataclasses
 import re
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 
 from rich.console import Group
@@ -13,12 +12,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from millrace import datasets
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
 from millrace.commands.wording import in_flags
-from millrace.datasets.exported import MANIFEST
 from millrace.reports.words import counted, in_words, percent, short
 from millrace.settings.layers import Settings
 from millrace.workers import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
@@ -47,6 +44,11 @@ class RunDisplay:
         self._begun = self._spoken = time.monotonic()
         self._first_step = 0
         self._stop_said = False
+
+    @property
+    def tested(self) -> bool:
+        """Whether the run's dataset has test images."""
+        return self._started is not None and self._started.test_samples > 0
 
     def __enter__(self) -> "RunDisplay":
         return self
@@ -100,13 +102,10 @@ class RunDisplay:
         slots, workers = counted(run.slots, "slot"), counted(run.workers, "worker")
         augmenters = f", {counted(run.augmenters, 'augmenter')}" if run.augmenters else ""
         epochs = f"{counted(run.epochs, 'epoch')} of {run.steps_per_epoch:,}"
-        source = self._settings.job.dataset
-        dataset = Path(source).name if datasets.is_path(source) else datasets.find(source).name
-        is_export = (Path(source) / MANIFEST).is_file()
         hidden = "-".join(map(str, self._settings.job.network.hidden)) or "no"
         self._screen.facts(
-            ("data", f"{dataset}: {run.samples:,} samples to train on{validating}"),
-            ("augment", "as the rows of the export are" if is_export else in_words(self._settings.job.policy)),
+            ("data", f"{run.dataset}: {run.samples:,} samples to train on{validating}"),
+            ("augment", "as the rows of the export are" if run.exported else in_words(self._settings.job.policy)),
             ("network", f"{hidden} hidden units, {run.parameters:,} parameters"),
             ("steps", f"{run.total_steps:,}: {epochs}, batch {run.batch}"),
             ("place", f"{workers}{augmenters}, {slots} a batch"),

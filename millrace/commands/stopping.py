@@ -32,7 +32,8 @@ class Stopping:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) == self._caught:  # else whoever stands around this one has ended before it
+                signal.signal(number, handler)
 
     def _caught(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None and number == signal.SIGINT:

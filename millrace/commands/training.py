@@ -35,8 +35,9 @@ def show(screen: Screen, settings: Settings, work: Callable[[Watched], Run]) -> 
         return _left_alone(screen, run, display.done)
     if display.done.stopped:
         return _stopped(screen, run, display.done, stopping)
-    _results(screen, settings, run, display.done)
-    screen.say(_last_line(display.done.test_accuracy), style="bold")
+    _results(screen, settings, run, display.done, tested=display.tested)
+    none = "the test set was not looked at" if display.tested else "there are no test images to measure on"
+    screen.say(_last_line(display.done.test_accuracy, none), style="bold")
     return 0
 
 
@@ -46,12 +47,12 @@ def _already_done(screen: Screen, run: Run) -> int:
     screen.record(event="finished_before", folder=run.location, **result)
     screen.say(f"this run is finished: {short(run.location)}")
     screen.say("to train again, give another --out or change the configuration", style="dim")
-    screen.say(_last_line(result["test_accuracy"]), style="bold")
+    screen.say(_last_line(result["test_accuracy"], "nothing was measured on test images"), style="bold")
     return 0
 
 
-def _last_line(accuracy: float | None) -> str:
-    return "the test set was not looked at" if accuracy is None else accuracy_line(accuracy)
+def _last_line(accuracy: float | None, none: str) -> str:
+    return none if accuracy is None else accuracy_line(accuracy)
 
 
 def _stopped(screen: Screen, run: Run, done: RunDone, stopping: Stopping) -> int:
@@ -71,7 +72,7 @@ def _left_alone(screen: Screen, run: Run, done: RunDone) -> int:
     return BROKEN_PIPE
 
 
-def _results(screen: Screen, settings: Settings, run: Run, done: RunDone) -> None:
+def _results(screen: Screen, settings: Settings, run: Run, done: RunDone, *, tested: bool) -> None:
     """Where the run's files lie and what to do next."""
     screen.say()
     screen.facts(("time", duration(done.seconds)))
@@ -82,6 +83,6 @@ def _results(screen: Screen, settings: Settings, run: Run, done: RunDone) -> Non
         screen.facts(("", f"{name:<15} {what}"))
     path = argument(run.location)
     screen.facts(
-        ("next", f"millrace evaluate {path}"),
-        ("", command(settings.job, "preview", (*SOURCE_KEYS, "seed"))),
+        ("next", f"millrace evaluate {path}" if tested else f"millrace predict {path} PICTURE"),
+        ("", command(settings.job, "preview", (*SOURCE_KEYS, "seed", "sampling"))),
     )

@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from millrace.datasets import Dataset
-from millrace.pipeline import BalancedRows
+from millrace.pipeline import BALANCED
 from millrace.runs import Claim, RunFolder, read_lines, reproducible
 from millrace.workers import Job, Setup, expected
 
@@ -15,8 +13,8 @@ from millrace.workers import Job, Setup, expected
 @dataclass(frozen=True)
 class EpochAudit:
     """An epoch (from 0): the samples it was trained on, how many of them are missing or too many, the run's ledger and
-    the one that its configuration gives (sha256, hex). rows: how many different ones, where balanced sampling has some
-    come again; None where each comes once."""
+    the one that its configuration gives (sha256, hex). rows: how many different ones its data has, where balanced
+    sampling shows some of them several times and others not at all; None where each comes once."""
 
     epoch: int
     samples: int
@@ -49,6 +47,11 @@ class Audit:
     reproducible: bool
 
     @property
+    def balanced(self) -> bool:
+        """Whether the run was shown every class equally often, and so samples of small classes several times."""
+        return any(epoch.rows is not None for epoch in self.epochs)
+
+    @property
     def samples(self) -> int:
         """The samples of all these epochs."""
         return sum(epoch.samples for epoch in self.epochs)
@@ -73,9 +76,7 @@ def audit(
 
 def _audited(folder: RunFolder, setup: Setup) -> Iterator[EpochAudit]:
     for line in read_lines(folder.epochs):
-        ledger, count = expected(setup.stream, line["epoch"])
+        ledger, count, different = expected(setup.stream, line["epoch"])
         missing, repeated = max(0, count - line["samples"]), max(0, line["samples"] - count)
-        order, rows = setup.order, None
-        if isinstance(order.balance, BalancedRows):
-            rows = len(np.unique(order.visited(line["epoch"], 0, order.samples)))
+        rows = different if setup.sampling == BALANCED else None
         yield EpochAudit(line["epoch"], line["samples"], missing, repeated, line["ledger"], ledger, rows)

@@ -8,18 +8,21 @@ from PIL import Image
 
 from millrace import datasets
 from millrace.datasets import Dataset
-from millrace.pipeline import Policy, Stream, images_of, samples_of
+from millrace.pipeline import UNIFORM, Policy, Stream, images_of, samples_of
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines
 from millrace.reports.plane import plane
-from millrace.reports.words import in_words
+from millrace.reports.words import in_words, passes
 
 
-def preview(dataset: Dataset, policy: Policy, seed: int, *, rows: int = 10, columns: int = 6) -> Image.Image:
+def preview(
+    dataset: Dataset, policy: Policy, seed: int, *, sampling: str = UNIFORM, rows: int = 10, columns: int = 6
+) -> Image.Image:
     """Samples, as evenly over the classes as can be, each beside what the first `columns` epochs of a training with
-    this policy and seed make of it, with the drawn parameters: the very pixels. Points are drawn where they lie."""
+    this policy and seed (with sampling `balanced` its first showings, whichever epochs have them) make of it, with the
+    drawn parameters: the very pixels. Points are drawn where they lie."""
     if dataset.spec.prepare == "points":
         return plane(dataset.spec.title, datasets.images(dataset.train), datasets.labels(dataset.train))
-    heads = ["original", *(f"epoch {epoch + 1}" for epoch in range(columns))]
+    heads = ["original", *passes(columns, sampling)]
     title = f"{dataset.spec.name}, policy {policy.name}"
     return contact_sheet(title, f"{in_words(policy)}, seed {seed}", heads, _rows(dataset, policy, seed, rows, columns))
 

@@ -14,8 +14,9 @@ from millrace.datasets import Dataset
 from millrace.library.networks import checkpoint_at, portable
 from millrace.model import Checkpoint, Confusion, Portable
 from millrace.pipeline import BALANCED, PRESETS, Policy, augmented
-from millrace.reports.run_report import Judged, RunReport, U8Array, run_report
-from millrace.reports.words import duration, in_words
+from millrace.reports.dataset_card import SHEET_KEY
+from millrace.reports.run_report import Judged, RunReport, Seen, run_report
+from millrace.reports.words import duration, in_words, passes
 from millrace.runs import RunFolder, read_lines
 from millrace.settings.keys import flat, known_keys
 from millrace.settings.layers import flag
@@ -41,6 +42,7 @@ def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
         epochs=read_lines(folder.epochs),
         judged=_judged(folder, network, setup),
         samples=_samples(job, setup),
+        passes=passes(VIEWS, setup.sampling),
         first=network.network.views(network.weights)[0][0],
         regions=_regions(folder.path),
         config=folder.config_text(),
@@ -89,7 +91,7 @@ def _facts(folder: RunFolder, job: Job, setup: Setup, checkpoint: Checkpoint) ->
     result: dict[str, Any] = folder.result() if folder.finished else {}
     order, split = setup.order, setup.split
     held = f", {len(split.validation):,} to validate on" if len(split.validation) else ""
-    even = "; every class equally often" if job.sampling == BALANCED else ""
+    even = "; every class equally often" if setup.sampling == BALANCED else ""
     epochs = checkpoint.step / order.steps_per_epoch
     left = f"; {len(setup.dataset.left_out):,} pictures left out" if setup.dataset.left_out else ""
     return [
@@ -121,14 +123,20 @@ def _judged(folder: RunFolder, network: Portable, setup: Setup) -> Judged | None
     return Judged(name, images, labels, answered, chances, confusion)
 
 
-def _samples(job: Job, setup: Setup) -> list[list[U8Array]]:
-    """A few samples with their augmentations, as the run's first epochs see them."""
+def _samples(job: Job, setup: Setup) -> list[Seen]:
+    """A few samples of as many classes with their augmentations, as the run's first epochs see them."""
     policy = job.policy
     if policy.is_identity:
         return []
-    rows = np.sort(setup.split.train)[: SAMPLES * 7 : 7].astype(np.int64)
+    trained = setup.split.train
+    rows = trained[datasets.balanced(setup.labels[trained], min(SAMPLES, len(trained)), seed=0, purpose=SHEET_KEY)]
+    rows = rows[np.lexsort((rows, setup.labels[rows]))]
     views = [augmented(setup.images, rows, policy, seed=job.seed, epoch=epoch)[0] for epoch in range(VIEWS)]
-    return [[setup.images[row], *(view[number] for view in views)] for number, row in enumerate(rows.tolist())]
+    names = setup.dataset.spec.classes
+    return [
+        Seen(names[setup.labels[row]], row, setup.images[row], [view[number] for view in views])
+        for number, row in enumerate(rows.tolist())
+    ]
 
 
 def _regions(path: Path) -> Any:

@@ -14,6 +14,7 @@ from millrace.pipeline import BALANCED, augmented
 from millrace.pipeline.export import ExportPlan
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines
 from millrace.reports.loading_recipes import recipes
+from millrace.reports.words import passes
 
 CARD, SHEET = "README.md", "contact-sheet.png"
 MOST_SAMPLES, MOST_EPOCHS = 10, 6  # of the contact sheet
@@ -161,7 +162,8 @@ def _decimals(values: list[float]) -> str:
 
 
 def sheet(plan: ExportPlan, dataset: Dataset, policy_in_words: str) -> bytes:
-    """The contact sheet as PNG: a few samples, each beside what the first epochs make of it."""
+    """The contact sheet as PNG: a few samples, each beside what the first epochs (of balanced sampling its
+    first showings) make of it."""
     source, marks = images(dataset.train), labels(dataset.train)
     count = min(MOST_SAMPLES, len(plan.classes), len(marks))
     ids = balanced(marks, count, seed=0, purpose=SHEET_KEY)
@@ -173,7 +175,7 @@ def sheet(plan: ExportPlan, dataset: Dataset, policy_in_words: str) -> bytes:
     for place, sample in enumerate(ids.tolist()):
         tiles = tuple(_tile(pixels[place], found[place], options.policy.is_identity) for pixels, found in drawn)
         rows.append(Row(plan.classes[marks[sample]], f"sample {sample}", Tile(source[sample]), tiles))
-    heads = ["original", *(f"epoch {epoch + 1}" for epoch in columns)]
+    heads = ["original", *passes(len(columns), options.sampling)]
     title = f"{plan.dataset['name']}, policy {options.policy.name}"
     picture = contact_sheet(title, f"{policy_in_words}, seed {options.seed}", heads, rows)
     data = io.BytesIO()

@@ -39,10 +39,20 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """A sample, its class and row, and what training made of it: uint8 (C, H, W) each."""
+
+    kind: str
+    row: int
+    original: U8Array
+    augmented: Sequence[U8Array]
+
+
+@dataclass(frozen=True)
 class RunReport:
-    """What the page shows; what is None or empty is left out. steps, epochs: lines of the metrics. samples: rows of
-    an original and its augmentations. first: weights of the first layer, float32 (inputs, units). left_out: pictures
-    that are not in the dataset, and why."""
+    """What the page shows; what is None or empty is left out. steps, epochs: lines of the metrics. passes: what
+    each augmentation of a sample is called. first: weights of the first layer, float32 (inputs, units). left_out:
+    pictures that are not in the dataset, and why."""
 
     title: str
     facts: list[tuple[str, str]]
@@ -52,12 +62,13 @@ class RunReport:
     steps_per_epoch: int
     epochs: Sequence[Mapping[str, Any]]
     judged: Judged | None
-    samples: Sequence[Sequence[U8Array]]
+    samples: Sequence[Seen]
     first: npt.NDArray[np.float32] | None
     regions: Image.Image | None
     config: str
     environment: Mapping[str, str]
     command: str
+    passes: Sequence[str] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -191,11 +202,14 @@ def _samples(report: RunReport) -> str:
     if not report.samples or not drawable(report.shape):
         return ""
     rows = []
-    for number, images in enumerate(report.samples, start=1):
-        names = [f"sample {number}", *(f"sample {number}, augmented, epoch {k}" for k in range(1, len(images)))]
-        cells = "".join(picture(image, name) for image, name in zip(images, names, strict=True))
-        rows.append(f'<div class="row">{cells}</div>')
-    return "".join(rows) + '<p class="faint">Each row: the image, then as the first epochs see it.</p>'
+    for seen in report.samples:
+        name = f"{seen.kind}, row {seen.row}"
+        cells = [picture(seen.original, name)]
+        for image, when in zip(seen.augmented, report.passes, strict=True):
+            cells.append(picture(image, f"{name}, augmented, {when}"))
+        rows.append(f'<div class="row">{"".join(cells)}</div>')
+    first, last = escape(report.passes[0]), escape(report.passes[-1])
+    return "".join(rows) + f'<p class="faint">Each row: the image, then augmented, {first} to {last}.</p>'
 
 
 def _left_out(report: RunReport) -> str:

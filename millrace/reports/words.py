@@ -3,7 +3,7 @@
 import shlex
 from pathlib import Path
 
-from millrace.pipeline import Policy
+from millrace.pipeline import BALANCED, Policy
 
 
 def percent(fraction: float, digits: int = 1) -> str:
@@ -57,6 +57,12 @@ def argument(path: Path | str) -> str:
         if shlex.quote(short(path).removeprefix("~")) == short(path).removeprefix("~")
         else shlex.quote(str(path))
     )
+
+
+def passes(count: int, sampling: str) -> list[str]:
+    """Heads of what was drawn for a sample: `epoch 1`, `epoch 2` …; with sampling `balanced`, where it may come several
+    times in an epoch and in another not at all, `showing 1`, `showing 2` …"""
+    return [f"{'showing' if sampling == BALANCED else 'epoch'} {number + 1}" for number in range(count)]
 
 
 def in_words(policy: Policy) -> str:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from millrace.model import load
+from tests.datasets.importers.drawn import folders
 
 TRAIN = "train --subset 300 --network.hidden 32 --epochs 5 --batch 32"
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
@@ -79,6 +80,18 @@ def test_what_was_not_looked_at_is_not_shown(door: Any) -> None:
     assert "What training sees" not in headings(text)
     assert door(f"{TRAIN} --no-test --validation 60 --out held") == 0
     assert "validation accuracy" in read(Path("held/report.html"))
+
+
+def test_a_folder_that_is_not_tested(door: Any, home: Path) -> None:
+    """All classes are shown, in whatever order their pictures lie; what is not there is not proposed."""
+    folders(home / "mine", {"cat": 40, "dog": 30, "newt": 20})
+    assert door("train --dataset mine --test-share 0 --network.hidden 4 --epochs 1 --batch 30 --out run") == 0
+    assert "millrace evaluate" not in door.out
+    assert "millrace predict run PICTURE" in door.out
+    assert door.out.splitlines()[-1] == "there are no test images to measure on"
+    seen = read(Path("run/report.html")).partition("What training sees")[2]
+    assert all(f'alt="{name}, row ' in seen for name in ("cat", "dog", "newt"))
+    assert seen.count("augmented, epoch 5") == 5
 
 
 def test_points_show_their_regions(door: Any) -> None:

@@ -1,5 +1,6 @@
 """The display of a run, fed with events: plain lines, JSON lines, the lines that redraw, the stop."""
 
+import dataclasses
 import io
 import json
 import signal
@@ -15,10 +16,10 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.run_display import RunDisplay
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
-from millrace.settings.layers import Settings
+from millrace.settings.layers import Setting, Settings
 from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
 
-STARTED = RunStarted("runs/a", 0, 24, 12, 2, 1437, 100, 366_935, 128, 2, 2, 0)
+STARTED = RunStarted("runs/a", 0, 24, 12, 2, 1437, 100, 366_935, 128, 2, 2, 0, "digits", False, 360)
 STEP = StepDone(0, 0, 2.3456, 0.125, 0.001, 41_234.5, 0.0125)
 EPOCH = EpochDone(0, 11, 0.84231, 0.7834, 0.00099, 41_000.0, 0.002, 0.5, 0.9012, 1.5)
 EVENTS: list[Event] = [
@@ -31,8 +32,10 @@ EVENTS: list[Event] = [
 ]
 
 
-def feed(screen: Screen, events: list[Event], stopping: Stopping | None = None) -> None:
-    with RunDisplay(screen, Settings({}), stopping or Stopping(), Downloads(screen)) as display:
+def feed(
+    screen: Screen, events: list[Event], stopping: Stopping | None = None, settings: Settings | None = None
+) -> None:
+    with RunDisplay(screen, settings or Settings({}), stopping or Stopping(), Downloads(screen)) as display:
         for event in events:
             display(event)
 
@@ -46,6 +49,14 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "note: look\n"
     assert "\x1b" not in out + err
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_an_export_at_an_address_is_not_asked_again(capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings({"dataset": Setting("file:///nowhere/any/more", "--dataset"), "policy": Setting("none", "")})
+    feed(Screen(), [dataclasses.replace(STARTED, dataset="mnist", exported=True)], settings=settings)
+    out = capsys.readouterr().out
+    assert "mnist: 1,437 samples" in out
+    assert "as the rows of the export are" in out
 
 
 def test_json_lines_hold_every_event_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,7 +76,7 @@ def test_json_lines_hold_every_event_and_nothing_else(capsys: pytest.CaptureFixt
 
 
 def test_long_runs_are_thinned_out_and_the_last_epoch_shows(capsys: pytest.CaptureFixture[str]) -> None:
-    many = RunStarted("runs/a", 0, 5000, 1, 5000, 1437, 0, 366_935, 128, 2, 2, 0)
+    many = RunStarted("runs/a", 0, 5000, 1, 5000, 1437, 0, 366_935, 128, 2, 2, 0, "digits", False, 360)
     epochs: list[Event] = [EpochDone(n, n, 0.1, 0.9, 0.1, 1.0, 0.0, None, None, 1.0) for n in range(5000)]
     feed(Screen(), [many, *epochs])
     rows = [line for line in capsys.readouterr().out.splitlines() if line.split()[:1] and line.split()[0].isdigit()]

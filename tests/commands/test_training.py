@@ -97,6 +97,12 @@ def test_a_loss_that_is_no_number_ends_the_run_with_one_clear_error(door: Any) -
     assert "Warning" not in door.err
 
 
+def test_a_run_that_fails_leaves_ctrl_c_as_it_was(door: Any) -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    assert door("train --optimizer.name sgd --optimizer.rate 1e30 --subset 64 --batch 16 --epochs 2") == 1
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
 def test_events_are_json_lines(door: Any) -> None:
     assert door(f"{SMALL} --out a --validation 100 --json") == 0
     lines = [json.loads(line) for line in door.out.splitlines()]

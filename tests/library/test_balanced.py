@@ -80,7 +80,11 @@ def test_training_resuming_exporting_and_auditing_agree(described: str, capsys: 
     assert weights(millrace.train(described, out="uniform", **how, policy=POLICY, validation=6)) != weights(run)
     capsys.readouterr()
     assert main(["audit", "one"]) == 0
-    assert "270 samples: missing 0, repeated 0 beyond what balanced sampling repeats" in capsys.readouterr().out
+    proof = "3 epochs, 270 showings, every class equally often: missing 0, too many 0"
+    lines = capsys.readouterr().out.splitlines()
+    # 30 showings of 68, 18 and 4 samples: 30 of the first, all of the others.
+    assert lines[1].split()[:5] == ["0", "90", "52", "0", "0"]
+    assert proof in lines
     exported = millrace.export(described, "out", epochs=3, seed=2, **chosen)
     assert exported.manifest is not None
     assert exported.manifest.dataset["sampled"] == [68, 18, 4]
@@ -90,8 +94,12 @@ def test_training_resuming_exporting_and_auditing_agree(described: str, capsys: 
     again = millrace.train("out", out="again", **how)
     assert [line["ledger"] for line in again.epochs] == [line["ledger"] for line in run.epochs]
     assert weights(again) == weights(run)
+    assert main(["audit", "again"]) == 0
+    assert capsys.readouterr().out.splitlines()[:4] == lines[:4]
+    for folder in ("one", "again"):
+        assert "every class equally often" in (Path(folder) / "report.html").read_text()
     assert main(["explain", "out", "200"]) == 0
     with pytest.raises(UsageError, match="stand in an order of their own"):
         millrace.train("out", sampling="balanced", out="not", **how)
-    assert "every class equally often" in (run.path / "report.html").read_text()
+    assert "augmented, showing 1 to showing 5" in (run.path / "report.html").read_text()
     assert "Every class comes equally often" in (Path("out") / "README.md").read_text()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from millrace.pipeline.policy import PRESETS, Policy
-from millrace.reports.words import accuracy_line, argument, duration, in_words, percent, short, size
+from millrace.reports.words import accuracy_line, argument, duration, in_words, passes, percent, short, size
 
 
 def test_numbers() -> None:
@@ -42,3 +42,8 @@ def test_addresses_are_left_as_they_are_and_quoted_for_a_shell() -> None:
 def test_policies() -> None:
     assert in_words(PRESETS["none"]) == "no augmentation"
     assert in_words(Policy("x", translate=0.08, flip=0.5)) == "shift up to 8 %, mirrored 50 %"
+
+
+def test_what_comes_several_times_in_an_epoch_is_not_counted_in_epochs() -> None:
+    assert passes(2, "uniform") == ["epoch 1", "epoch 2"]
+    assert passes(2, "balanced") == ["showing 1", "showing 2"]

@@ -171,7 +171,8 @@ def test_the_ledger_is_what_the_stream_gives(tmp_path: Path) -> None:
     train(tmp_path)
     stream = Setup(JOB, digits()).stream
     for epoch, line in enumerate(lines(tmp_path / "epochs.jsonl")):
-        assert (line["ledger"], line["samples"]) == expected(stream, epoch)
+        made = expected(stream, epoch)
+        assert (line["ledger"], line["samples"], line["samples"]) == (made.ledger, made.samples, made.different)
 
 
 def test_another_environment_is_announced_and_blocks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

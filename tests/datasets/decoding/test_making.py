@@ -82,11 +82,13 @@ def test_bad_pictures_can_be_left_out(tmp_path: Path) -> None:
         "dog/009.png": "truncated",
     }
     assert made.train.num_rows + made.test.num_rows == 17
+    assert (spec.title, made.spec.title) == ("mine: 20 images (class folders)", "mine: 17 images (class folders)")
     drawn = {np.moveaxis(pixels(i + 50 * c, 40), -1, 0).tobytes() for c in range(2) for i in range(10)}
     found = [image.tobytes() for table in (made.train, made.test) for image in images(table)]
     assert len(set(found)) == 17
     assert set(found) < drawn
-    assert datasets.load(spec, cache=tmp_path).left_out == made.left_out
+    again = datasets.load(spec, cache=tmp_path)
+    assert (again.left_out, again.spec.title) == (made.left_out, made.spec.title)
 
 
 def test_sizes_that_differ_are_listed(tmp_path: Path) -> None:
