@@ -1,16 +1,28 @@
-"""How long a certificate is valid: the one thing that Python's ssl does not say of a file."""
+"""Certificates in PEM files, and how long they are valid: the one thing that Python's ssl does not say of a file."""
 
+import re
 import ssl
 from datetime import UTC, datetime
 
 _FORMATS = {0x17: "%y%m%d%H%M%SZ", 0x18: "%Y%m%d%H%M%SZ"}  # UTCTime, GeneralizedTime
 
 
-def valid_until(pem: str) -> datetime:
-    """When the first certificate of a PEM text ends, from its DER (RFC 5280, 4.1). Errors: ValueError."""
-    end = "-----END CERTIFICATE-----"
-    head, found, _ = pem[pem.find("-----BEGIN CERTIFICATE-----") :].partition(end)
-    der = ssl.PEM_cert_to_DER_cert(head + found)
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+
+
+def certificates(pem: bytes) -> str:
+    """The certificates of a PEM file, without what stands around them: people write notes there, in any encoding.
+    Errors: ValueError where there are none."""
+    found = _CERTIFICATE.findall(pem.decode("latin-1"))
+    if not found:
+        raise ValueError("no certificate")
+    return "\n".join(found)
+
+
+def valid_until(pem: bytes) -> datetime:
+    """When the first certificate of a PEM file ends, from its DER (RFC 5280, 4.1). Errors: ValueError."""
+    found = _CERTIFICATE.findall(certificates(pem))[0]
+    der = ssl.PEM_cert_to_DER_cert(found.strip())
     inner = _content(_content(der))  # Certificate → TBSCertificate
     if inner[:1] == b"\xa0":  # the version, which the first one lacks
         inner = _after(inner)

@@ -1,26 +1,22 @@
 """Where a service listens and who may use it: checked before anything is opened. No field changes a bit."""
 
-import ipaddress
 import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from millrace.errors import MillraceError, UsageError
+from millrace.service.address import check_address, is_loopback
 from millrace.service.certificate import valid_until
-
-TOKEN = "MILLRACE_TOKEN"
-SCHEMES = ("grpc", "grpc+tcp", "grpc+tls", "grpc+unix")
-LEAST_TOKEN = 16  # characters
+from millrace.service.token import TOKEN, checked_token
 
 
 @dataclass(frozen=True)
 class ServePlace:
-    """host, port (0: any that is free), or unix: the path of a socket. token: what clients must send; tls: the
-    certificate and its key, PEM. endpoints: addresses of all servers of the stream, for clients.
+    """host, port (0: any that is free), or unix: the path of a socket, absolute once it is made. token: what clients
+    must send; tls: the certificate and its key, PEM. endpoints: addresses of all servers of the stream, for clients.
 
     Errors: UsageError for a place that others reach and that has no token or no TLS."""
 
@@ -42,47 +38,31 @@ class ServePlace:
                 got=f"no {' and no '.join(word.removeprefix('a ') for word in missing)}",
                 do="give them, or listen on --host 127.0.0.1 alone",
             )
+        if self.unix is not None:
+            object.__setattr__(self, "unix", os.path.abspath(os.path.expanduser(self.unix)))
         if self.unix is not None and self.tls is not None:
             raise UsageError("a Unix socket is not encrypted", expected="--unix or TLS", got="both")
         for endpoint in self.endpoints:
-            if urlsplit(endpoint).scheme not in SCHEMES:
-                raise UsageError("this is no address of a server", expected="grpc://HOST:PORT", got=endpoint)
+            check_address(endpoint)
 
     @property
     def local(self) -> bool:
         """Whether nobody but this machine reaches it."""
-        if self.unix is not None or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
+        return self.unix is not None or is_loopback(self.host)
 
     def address(self, port: int | None = None) -> str:
         """As clients give it: grpc://HOST:PORT, grpc+tls://HOST:PORT or grpc+unix:///PATH."""
         if self.unix is not None:
-            return f"grpc+unix://{os.path.abspath(self.unix)}"
+            return f"grpc+unix://{self.unix}"
         host = f"[{self.host}]" if ":" in self.host and not self.host.startswith("[") else self.host
         return f"grpc{'' if self.tls is None else '+tls'}://{host}:{self.port if port is None else port}"
 
 
 def token_from(file: str | None, environment: Mapping[str, str] = os.environ) -> str | None:
     """The token that a file holds, else the one of MILLRACE_TOKEN, else None. Errors: MillraceError, UsageError."""
-    if file is None:
-        found, whence = environment.get(TOKEN), TOKEN
-    else:
-        found, whence = _read(file, "the token").decode("utf-8", "replace"), "the token's file"
-    if found is None:
-        return None
-    token = found.strip()
-    if len(token) < LEAST_TOKEN or not (token.isascii() and token.isprintable()) or " " in token:
-        raise UsageError(
-            f"{whence} holds no token",
-            expected=f"at least {LEAST_TOKEN} printable ASCII characters, without spaces",
-            got=f"{len(token)} characters",
-            do="openssl rand -hex 32",
-        )
-    return token
+    if file is not None:
+        return checked_token(_read(file, "the token").decode("utf-8", "replace"), "the token's file")
+    return checked_token(environment.get(TOKEN) or None, TOKEN)
 
 
 def tls_from(certificate: str | None, key: str | None, now: datetime | None = None) -> tuple[bytes, bytes] | None:
@@ -94,9 +74,10 @@ def tls_from(certificate: str | None, key: str | None, now: datetime | None = No
         raise UsageError("TLS needs a certificate and its key", expected="--tls-cert and --tls-key", got="one of them")
     found = _read(certificate, "the certificate"), _read(key, "the key")
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
-        ends = valid_until(found[0].decode("ascii"))
-    except (ssl.SSLError, ValueError) as error:
+        paths = Path(certificate).expanduser(), Path(key).expanduser()
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*paths, password=_no_password)
+        ends = valid_until(found[0])
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         what = "certificate and key cannot be used"
         raise MillraceError(what, expected="PEM files that belong together, the key without a password") from error
     if ends < (now or datetime.now(UTC)):
@@ -113,5 +94,6 @@ def _no_password() -> str:
 def _read(path: str, what: str) -> bytes:
     try:
         return Path(path).expanduser().read_bytes()
-    except OSError as error:
-        raise MillraceError(f"{what} cannot be read: {path}", got=error.strerror, do="see its path and mode") from error
+    except (OSError, ValueError, RuntimeError) as error:  # a NUL in the path, a user without a home
+        got = getattr(error, "strerror", None) or str(error)
+        raise MillraceError(f"{what} cannot be read: {path}", got=got, do="see its path and mode") from error

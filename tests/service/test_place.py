@@ -15,8 +15,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import flight
 
+import millrace
 from millrace.errors import MillraceError, UsageError
+from millrace.service.address import is_loopback
 from millrace.service.certificate import valid_until
+from millrace.service.client.addresses import place_of
 from millrace.service.place import ServePlace, tls_from, token_from
 from millrace.service.service import Service
 from millrace.service.ticket import StepTicket
@@ -73,6 +76,20 @@ def test_addresses() -> None:
         ServePlace(endpoints=("http://x",))
     with pytest.raises(UsageError, match="port is out of range"):
         ServePlace(port=65536)
+    for wrong in ("grpc://x", "grpc://x:0", "grpc://:1", "grpc://x:1\n", "x:1"):  # what clients would refuse
+        with pytest.raises(UsageError, match="no address of a server"):
+            ServePlace(endpoints=(wrong,))
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1", True), ("::1", True), ("[::1]", True), ("::ffff:127.0.0.1", True), ("localhost", True),
+        ("0.0.0.0", False), ("::", False), ("::ffff:10.0.0.1", False), ("", False), ("localhost.example", False),
+    ],
+)  # fmt: skip
+def test_whether_this_machine_alone_reaches_a_host(host: str, own: bool) -> None:
+    assert is_loopback(host) is own
 
 
 def test_a_token_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
@@ -81,6 +98,7 @@ def test_a_token_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
     assert token_from(str(file), {"MILLRACE_TOKEN": "another"}) == TOKEN
     assert token_from(None, {"MILLRACE_TOKEN": TOKEN}) == TOKEN
     assert token_from(None, {}) is None
+    assert token_from(None, {"MILLRACE_TOKEN": ""}) is None  # as for all variables
     for text in ("", "short", "with a space in between", "é" * 20):
         file.write_text(text)
         with pytest.raises(UsageError, match="holds no token") as caught:
@@ -89,6 +107,32 @@ def test_a_token_comes_from_a_file_or_the_environment(tmp_path: Path) -> None:
     with pytest.raises(MillraceError, match="the token cannot be read") as missing:
         token_from(str(tmp_path / "none"), {})
     assert missing.value.got == "No such file or directory"
+    for strange in ("a\0b", "~nobody-of-that-name/token", str(tmp_path)):
+        with pytest.raises(MillraceError, match="the token cannot be read"):
+            token_from(strange, {})
+
+
+def test_paths_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    certificate(tmp_path)
+    (tmp_path / "token").write_text(TOKEN)
+    assert tls_from("~/own.pem", "~/own.key") == tuple(
+        (tmp_path / name).read_bytes() for name in ("own.pem", "own.key")
+    )
+    assert token_from("~/token") == TOKEN
+    assert place_of("grpc+tls://a:1", None, "~/own.pem").roots == (tmp_path / "own.pem").read_bytes()
+    assert ServePlace(unix="~/socket").address() == f"grpc+unix://{tmp_path}/socket"
+
+
+def test_a_certificate_may_have_notes_around_it_in_any_encoding(serve: Serve, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    noted = "Für uns: 中".encode() + b"\xff\n" + Path(cert).read_bytes() + "é\n".encode("latin-1")
+    (tmp_path / "noted.pem").write_bytes(noted)
+    (tmp_path / "noted.key").write_bytes("Schlüssel\n".encode("latin-1") + Path(key).read_bytes())
+    tls = tls_from(str(tmp_path / "noted.pem"), str(tmp_path / "noted.key"))
+    service = serve(place=ServePlace(token=TOKEN, tls=tls))
+    stream = millrace.connect(service.address, token=TOKEN, tls_roots=tmp_path / "noted.pem", patience=5)
+    assert stream[0].num_rows == 8
 
 
 def test_certificates_that_cannot_be_used_are_refused_before_the_start(tmp_path: Path) -> None:
@@ -104,7 +148,7 @@ def test_certificates_that_cannot_be_used_are_refused_before_the_start(tmp_path:
         tls_from(cert, other)
     with pytest.raises(MillraceError, match="cannot be used"):
         tls_from(key, key)
-    ends = valid_until(Path(cert).read_text())
+    ends = valid_until(Path(cert).read_bytes())
     assert tls_from(cert, key, ends - timedelta(seconds=1))
     with pytest.raises(MillraceError, match="the certificate has expired") as caught:
         tls_from(cert, key, ends + timedelta(seconds=1))
@@ -121,7 +165,7 @@ def test_how_long_a_certificate_is_valid_is_what_openssl_says(tmp_path: Path) ->
             check=True,
             timeout=30,
         ).stdout
-        ends = valid_until(Path(cert).read_text())
+        ends = valid_until(Path(cert).read_bytes())
         assert said.split() == ["notAfter=" + f"{ends:%b}", str(ends.day), f"{ends:%H:%M:%S}", str(ends.year), "GMT"]
 
 
@@ -130,7 +174,7 @@ def test_how_long_a_certificate_is_valid_is_what_openssl_says(tmp_path: Path) ->
 def test_what_is_no_certificate_is_a_value_error(der: bytes) -> None:
     text = f"-----BEGIN CERTIFICATE-----\n{base64.b64encode(der).decode()}\n-----END CERTIFICATE-----"
     with contextlib.suppress(ValueError):
-        valid_until(text)
+        valid_until(text.encode())
 
 
 def test_a_port_in_use_is_said_in_plain_words(serve: Serve, capfd: Any) -> None:
@@ -151,6 +195,18 @@ def test_a_socket_of_a_killed_server_is_taken_over_and_one_in_use_is_not(serve: 
         serve(place=ServePlace(unix=str(path)))
     service.close(0.0)
     assert not path.exists()
+
+
+def test_a_file_at_the_path_of_a_socket_is_left_alone(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "thesis.txt"
+    path.write_text("years of work")
+    for taken in (path, tmp_path):
+        with pytest.raises(MillraceError, match="cannot listen at"):
+            serve(place=ServePlace(unix=str(taken)))
+    assert path.read_text() == "years of work"
+    with pytest.raises(MillraceError, match="cannot listen at") as raised:
+        serve(place=ServePlace(unix=str(tmp_path / ("long" * 40))))
+    assert raised.value.got == "AF_UNIX path too long"
 
 
 def test_who_has_not_the_token_is_not_let_in(serve: Serve, caplog: Any) -> None:
