@@ -9,17 +9,18 @@ class Sizes:
 
     def __init__(self, samples: int, *, batch: int, drop_last: bool = False) -> None:
         self.samples, self.batch = samples, batch
-        self.epochs: int | None = None  # as many as are asked for; of an export, those that it holds
+        self.epochs: int | None = None  # as many as are asked for; of an export or a service, those that it has
+        self.holder, self.more = "the export", "export more"  # whose these are, and how to come by more
         self.steps_per_epoch = samples // batch if drop_last else -(-samples // batch)
 
     def check_epochs(self, epochs: int) -> None:
         """Errors: UsageError where there are not so many epochs."""
         if self.epochs is not None and epochs > self.epochs:
             raise UsageError(
-                "the export holds too few epochs",
+                f"{self.holder} holds too few epochs",
                 expected=f"at most {self.epochs}",
                 got=epochs,
-                do=f"ask for `epochs={self.epochs}`, or export more",
+                do=f"ask for `epochs={self.epochs}`, or {self.more}",
             )
 
     def epoch(self, step: int) -> int:

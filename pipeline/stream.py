@@ -90,6 +90,9 @@ class Stream:
         )
         return Visited(samples, self.labels[samples], pixels, parameters)
 
+    def close(self) -> None:
+        """Nobody waits for rows any more: who still does may get an error, where they come from elsewhere."""
+
     def batch(self, step: int, slot: int) -> pa.RecordBatch:
         """The slot's samples, augmented: see `pipeline.batch.schema` for the columns."""
         return self.record(step, self.rows(self.order.epoch(step), *self.order.span(step, slot)), slot=slot)

@@ -93,6 +93,7 @@ class LocalRuntime:
         with self._moved:
             self._ended = True
             self._moved.notify_all()
+        self._setup.stream.close()
         self._ahead.close()
         for thread in self._threads:
             if thread.is_alive():

@@ -5,6 +5,7 @@ run's own recipe, so the run is the one that trains here with the same recipe, i
 there. The rows to validate and test on are read where the run is: a service serves one split.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,12 +97,17 @@ class ServedStream(Stream):
     def __init__(self, own: Stream, source: RemoteSource) -> None:
         self.__dict__.update(own.__dict__)
         self._source, self.deadline = source, own.deadline + 2 * source.link.patience
+        self._ended = threading.Event()
 
     def rows(self, epoch: int, first: int, last: int, out: npt.NDArray[np.uint8] | None = None) -> Visited:
         """Positions [first, last) of an epoch, all of one step. Errors: as `RemoteSource.batch`."""
         step = epoch * self.order.steps_per_epoch + first // self.order.batch
         begin = self.order.begin(step)
-        return visited(self._source.batch(step, first - begin, last - begin))
+        return visited(self._source.batch(step, first - begin, last - begin, self._ended.is_set))
+
+    def close(self) -> None:
+        """Whoever waits for a server that is gone gets an error, soon."""
+        self._ended.set()
 
 
 def setup(job: Job, dataset: Dataset, place: Place) -> ServedSetup:

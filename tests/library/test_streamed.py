@@ -1,6 +1,7 @@
 """Training from a service: the recipe that it states, the bits of local mode, a server that is killed meanwhile."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,25 @@ def test_what_the_service_does_not_state_is_refused(service: Service, token: str
     refused("cannot be read", millrace.MillraceError, token_file=str(tmp_path / "none"))
     with Service(served(split="test", policy="none"), ServePlace()) as other:
         refused("not for training", stream=other.address, token_file=None)
+
+
+@pytest.mark.slow
+def test_stopping_does_not_wait_for_a_service_that_is_gone(service: Service, token: str, tmp_path: Path) -> None:
+    stop, stopped = threading.Event(), 0.0
+
+    def leave(event: object) -> None:
+        nonlocal stopped
+        if isinstance(event, StepDone) and event.step == 3:
+            service.close(0.0)
+            time.sleep(0.5)  # until the threads that fetch ahead have found out
+            stopped = time.monotonic()
+            stop.set()
+
+    run = millrace.train(
+        stream=service.address, token_file=token, out=str(tmp_path / "run"), observer=leave, stop=stop, **SMALL
+    )
+    assert not run.finished
+    assert 0 < time.monotonic() - stopped < 20  # not the 60 s of patience
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """A stream that a server makes, as a source of batches: what it is known by, and single steps of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ class RemoteSource:
         self.sizes = Sizes(int(told["samples"]), batch=int(told["batch"]))
         if self.sizes.steps_per_epoch != told["steps_per_epoch"]:
             raise ValueError("steps_per_epoch")
+        self.sizes.epochs = None if told["epochs"] is None else int(told["epochs"])
+        self.sizes.holder, self.sizes.more = "the service", "have it serve more"
         self.classes = tuple(map(str, told["classes"]))
         channels, height, width = map(int, told["shape"])
         self.shape = channels, height, width
@@ -73,14 +75,14 @@ class RemoteSource:
         first, last = self.sizes.share(step, rank, world)
         return first - self.sizes.begin(step), last - self.sizes.begin(step)
 
-    def batch(self, step: int, begin: int, end: int) -> pa.RecordBatch:
-        """The positions [begin, end) of a step, as they came."""
+    def batch(self, step: int, begin: int, end: int, ended: Callable[[], bool] = lambda: False) -> pa.RecordBatch:
+        """The positions [begin, end) of a step, as they came. ended: as for `Link.persist`."""
         ticket = flight.Ticket(StepTicket(self.digest, step, (begin, end)).encode())
 
         def ask(client: flight.FlightClient) -> pa.RecordBatch:
             return one_batch(client.do_get(ticket, self.link.options()), step, end - begin)
 
-        return self.link.persist(ask)
+        return self.link.persist(ask, ended)
 
     def complete(self, step: int, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch as it came, its schema saying also which step it is of."""

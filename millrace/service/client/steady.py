@@ -5,6 +5,7 @@ import json
 import os
 import re
 import threading
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -50,7 +51,7 @@ def visited(batch: pa.RecordBatch) -> Visited:
     return Visited(samples_of(batch), labels_of(batch), images_of(batch), parameters_of(batch))
 
 
-class Served(Protocol):
+class ServedSteps(Protocol):
     """What a reading needs to know of its stream."""
 
     link: Link
@@ -58,7 +59,7 @@ class Served(Protocol):
     sizes: Sizes
 
     def within(self, step: int, rank: int, world: int) -> tuple[int, int]: ...
-    def batch(self, step: int, begin: int, end: int) -> pa.RecordBatch: ...
+    def batch(self, step: int, begin: int, end: int, ended: Callable[[], bool]) -> pa.RecordBatch: ...
     def complete(self, step: int, batch: pa.RecordBatch) -> pa.RecordBatch: ...
 
 
@@ -70,7 +71,7 @@ class SteadyShares:
     nobody waits for in order.
     """
 
-    def __init__(self, served: Served, steps: range, rank: int, world: int, *, most: int) -> None:
+    def __init__(self, served: ServedSteps, steps: range, rank: int, world: int, *, most: int) -> None:
         self._served, self._steps, self._rank, self._world = served, steps, rank, world
         self._most = min(most, MOST_STEPS) if steps.step == 1 else 1
         self.deadline = DEADLINE + 2 * served.link.patience
@@ -102,7 +103,11 @@ class SteadyShares:
                 # A step far ahead is of somebody who does not go in order; what lies before would be kept for nobody.
                 if self._next <= step < min(self._next + 2 * self._most, self._steps.stop):
                     return self._received(step)
-        return self._served.batch(step, *self._served.within(step, self._rank, self._world))
+        begin, end = self._served.within(step, self._rank, self._world)
+        return self._served.batch(step, begin, end, self._left)
+
+    def _left(self) -> bool:
+        return self._closed
 
     # The methods below are called with the lock held.
 
@@ -113,7 +118,7 @@ class SteadyShares:
 
     def _receive(self) -> pa.RecordBatch:
         """The next step: from the answer that comes in, or from a new one."""
-        batch = self._served.link.persist(self._try, lambda: self._closed)
+        batch = self._served.link.persist(self._try, self._left)
         self._next += 1
         return batch
 

@@ -4,6 +4,7 @@ import json
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -96,6 +97,20 @@ def test_a_pass_that_is_left_leaves_no_call_behind(serve: Serve) -> None:
     assert not service.server.answers
 
 
+@pytest.mark.parametrize("read_ahead", [0.001, 64])  # one step a call, many steps a call
+def test_leaving_a_pass_does_not_wait_for_a_server_that_is_gone(serve: Serve, read_ahead: float) -> None:
+    service = serve(offered(pictures(4000, (1, 16, 16))))
+    stream = connect(service, patience=60, read_ahead=read_ahead)
+    running = iter(stream.numpy())
+    next(running)
+    service.close(0.0)
+    time.sleep(0.2)  # until the threads that read ahead have found out
+    began = time.monotonic()
+    running.close()
+    stream.close()
+    assert time.monotonic() - began < 10
+
+
 def test_calls_ask_for_no_more_than_is_read_ahead(serve: Serve, local: Any) -> None:
     service = serve()
     batch = local[0].nbytes
@@ -140,6 +155,12 @@ def test_a_token_is_needed_and_never_shown(serve: Serve, monkeypatch: pytest.Mon
         (7, {}, "no address"),
         ([], {}, "no address"),
         ("grpc://192.0.2.1:1", {"token": TOKEN}, "unencrypted"),
+        ("grpc://a:1\n", {}, "no address"),
+        ("grpc://127.0.0.1:1", {"token": "sixteen-or-more-\u00e9"}, "holds no token"),
+        ("grpc://127.0.0.1:1", {"token": "sixteen-or-more-\nx-injected: 1"}, "holds no token"),
+        ("grpc://127.0.0.1:1", {"token": "short"}, "at least 16 printable"),
+        ("grpc://127.0.0.1:1", {"token": ""}, "holds no token"),
+        ("grpc://127.0.0.1:1", {"token": 7}, "holds no token"),
         ("grpc+tls://a:1", {"tls_roots": b"junk"}, "no certificates"),
         ("grpc+tls://a:1", {"tls_roots": "/no/such/file"}, "no certificates"),
         ("grpc://a:1", {"patience": -1}, "patience"),
