@@ -190,6 +190,31 @@ def permute(positions: npt.ArrayLike, size: int, *, seed: int, purpose: int, twe
     return out
 
 
+def position_of(value: int, size: int, *, seed: int, purpose: int, tweak: int = 0) -> int:
+    """The position that `permute` sends to a value in [0, size): the network backwards, O(1) in time and memory."""
+    bits = max(int(size - 1).bit_length(), 2)
+    keys = [int(key) for key in _round_keys(seed, int(purpose), tweak, bits)]
+    low_bits = bits - bits // 2
+    low, high = (1 << low_bits) - 1, (1 << bits // 2) - 1
+    if not 0 <= value < size:
+        raise UsageError("a value is outside of the permutation", expected=f"0 to {size - 1}", got=value)
+    while True:
+        left, right = value >> low_bits, value & low
+        for turn in range(len(keys) - 2, -1, -2):
+            right ^= _scrambled(left ^ keys[turn + 1]) & low
+            left ^= _scrambled(right ^ keys[turn]) & high
+        value = left << low_bits | right
+        if value < size:
+            return value
+
+
+def _scrambled(value: int) -> int:
+    """`_scramble` of a value that the key is in already, for one number."""
+    value = (value ^ value >> 16) * 0x21F0AAAD & 0xFFFFFFFF
+    value = (value ^ value >> 15) * 0xD35A2D97 & 0xFFFFFFFF
+    return value ^ value >> 15
+
+
 def permute_each(
     positions: npt.ArrayLike,
     sizes: npt.ArrayLike,

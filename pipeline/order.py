@@ -3,10 +3,12 @@
 import numpy as np
 import numpy.typing as npt
 
-from millrace.counters import Purpose, permute
+from millrace.counters import Purpose, permute, position_of
 from millrace.errors import UsageError
 from millrace.pipeline.balance import Balance, BalancedRows
 from millrace.pipeline.sizes import Sizes
+
+PIECE = 1 << 16  # positions that are looked at together
 
 
 def slot_size(batch: int, chosen: int | None = None) -> int:
@@ -81,6 +83,21 @@ class Order(Sizes):
         if isinstance(self.balance, BalancedRows):
             return self.balance.samples(self._turns(epoch, first, last))
         return self._shuffled(epoch, first, last)
+
+    def position(self, epoch: int, sample: int) -> int | None:
+        """The first position of an epoch that one of the n training samples stands at; None where it does not come in
+        it, as some do not where classes are balanced: they are searched for, in pieces."""
+        if self.balance is None:
+            return (
+                position_of(sample, self.samples, seed=self.seed, purpose=Purpose.ORDER, tweak=epoch)
+                if self.shuffle
+                else sample
+            )
+        for first in range(0, self.samples, PIECE):
+            found = np.flatnonzero(self.visited(epoch, first, min(first + PIECE, self.samples)) == sample)
+            if len(found):
+                return first + int(found[0])
+        return None
 
     def before(self, epoch: int, first: int, last: int) -> int | npt.NDArray[np.int64]:
         """How often the samples at the positions [first, last) of an epoch were shown before: what their draws are made

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from millrace import counters
-from millrace.counters import Purpose, check_seed, lane, permutation, permute, permute_each, uniform, words
+from millrace.counters import Purpose, check_seed, lane, permutation, permute, permute_each, position_of, uniform, words
 from millrace.errors import UsageError
 
 MASK = 0xFFFFFFFF
@@ -234,6 +234,24 @@ def test_no_position_is_no_work() -> None:
 def test_round_keys_are_shared_and_cannot_be_written() -> None:
     with pytest.raises(ValueError, match="read-only"):
         counters._round_keys(0, 1, 0, 8)[0] = 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 64, 1000, 1025, 60_000])
+def test_a_value_stands_where_the_permutation_sends_it(size: int) -> None:
+    for tweak in (0, 7):
+        values = permutation(size, seed=5, purpose=Purpose.ORDER, tweak=tweak)
+        for position in {0, 1, size // 2, size - 1} & set(range(size)):
+            found = position_of(int(values[position]), size, seed=5, purpose=Purpose.ORDER, tweak=tweak)
+            assert found == position
+    for value in (-1, size):
+        with pytest.raises(UsageError, match="outside of the permutation"):
+            position_of(value, size, seed=5, purpose=Purpose.ORDER)
+
+
+def test_a_value_of_a_range_that_no_list_could_hold_is_found() -> None:
+    for position in (0, 123_456_789_012, (1 << 61) - 1):
+        [value] = permute([position], 1 << 61, seed=3, purpose=Purpose.ORDER, tweak=9)
+        assert position_of(int(value), 1 << 61, seed=3, purpose=Purpose.ORDER, tweak=9) == position
 
 
 def test_bijections_of_their_own_are_each_those_of_permute() -> None:

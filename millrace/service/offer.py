@@ -37,16 +37,17 @@ Groups = Iterator[tuple[int, int]]  # steps [begin, end)
 
 
 class Asked(NamedTuple):
-    """What a ticket names: the steps [begin, end); of each the rows of a rank, or the positions [first, last)."""
+    """What a ticket names: the steps [begin, end); of each the rows of a rank, or the positions [first, last); by
+    default all of them."""
 
     begin: int
     end: int
-    rank: int
-    world: int
-    rows: tuple[int, int] | None
+    rank: int = 0
+    world: int = 1
+    rows: tuple[int, int] | None = None
 
 
-WHOLE = Asked(0, 1, 0, 1, None)
+WHOLE = Asked(0, 1)
 
 
 class Offer:
@@ -56,7 +57,7 @@ class Offer:
 
     def __init__(self, source: StreamSource, epochs: int | None = None) -> None:
         self.source, self.stream, self.order = source, source.stream, source.stream.order
-        stored = getattr(self.stream, "epochs", None)  # of an export: as many as were written
+        stored = source.sizes.epochs  # of an export: as many as were written
         self.epochs: int | None = stored if epochs is None else epochs if stored is None else min(epochs, stored)
         self.steps = (self.epochs or EPOCHS) * self.order.steps_per_epoch
         self.identity: Mapping[str, Any] = json.loads(canonical(source.identity))
@@ -85,7 +86,7 @@ class Offer:
             size = self.order.size(ticket.step)
             if ticket.rows is not None and ticket.rows[1] > size:
                 raise Refused(OUT_OF_RANGE, f"step {ticket.step} has rows 0 to {size}, got {ticket.rows[1]}")
-            return Asked(ticket.step, ticket.step + 1, 0, 1, ticket.rows)
+            return Asked(ticket.step, ticket.step + 1, rows=ticket.rows)
         return self._of_range(ticket)
 
     def groups(self, asked: Asked) -> Groups:
@@ -152,10 +153,10 @@ class Offer:
                 raise Refused(BAD_TICKET, f"{name} must be a whole number of at least 0")
         if epoch >= self.steps // self.order.steps_per_epoch or isinstance(self.source.dataset, ExportedDataset):
             raise Refused(OUT_OF_RANGE, "this stream has no such epoch to explain")
-        places = np.flatnonzero(self.stream.ids[self.order.visited(epoch, 0, self.order.samples)] == sample)
-        if not len(places) or places[0] >= self.samples:
+        found = np.flatnonzero(self.stream.ids == sample)
+        place = self.order.position(epoch, int(found[0])) if len(found) else None
+        if place is None or place >= self.samples:
             raise Refused(OUT_OF_RANGE, f"sample {sample} is not in epoch {epoch} of this stream")
-        place = int(places[0])
         row = self.stream.rows(epoch, place, place + 1)
         return {
             "sample": sample,
@@ -165,6 +166,12 @@ class Offer:
             "label": int(row.labels[0]),
             "parameters": dict(zip(PARAMETER_NAMES, row.parameters[0].tolist(), strict=True)),
         }
+
+    def prepare(self) -> None:
+        """Compute what the first client would wait for: the statistics, which take a look at every pixel, and a batch,
+        which loads the kernels. Errors: DataError for an export whose first shard is damaged."""
+        self.describe()
+        self.record(0, WHOLE)
 
     def describe(self) -> dict[str, Any]:
         """What a client has to know of the stream, as plain values."""
@@ -223,7 +230,7 @@ class Offer:
         self._check(ticket.begin, ticket.end)
         if ticket.end - ticket.begin > MOST_STEPS:
             raise Refused(TOO_LARGE, f"a ticket names at most {MOST_STEPS} steps, this one {ticket.end - ticket.begin}")
-        return Asked(ticket.begin, ticket.end, ticket.rank, ticket.world, None)
+        return Asked(ticket.begin, ticket.end, ticket.rank, ticket.world)
 
     def _check(self, begin: int, end: int) -> None:
         if end > self.steps:

@@ -10,7 +10,6 @@ is remembered, and keeping begins anew with the first that is asked for twice.
 
 import threading
 from collections import OrderedDict
-from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -18,16 +17,6 @@ from millrace.errors import DeadlineError, UsageError
 from millrace.service.offer import Asked, Offer
 
 DEADLINE = 60.0  # seconds in which a batch that another thread has begun must be there
-
-
-class _Key(NamedTuple):
-    """The steps [begin, end), which are made at once, and the rows of each; by default all."""
-
-    begin: int
-    end: int
-    rank: int = 0
-    world: int = 1
-    rows: tuple[int, int] | None = None
 
 
 class Group:
@@ -50,7 +39,7 @@ class Share:
     group of whole batches does not fit in."""
 
     def __init__(self, offer: Offer, bound: int = 0, *, deadline: float = DEADLINE) -> None:
-        least = offer.group_bytes(Asked(0, offer.steps, 0, 1, None))
+        least = offer.group_bytes(Asked(0, offer.steps))
         if 0 < bound < least:
             raise UsageError(
                 "the share cannot hold one batch",
@@ -58,8 +47,8 @@ class Share:
                 got=bound,
             )
         self._offer, self.bound, self._deadline = offer, bound, deadline
-        self._groups: OrderedDict[_Key, Group] = OrderedDict()  # asked for longest ago first
-        self._passed: OrderedDict[_Key, int] = OrderedDict()  # bytes of what was made of late and is not kept
+        self._groups: OrderedDict[Asked, Group] = OrderedDict()  # asked for longest ago first
+        self._passed: OrderedDict[Asked, int] = OrderedDict()  # bytes of what was made of late and is not kept
         self._passed_bytes = 0
         self._changed = threading.Condition()
         self._unasked = 0  # bytes that were made since a batch was asked for twice
@@ -70,7 +59,7 @@ class Share:
         in another thread, which is not waited for; see `batches`."""
         if asked.rows == (0, self._offer.order.size(begin)):
             asked = asked._replace(rows=None)
-        key = _Key(begin, end, asked.rank, asked.world, asked.rows)
+        key = asked._replace(begin=begin, end=end)
         with self._changed:
             group, wholes = self._known(key), None
             if group is None:
@@ -84,8 +73,8 @@ class Share:
         if group is not None:
             return group
         if wholes is not None:
-            return self._cut(key, asked, wholes)
-        return self._make(key, asked, claimed)
+            return self._cut(key, wholes)
+        return self._make(key, claimed)
 
     def batches(self, group: Group) -> list[pa.RecordBatch]:
         """One batch for each step of a group. Errors: what was raised while they were made, for everybody who waits for
@@ -103,10 +92,10 @@ class Share:
         with self._changed:
             return {"hits": self.hits, "misses": self.misses, "bytes": self.held, "bound": self.bound}
 
-    def _make(self, key: _Key, asked: Asked, group: Group) -> Group:
+    def _make(self, key: Asked, group: Group) -> Group:
         """Whatever happens, the group ends, so that nobody waits for it in vain; an error is not kept."""
         try:
-            group.batches = self._offer.records(key.begin, key.end, asked)
+            group.batches = self._offer.records(key.begin, key.end, key)
         except BaseException as error:
             group.error = error
             if not isinstance(error, Exception):
@@ -122,11 +111,11 @@ class Share:
                 self._changed.notify_all()
         return group
 
-    def _cut(self, key: _Key, asked: Asked, wholes: list[pa.RecordBatch]) -> Group:
+    def _cut(self, key: Asked, wholes: list[pa.RecordBatch]) -> Group:
         """Rows of whole batches, as copies: a view would hold all of a batch in memory for some of its rows."""
         group, order = Group(0), self._offer.order
         for step, whole in zip(range(key.begin, key.end), wholes, strict=True):
-            first, last = self._offer.positions(step, asked)
+            first, last = self._offer.positions(step, key)
             part = whole.slice(first - order.share(step, 0, 1)[0], last - first)
             group.batches.append(pa.concat_batches([part]))
         group.done = True
@@ -134,7 +123,7 @@ class Share:
 
     # The methods below are called with the lock held.
 
-    def _known(self, key: _Key) -> Group | None:
+    def _known(self, key: Asked) -> Group | None:
         found = self._groups.get(key)
         if found is not None:
             self._groups.move_to_end(key)
@@ -146,15 +135,15 @@ class Share:
         found: list[pa.RecordBatch] = []
         while self._groups and (step := begin + len(found)) < end:
             first, last = self._offer.group_of(step)
-            group = self._known(_Key(first, last))
+            group = self._known(Asked(first, last))
             if group is None or not group.done:
                 return None
             found.extend(group.batches[step - first : end - first])
         return found or None
 
-    def _claim(self, key: _Key) -> Group:
+    def _claim(self, key: Asked) -> Group:
         """A group to be made, which others find where there is room for it."""
-        group = Group(self._offer.bytes(self._offer.rows_of(Asked(*key))) if self.bound else 0)
+        group = Group(self._offer.bytes(self._offer.rows_of(key)) if self.bound else 0)
         if not 0 < group.size <= self.bound:
             return group
         self._unasked += group.size
@@ -177,14 +166,14 @@ class Share:
     def _keeping(self) -> bool:
         return self._unasked <= self.bound
 
-    def _pass(self, key: _Key) -> None:
+    def _pass(self, key: Asked) -> None:
         """Keep a group no longer, but remember it, as far back as it would have been kept."""
         self._passed[key] = size = self._drop(key)
         self._passed_bytes += size
         while self._passed_bytes > self.bound:
             self._passed_bytes -= self._passed.popitem(last=False)[1]
 
-    def _drop(self, key: _Key) -> int:
+    def _drop(self, key: Asked) -> int:
         """The bytes of what is dropped."""
         size = self._groups.pop(key).size
         self.held -= size
