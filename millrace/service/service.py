@@ -1,7 +1,6 @@
 """A service that runs: the Flight server with all that stands around it, from its start to the last client's leave."""
 
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -22,7 +21,7 @@ from millrace.service.place import ServePlace
 from millrace.service.server import FlightService
 from millrace.service.share import Share
 from millrace.service.watching import Lookout
-from millrace.service.web import Page, WebServer
+from millrace.service.web import Answered, Page, WebServer
 from millrace.service.workshop import Workshop
 
 ANSWERS = 10.0  # seconds in which a server that has started must answer itself
@@ -37,7 +36,7 @@ class Service:
 
     threads: that make batches (default: one a core). metrics: host and port of the status page and of Prometheus'
     figures; None: neither. Errors: MillraceError where the place cannot be had; UsageError for a
-    share that one batch does not fit in."""
+    share that one batch does not fit in; as `Offer.prepare`."""
 
     web: WebServer | None = None
 
@@ -52,6 +51,7 @@ class Service:
     ) -> None:
         self.offer, self.place, self.figures = offer, place, Figures()
         _free(place)
+        offer.prepare()
         share, self._workshop = Share(offer, limits.share_bytes), Workshop(threads or cores())
         try:
             self.server = FlightService(
@@ -70,38 +70,42 @@ class Service:
             raise MillraceError(f"the service cannot listen at {place.address()}", do="choose another place") from error
         port = self.server.port if place.unix is None else None
         self.address = place.address(port)
-        path = None if place.unix is None else os.path.abspath(place.unix)
         self._lookout = Lookout(
-            self.server, self.figures, port=port, path=path, stall=limits.stall, most=limits.connections
+            self.server, self.figures, port=port, path=place.unix, stall=limits.stall, most=limits.connections
         )
         self._closed = False
         try:
             if metrics is not None:
-                self.web = WebServer(*metrics, self._pages, place.token)
+                self.web = WebServer(*metrics, self._pages, place)
         except MillraceError:
             self.close(0.0)
             raise
 
     @property
     def _pages(self) -> dict[str, Page]:
-        return {"/": self._status, "/metrics": self._metrics, "/healthz": self._ready, "/livez": self._alive}
+        return {
+            "/": Page(self._status, secret=True),
+            "/metrics": Page(self._metrics),
+            "/healthz": Page(self._ready, open=True),
+            "/livez": Page(self._alive, open=True),
+        }
 
-    def _status(self) -> tuple[HTTPStatus, str, str]:
+    def _status(self) -> Answered:
         from millrace.service.status import status_page  # which needs the extra `pictures`
 
         shown = status_page(self.offer, self.address, self.server.stats(), secured=self.place.token is not None)
         return HTTPStatus.OK, "text/html", shown
 
-    def _metrics(self) -> tuple[HTTPStatus, str, str]:
+    def _metrics(self) -> Answered:
         stats = {**self.server.stats(), "resident_bytes": resident()}
         return HTTPStatus.OK, CONTENT_TYPE, prometheus_text(stats, self.offer.describe())
 
-    def _ready(self) -> tuple[HTTPStatus, str, str]:
+    def _ready(self) -> Answered:
         if self.server.draining:
             return HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", "draining\n"
         return HTTPStatus.OK, "text/plain", "serving\n"
 
-    def _alive(self) -> tuple[HTTPStatus, str, str]:
+    def _alive(self) -> Answered:
         """By a call of the protocol's own: a server that is stuck does not answer it."""
         self.check()
         return HTTPStatus.OK, "text/plain", "alive\n"
@@ -129,12 +133,12 @@ class Service:
         self.server.interrupt()
         self._wait(until + GRACE)
         self._lookout.cut_stalled(0.0)
+        if self.web is not None:  # its pages ask the server
+            self.web.close()
         ending = threading.Thread(target=self.server.end, name="end", daemon=True)
         ending.start()
         ending.join(ENDS)
         self._lookout.close()
-        if self.web is not None:
-            self.web.close()
         self._workshop.close()
         if self.place.unix is not None:
             Path(self.place.unix).unlink(missing_ok=True)
@@ -176,9 +180,13 @@ def _free_path(path: Path) -> None:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
+            if not path.is_socket():
+                what = f"the service cannot listen at {path}"
+                raise MillraceError(what, expected="a path that is free", got="a file") from None
             path.unlink()
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
-                raise MillraceError(f"the service cannot listen at {path}", got=error.strerror) from error
+                got = error.strerror or str(error)  # a path that is too long has no number of the system's
+                raise MillraceError(f"the service cannot listen at {path}", got=got) from error
         else:
             raise MillraceError(f"another server listens at {path}", do="choose another --unix")

@@ -1,4 +1,10 @@
-"""A port of its own for people and for Prometheus: the status page, the figures, health. Plain HTTP, read only."""
+"""A port of its own for people and for Prometheus: the status page, the figures, health. Read only.
+
+Who may see what. Of this machine: everything, the page with pictures only with the token, where there is one. Of
+others: health, which says one word. Where there are a token and TLS, also the figures, which name no client and show no
+data, so that no scraper needs the token that opens the data; and the page, with the token. It is HTTPS then, or the
+token would cross the network for all to read.
+"""
 
 import base64
 import binascii
@@ -6,33 +12,49 @@ import contextlib
 import hmac
 import logging
 import socket
+import socketserver
+import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from millrace.errors import MillraceError
+from millrace.service.address import is_loopback
+from millrace.service.place import ServePlace
 
 log = logging.getLogger("millrace.service")
 AT_ONCE = 16  # requests; of more, the connection is closed
 PATIENCE = 5.0  # seconds for a client to say what it wants
 REFRESH = 5  # seconds after which a browser asks for the page again
-SECRET = ("/",)  # shows pictures of the data
+Answered = tuple[HTTPStatus, str, str]  # status, content type, text
 
-Page = Callable[[], tuple[HTTPStatus, str, str]]
+
+@dataclass(frozen=True)
+class Page:
+    """What gives a page. open: to everybody; secret: it shows data, so it asks for the token."""
+
+    give: Callable[[], Answered]
+    open: bool = False
+    secret: bool = False
 
 
 class WebServer(ThreadingHTTPServer):
-    """Answers GET from the moment it is made until `close`. pages: path → what gives its status, content type and text.
-    token: what `/` asks for (as the password of a browser, or a bearer's); None: nothing.
-    Errors: MillraceError where the port is taken."""
+    """Answers GET from the moment it is made until `close`. pages: by their paths. place: of the service, whose token
+    secret pages ask for (as the password of a browser, or a bearer's), and whose certificate is shown where others
+    reach `host`. Errors: MillraceError where the port is taken."""
 
     daemon_threads = True
     request_queue_size = 32
 
-    def __init__(self, host: str, port: int, pages: Mapping[str, Page], token: str | None = None) -> None:
-        self.pages, self.token = pages, token
+    def __init__(self, host: str, port: int, pages: Mapping[str, Page], place: ServePlace) -> None:
+        self.pages, self.token = pages, place.token
+        self._tls = None if place.tls is None or is_loopback(host) else _context(place.tls)
+        self.guarded = self._tls is not None and self.token is not None  # so others may be let in
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -41,9 +63,13 @@ class WebServer(ThreadingHTTPServer):
             what = f"the metrics cannot be served at {host}:{port}"
             raise MillraceError(what, got=error.strerror, do="choose another --metrics-port") from error
         shown = f"[{host}]" if ":" in host else host
-        self.address = f"http://{shown}:{self.server_address[1]}"
+        self.address = f"http{'' if self._tls is None else 's'}://{shown}:{self.server_address[1]}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.2,), name="web", daemon=True)
         self._thread.start()
+
+    def server_bind(self) -> None:
+        """Without asking the network for this machine's name, which may take seconds and is not used."""
+        socketserver.TCPServer.server_bind(self)
 
     def close(self) -> None:
         """End; requests that run are not waited for."""
@@ -56,7 +82,11 @@ class WebServer(ThreadingHTTPServer):
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
-        super().process_request(request, client_address)
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be had
+            self._room.release()
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """One request, and its room given back."""
@@ -64,6 +94,15 @@ class WebServer(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """Encrypted, where it is to be: in the request's own thread, since a client may be slow to shake hands."""
+        request.settimeout(PATIENCE)
+        if self._tls is None:
+            super().finish_request(request, client_address)
+        else:
+            with self._tls.wrap_socket(request, server_side=True) as secured:
+                super().finish_request(secured, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves in the middle is nothing to write about."""
@@ -77,14 +116,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """The page of the path."""
-        path = self.path.partition("?")[0]
-        if path not in self.server.pages:
+        page = self.server.pages.get(self.path.partition("?")[0])
+        if page is None:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", f"there are {', '.join(self.server.pages)}\n")
-        elif path in SECRET and not self._let_in():
+        elif not (page.open or self.server.guarded or is_loopback(str(self.client_address[0]).partition("%")[0])):
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", "this page is for its own machine: see docs/service.md\n")
+        elif page.secret and not self._let_in():
             self._send(HTTPStatus.UNAUTHORIZED, "text/plain", "this page asks for the token, as password\n")
         else:
             try:
-                status, kind, text = self.server.pages[path]()
+                status, kind, text = page.give()
             except Exception as error:
                 log.error("a page failed: %s", type(error).__name__, exc_info=error)
                 self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", "the server failed; its log says why\n")
@@ -120,3 +161,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:
         """Requests are not logged: they may carry the token."""
+
+
+def _context(tls: tuple[bytes, bytes]) -> ssl.SSLContext:
+    """For a certificate and its key, which `ssl` takes from files alone: in a folder that nobody else can read, for as
+    long as it reads them."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = Path(folder) / "certificate", Path(folder) / "key"
+        certificate.write_bytes(tls[0])
+        key.write_bytes(tls[1])
+        context.load_cert_chain(certificate, key)
+    return context

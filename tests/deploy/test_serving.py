@@ -60,8 +60,10 @@ def test_kubernetes_ports_and_probes_meet_what_listens() -> None:
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"]["port"] == "metrics"
         assert container[probe]["httpGet"]["path"] in ("/healthz", "/livez")
+        assert container[probe]["httpGet"]["scheme"] == "HTTPS"  # others reach the port, and there is a certificate
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/port"] == str(served.metrics_port)
+    assert annotations["prometheus.io/scheme"] == "https"
 
 
 def test_the_image_is_built_from_the_lock_for_a_supported_python() -> None:

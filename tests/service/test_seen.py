@@ -4,6 +4,7 @@ import base64
 import http.client
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Callable
@@ -20,11 +21,12 @@ from pyarrow import flight
 from millrace.commands.serve_display import line
 from millrace.errors import MillraceError
 from millrace.service.metrics import prometheus_text
-from millrace.service.place import ServePlace
+from millrace.service.place import ServePlace, tls_from
 from millrace.service.service import Service
 from millrace.service.ticket import RangeTicket, StepTicket
 from millrace.service.web import AT_ONCE
 from tests.service.conftest import BATCH, get, offered, pictures
+from tests.service.test_place import certificate
 
 Serve = Callable[..., Service]
 ANY = ("127.0.0.1", 0)
@@ -137,6 +139,63 @@ def test_the_page_asks_for_the_token_where_there_is_one(serve: Serve) -> None:
     basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()
     assert fetch(service, "/", Authorization=f"Basic {basic}")[0] == 200
     assert TOKEN not in fetch(service, "/", Authorization=f"Bearer {TOKEN}")[1]
+
+
+def own_address() -> str:
+    """An address of this machine that is no loopback's: who connects to it is another peer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # nothing is sent
+            found = str(probe.getsockname()[0])
+        except OSError:
+            found = "127.0.0.1"
+    if found.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    return found
+
+
+def asked(service: Service, host: str, path: str, token: str | None = None, roots: str | None = None) -> int:
+    assert service.web is not None
+    parts = urlsplit(service.web.address)
+    assert parts.port is not None
+    if parts.scheme == "https":
+        context = ssl.create_default_context(cafile=roots)
+        context.check_hostname = False  # it is made out for localhost
+        connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+            host, parts.port, timeout=20, context=context
+        )
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=20)
+    connection.request("GET", path, headers={} if token is None else {"Authorization": f"Bearer {token}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+PATHS = ("/", "/metrics", "/healthz", "/livez")
+
+
+@pytest.mark.parametrize("token", [None, TOKEN])
+def test_other_machines_see_health_alone_where_nothing_is_encrypted(serve: Serve, token: str | None) -> None:
+    """Pictures of the data and what is served were for everybody on the network; a token would be too."""
+    other, service = own_address(), serve(place=ServePlace(token=token), metrics=("0.0.0.0", 0))
+    assert [asked(service, "127.0.0.1", path, token) for path in PATHS] == [200] * 4
+    assert [asked(service, other, path, token) for path in PATHS] == [403, 403, 200, 200]
+
+
+def test_other_machines_see_all_with_token_and_tls(serve: Serve, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)
+    place = ServePlace(token=TOKEN, tls=tls_from(cert, key))
+    other, service = own_address(), serve(place=place, metrics=("0.0.0.0", 0))
+    assert service.web is not None
+    assert service.web.address.startswith("https://")
+    for host in ("127.0.0.1", other):
+        assert [asked(service, host, path, roots=cert) for path in PATHS] == [401, 200, 200, 200]
+        assert asked(service, host, "/", TOKEN, roots=cert) == 200
+    # Who does not shake hands does no harm.
+    with socket.create_connection((other, urlsplit(service.web.address).port or 0), 5) as silent:
+        silent.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    assert asked(service, other, "/livez", roots=cert) == 200
 
 
 def test_connections_that_say_nothing_hold_few_threads(serve: Serve) -> None:
