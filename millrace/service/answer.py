@@ -43,11 +43,12 @@ class Answer:
         self.idle_since: float | None = time.monotonic()
         self._groups, self._made = offer.groups(asked), deque[pa.RecordBatch]()
         self._reader: ReadAhead[Group] | None = None
+        # What makes the batches must not know this object: it ends when nobody iterates over it any more.
+        self._make = partial(share.group, asked=asked)
         if asked.end - asked.begin > 1:
-            # What makes the batches must not know this object: it ends when nobody iterates over it any more.
-            make, size = partial(share.group, asked=asked), offer.group_bytes(asked)
+            size = offer.group_bytes(asked)
             ahead = max(bound - 2 * size, size)  # two more groups may be here and with gRPC
-            self._reader = workshop.open(make, offer.groups(asked), item_bytes=size, bound=ahead)
+            self._reader = workshop.open(self._make, offer.groups(asked), item_bytes=size, bound=ahead)
 
     def __iter__(self) -> "Answer":
         return self
@@ -85,7 +86,7 @@ class Answer:
 
     def _group(self, begin: int, end: int) -> list[pa.RecordBatch]:
         if self._reader is None:
-            return self._share.batches(self._share.group(begin, end, self._asked))
+            return self._share.batches(self._workshop.make(self._make, begin, end))
         made, _ = self._reader.take(begin, end)
         self._workshop.wake()
         return self._share.batches(made)

@@ -25,12 +25,22 @@ class Limits:
     share_bytes: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.client_bytes <= self.all_bytes or not 1 <= self.client_calls <= self.all_calls:
+        for what, one, of_all in (
+            ("bytes", self.client_bytes, self.all_bytes),
+            ("calls", self.client_calls, self.all_calls),
+        ):
+            if not 1 <= one <= of_all:
+                raise UsageError(
+                    f"one client may have more {what} in flight than all clients together",
+                    expected=f"1 to {of_all}, what all may have",
+                    got=one,
+                    do="choose a smaller --client-memory or a larger --memory" if what == "bytes" else None,
+                )
+        if not 0 < self.stall < float("inf"):
+            do = "choose --stall in seconds"
             raise UsageError(
-                "the limits of the service are out of range", expected="1 ≤ for one client ≤ for all", got=self
+                "a client that does not read must be cut some day", expected="above 0 s", got=self.stall, do=do
             )
-        if not self.stall > 0:
-            raise UsageError("the deadline of a client is out of range", expected="above 0 s", got=self.stall)
 
 
 class Budget:

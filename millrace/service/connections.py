@@ -44,11 +44,12 @@ def tend(found: socket.socket, seconds: int) -> None:
     """Have the system end a connection whose other side has vanished, in about so many seconds."""
     if found.family == socket.AF_UNIX:
         return
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if sys.platform == "linux":
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, seconds // 2))
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 8))
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
+    with contextlib.suppress(OSError):  # it may have ended just now
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if sys.platform == "linux":
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, max(1, seconds // 2))
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, max(1, seconds // 8))
+            found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
 
 
 def peer_name(address: tuple[str, int]) -> str:

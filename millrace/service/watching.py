@@ -1,5 +1,6 @@
 """A thread that looks after a server's connections: it cuts clients that do not read, and those that are too many."""
 
+import logging
 import threading
 import time
 
@@ -7,6 +8,7 @@ from millrace.service.connections import connections, cut, tend
 from millrace.service.figures import Figures
 from millrace.service.server import FlightService
 
+log = logging.getLogger("millrace.service")
 EVERY = 5.0  # seconds between two looks at all connections
 VANISHED = 60  # seconds after which a connection ends whose other side does not exist any more
 
@@ -56,7 +58,10 @@ class Lookout:
     def _work(self) -> None:
         step, looked = min(self._stall / 4, 1.0), 0.0
         while not self._ending.wait(step):
-            self.cut_stalled(self._stall)
-            if time.monotonic() - looked > EVERY:
-                self.tend_all()
-                looked = time.monotonic()
+            try:
+                self.cut_stalled(self._stall)
+                if time.monotonic() - looked > EVERY:
+                    looked = time.monotonic()
+                    self.tend_all()
+            except Exception as error:  # without this thread nobody who does not read would be cut any more
+                log.error("a look at the connections failed: %s", type(error).__name__, exc_info=error)

@@ -35,7 +35,7 @@ class Workshop:
     ) -> ReadAhead[Made]:
         """What makes these groups of steps ahead, at most `bound` bytes of them. To be given back by `leave`."""
         reader = ReadAhead(
-            partial(self._make, make),
+            partial(self.make, make),
             groups,
             item_bytes=item_bytes,
             bound=bound,
@@ -46,6 +46,16 @@ class Workshop:
             self._turn += 1
             self._changed.notify_all()
         return reader
+
+    def make(self, make: Callable[[int, int], Made], begin: int, end: int) -> Made:
+        """A group of steps, made here and now by the calling thread, once fewer make one than there are threads.
+        Errors: DeadlineError where that takes too long; what `make` raises."""
+        if not self._making.acquire(timeout=DEADLINE):
+            raise DeadlineError("no thread was free to make a batch", expected=f"within {DEADLINE:g} s")
+        try:
+            return make(begin, end)
+        finally:
+            self._making.release()
 
     def wake(self) -> None:
         """Say that there is room for one more batch: one was taken."""
@@ -69,10 +79,6 @@ class Workshop:
             thread.join(DEADLINE)
         if any(thread.is_alive() for thread in self._threads):
             raise DeadlineError("a thread that makes batches did not end", expected=f"within {DEADLINE:g} s")
-
-    def _make(self, make: Callable[[int, int], Made], begin: int, end: int) -> Made:
-        with self._making:
-            return make(begin, end)
 
     def _work(self) -> None:
         first = 0

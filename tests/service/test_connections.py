@@ -10,11 +10,14 @@ import pyarrow as pa
 import pytest
 from pyarrow import flight
 
+from millrace.errors import UsageError
 from millrace.service.budget import Limits
-from millrace.service.connections import connections, peer_name, readable
+from millrace.service.connections import connections, peer_name, readable, tend
+from millrace.service.figures import Figures
 from millrace.service.place import ServePlace
 from millrace.service.service import Service
 from millrace.service.ticket import RangeTicket
+from millrace.service.watching import Lookout
 from tests.service.conftest import PATIENCE, action, get, offered, pictures
 
 Serve = Callable[..., Service]
@@ -69,6 +72,23 @@ def test_who_does_not_read_is_cut_and_gives_all_back(serve: Serve, tmp_path: Pat
         assert len(get(again, RangeTicket(service.offer.digest, 0, 2))) == 2
 
 
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"client_bytes": 2 << 20, "all_bytes": 1 << 20}, ("more bytes in flight", "1 to 1048576", "--client-memory")),
+        ({"client_bytes": 0}, ("more bytes", "got:      0")),
+        ({"client_calls": 600}, ("more calls in flight", "1 to 512", "got:      600")),
+        ({"stall": 0.0}, ("must be cut", "above 0 s")),
+        ({"stall": float("nan")}, ("must be cut",)),
+    ],
+)
+def test_limits_that_do_not_fit_are_told_one_by_one(chosen: dict[str, Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as raised:
+        Limits(**chosen)
+    assert all(word in str(raised.value) for word in words), str(raised.value)
+    assert "Limits(" not in str(raised.value)
+
+
 def test_who_leaves_gives_all_back(serve: Serve) -> None:
     service = serve(offered(LARGE, batch=32))
     with flight.FlightClient(service.address) as client:
@@ -110,6 +130,39 @@ def test_connections_that_say_nothing_are_bounded(serve: Serve) -> None:
         assert action(client, "health")["status"] == "serving"
     for one in silent:
         one.close()
+
+
+class Failing:
+    """A server whose answers cannot be looked at the first time."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    @property
+    def answers(self) -> list[Any]:
+        self.looks += 1
+        if self.looks == 1:
+            raise OSError("too many open files")
+        return []
+
+
+def test_the_lookout_outlives_a_look_that_failed(caplog: Any) -> None:
+    """It is the one that cuts clients which do not read: without it a few of them would take all calls for ever."""
+    server: Any = Failing()
+    lookout = Lookout(server, Figures(), port=1, path=None, stall=0.01, most=1)
+    try:
+        assert until(lambda: server.looks >= 3)
+    finally:
+        lookout.close()
+    assert "OSError" in caplog.text
+
+
+def test_a_connection_that_ends_while_it_is_tended_is_left() -> None:
+    with socket.socket() as one:
+        tend(one, 1 << 20)  # more than the system takes
+        closed = one.dup()
+    closed.close()
+    tend(closed, 60)
 
 
 def test_a_connection_whose_other_side_vanished_ends_by_keepalive(serve: Serve) -> None:

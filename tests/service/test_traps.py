@@ -68,6 +68,32 @@ def test_no_more_batches_are_made_at_once_than_there_are_threads() -> None:
     assert most == 2
 
 
+def test_calls_for_one_step_are_bounded_as_those_for_many(serve: Serve) -> None:
+    """They are made by the threads of gRPC, of which there are as many as calls."""
+    offer, lock, now, most = offered(), threading.Lock(), 0, 0
+    service, records = serve(offer, threads=2), offer.records
+
+    def counting(*what: Any) -> Any:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.01)
+        with lock:
+            now -= 1
+        return records(*what)
+
+    offer.records = counting  # type: ignore[assignment, method-assign]
+
+    def client(step: int) -> None:
+        with flight.FlightClient(service.address, generic_options=[("grpc.use_local_subchannel_pool", 1)]) as own:
+            get(own, StepTicket(offer.digest, step))
+
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(client, range(16)))
+    assert most == 2
+
+
 def test_a_fault_while_making_reaches_the_client_without_its_text(serve: Serve, caplog: Any) -> None:
     """pyarrow sends the traceback of whatever is raised that is no FlightError, with paths of the server's."""
     offer = offered()
