@@ -1,14 +1,14 @@
 """`millrace serve`: augmented batches for any client, by ticket, over Arrow Flight."""
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.commands.serve_display import ServiceDisplay
 from millrace.commands.stopping import Stopping
-from millrace.library.serving import KEYS, offer_of, say_where
+from millrace.library.serving import KEYS, ReadyFile, offer_of
 from millrace.reports.words import counted, in_words
 from millrace.service.budget import Limits
 from millrace.service.memory import settle
@@ -27,7 +27,9 @@ class ServeOptions:
 
     Only this machine is served unless --host says otherwise, and then a token and TLS are needed."""
 
-    dataset: str = flags.positional("DATASET", "name of a dataset, YAML file of your own, or an export", required=True)
+    dataset: str = flags.positional(
+        "DATASET", "name of a dataset, or the path of your own or of an export", required=True
+    )
     batch: int = flags.option(128, "N", "samples of a step", least=1)
     split: str = flags.option("train", "NAME", "train, validation or test")
     epochs: int = flags.option(0, "K", "epochs that are served; 0: without end", least=0)
@@ -67,9 +69,28 @@ def run(arguments: Sequence[str]) -> int:
     limits = Limits(
         options.client_memory << 20, options.memory << 20, stall=options.stall, share_bytes=options.share << 20
     )
+    with ReadyFile(options.ready_file) as ready:
+        offer = _offer(options, given, screen)
+        settle()
+        metrics = None if options.metrics_port is None else (options.metrics_host, options.metrics_port)
+        started = Service(offer, place, limits=limits, threads=options.threads or None, metrics=metrics)
+        with Stopping() as stopping, started as service:
+            service.check()
+            _announce(screen, service)
+            ready.say(service.address)
+            with ServiceDisplay(screen) as display:
+                while not stopping.event.wait(TICK):
+                    display.show(service.server.stats())
+            ready.take_back()
+            screen.say("draining")
+            service.close(options.drain)
+    return 0 if stopping.signal == signal.SIGTERM else stopping.code
+
+
+def _offer(options: ServeOptions, given: Mapping[str, object], screen: Screen) -> Offer:
     settings = layers.resolve(None, {"dataset": options.dataset, **given})
     with Downloads(screen) as progress:
-        offer = offer_of(
+        return offer_of(
             settings,
             batch=options.batch,
             split=options.split,
@@ -77,20 +98,6 @@ def run(arguments: Sequence[str]) -> int:
             drop_last=options.drop_last,
             progress=progress,
         )
-    settle()
-    metrics = None if options.metrics_port is None else (options.metrics_host, options.metrics_port)
-    started = Service(offer, place, limits=limits, threads=options.threads or None, metrics=metrics)
-    with Stopping() as stopping, started as service:
-        service.check()
-        _announce(screen, service)
-        if options.ready_file is not None:
-            say_where(options.ready_file, service.address)
-        with ServiceDisplay(screen) as display:
-            while not stopping.event.wait(TICK):
-                display.show(service.server.stats())
-        screen.say("draining")
-        service.close(options.drain)
-    return 0 if stopping.signal == signal.SIGTERM else stopping.code
 
 
 def _place(options: ServeOptions) -> ServePlace:

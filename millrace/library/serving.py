@@ -1,6 +1,8 @@
 """A dataset as a service: what is offered, from settings, and the file that says where it is."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from millrace.datasets import Progress
@@ -13,11 +15,12 @@ from millrace.service.offer import Offer
 from millrace.settings.keys import known_keys
 from millrace.settings.layers import Settings
 from millrace.storage import write_whole
+from millrace.workers import READING_KEYS
 
 KEYS = (
     "seed",
     *(key for key in known_keys() if key.startswith("policy")),
-    *("subset", "validation", "sampling", "mirror", "offline"),
+    *("subset", "validation", "sampling", *READING_KEYS, "mirror", "offline"),
 )
 
 
@@ -38,7 +41,7 @@ def offer_of(
     augmented = any(key.startswith("policy") for key in settings.chosen)
     choice = Choice(
         batch=batch,
-        seed=job.seed,
+        seed=job.seed if "seed" in settings.chosen else None,  # 0, or that of an export
         policy=job.policy if augmented else AUTO,
         split=split,
         subset=job.subset,
@@ -49,9 +52,39 @@ def offer_of(
     return Offer(StreamSource(dataset, choice), epochs)
 
 
-def say_where(file: str | os.PathLike[str], address: str) -> None:
-    """Write the address into a file, aside and renamed. Errors: MillraceError."""
-    try:
-        write_whole(Path(file).expanduser(), f"{address}\n".encode())
-    except OSError as error:
-        raise MillraceError(f"cannot write {file}", got=error.strerror, do="choose another --ready-file") from error
+class ReadyFile:
+    """The file that says where a server is, and is there as long as that is so: not before, where a killed server left
+    one, nor after. file: None for none. Errors: MillraceError where it cannot be had."""
+
+    def __init__(self, file: str | os.PathLike[str] | None) -> None:
+        self._path, self._said = None if file is None else Path(os.path.expanduser(file)), b""
+
+    def __enter__(self) -> "ReadyFile":
+        if self._path is not None:
+            with self._faults():
+                self._path.unlink(missing_ok=True)
+        return self
+
+    def say(self, address: str) -> None:
+        """Write the address, aside and renamed."""
+        if self._path is not None:
+            with self._faults():
+                self._said = f"{address}\n".encode()
+                write_whole(self._path, self._said)
+
+    def __exit__(self, *_: object) -> None:
+        self.take_back()
+
+    def take_back(self) -> None:
+        """Have the file not be there any more."""
+        with contextlib.suppress(OSError):
+            if self._path is not None and self._path.read_bytes() == self._said:  # else it is another server's
+                self._path.unlink()
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            what = f"cannot write {self._path}"
+            raise MillraceError(what, got=error.strerror, do="choose another --ready-file") from error

@@ -1,5 +1,6 @@
 """`millrace serve` as a process of its own: its start, its end, and that it outlives bad clients."""
 
+import contextlib
 import json
 import os
 import signal
@@ -18,57 +19,20 @@ from hypothesis import strategies as st
 from pyarrow import flight
 
 from millrace.service.ticket import RangeTicket, StepTicket
+from tests.service.client.processes import Served
 from tests.service.conftest import action, get
 
 pytestmark = [pytest.mark.slow]
 
 
-class Served:
-    """A process that serves, and its address."""
-
-    def __init__(self, folder: Path, *flags: str, dataset: str = "digits") -> None:
-        self.ready = folder / "ready"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "millrace", "serve", dataset, *flags, "--ready-file", str(self.ready)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        )
-        until = time.monotonic() + 60
-        while not self.ready.exists():
-            assert self.process.poll() is None, self.process.communicate()[0]
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        self.address = self.ready.read_text().strip()
-
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        self.process.send_signal(number)
-        said, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, said
-
-    def memory(self) -> int:
-        """The bytes that the process has in memory."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(next(line for line in text.splitlines() if line.startswith("VmRSS")).split()[1]) << 10
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Callable[..., Served]]:
-    running: list[Served] = []
+    with contextlib.ExitStack() as running:
 
-    def start(*flags: str, dataset: str = "digits") -> Served:
-        running.append(Served(tmp_path, *(flags if "--port" in flags else (*flags, "--port", "0")), dataset=dataset))
-        return running[-1]
+        def start(*flags: str, dataset: str = "digits", **also: Any) -> Served:
+            return running.enter_context(Served(tmp_path, dataset, *flags, cwd=tmp_path, **also))
 
-    yield start
-    for one in running:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.wait(30)
-        if one.process.stdout is not None:
-            one.process.stdout.close()
+        yield start
 
 
 def test_it_answers_when_its_file_is_there_and_drains_on_sigterm(run: Any) -> None:
@@ -77,28 +41,27 @@ def test_it_answers_when_its_file_is_there_and_drains_on_sigterm(run: Any) -> No
         digest = action(client, "describe")["stream"]
         reader = client.do_get(flight.Ticket(RangeTicket(digest, 0, 2000).encode()))
         reader.read_chunk()
-        served.process.send_signal(signal.SIGTERM)
+        assert served.ready.read_text() == f"{served.address}\n"
+        served.send(signal.SIGTERM)
         assert sum(1 for _ in reader) == 1999
-    said, _ = served.process.communicate(timeout=60)
-    assert served.process.returncode == 0
-    assert digest in said
-    assert "draining" in said
+    assert served.wait() == 0
+    assert not served.ready.exists()  # what it says is not so any more
+    assert digest in served.said
+    assert "draining" in served.said
 
 
 def test_ctrl_c_ends_it_as_a_shell_expects(run: Any) -> None:
-    assert run().end(signal.SIGINT)[0] == 130
+    assert run().kill(signal.SIGINT) == 130
 
 
 def test_a_killed_server_is_followed_by_one_with_the_same_bits_on_the_same_port(run: Any) -> None:
     first = run("--batch", "32")
-    port = first.address.rpartition(":")[2]
     with flight.FlightClient(first.address) as client:
         digest = action(client, "describe")["stream"]
         before = get(client, StepTicket(digest, 70))
-    first.process.kill()
-    first.process.wait(30)
-    first.ready.unlink()
-    second = run("--batch", "32", "--port", port)
+    first.kill()
+    assert first.ready.exists()  # it had no time to take it away
+    second = run("--batch", "32", port=first.port)
     with flight.FlightClient(second.address) as client:
         assert get(client, StepTicket(digest, 70))[0][0].equals(before[0][0])
 
@@ -134,7 +97,7 @@ def test_fuzzed_tickets_and_noise_on_the_port_do_no_harm(run: Any) -> None:
             with socket.create_connection(("127.0.0.1", port), 5) as one:
                 one.sendall(noise)
         assert action(client, "health")["status"] == "serving"
-    assert served.end()[0] == 0
+    assert served.kill(signal.SIGTERM) == 0
 
 
 def iter_chunks(client: flight.FlightClient, text: bytes) -> Iterator[tuple[Any, Any]]:
@@ -158,7 +121,7 @@ def test_two_hundred_clients_at_once(run: Any) -> None:
         assert min(clients.map(ask, range(200), timeout=110)) >= 80
     with flight.FlightClient(served.address) as client:
         assert action(client, "stats")["requests"] == 200
-    assert served.end()[0] == 0
+    assert served.kill(signal.SIGTERM) == 0
 
 
 LARGE = """
@@ -197,5 +160,4 @@ def test_memory_stays_within_its_bound_with_clients_that_do_not_read(run: Any, t
         assert stats["bytes_in_flight"] <= 64 << 20
         # Beside what is granted, the sockets' own buffers and what threads need.
         assert served.memory() - before < (64 << 20) + (48 << 20)
-    code, _ = served.end()
-    assert code == 0
+    assert served.kill(signal.SIGTERM) == 0
