@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Workspace as Workspace,
     )
     from millrace.model.inputs import Inputs as Inputs
+    from millrace.model.layout import Floats as Floats
     from millrace.model.norms import gradient_norm as gradient_norm
     from millrace.model.onnx_graph import largest_difference as largest_difference, to_onnx as to_onnx
     from millrace.model.optimizers import Optimizer as Optimizer, Step as Step, optimizer as optimizer

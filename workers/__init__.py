@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
+    from millrace.workers.checkpoints import identity as identity
     from millrace.workers.evaluation import (
         Evaluation as Evaluation,
         answers as answers,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         named_policy as named_policy,
     )
     from millrace.workers.ledger import expected as expected
+    from millrace.workers.local_replay import replay_here as replay_here
     from millrace.workers.local_training import train as train
     from millrace.workers.series import Trial as Trial, broken as broken, one_by_one as one_by_one
     from millrace.workers.setup import Setup as Setup

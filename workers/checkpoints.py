@@ -1,11 +1,13 @@
 """What a checkpoint holds of a run: the server's state and the trainer's, at the very same step."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from millrace.model import Checkpoint, differences
 from millrace.model import fingerprint as own_fingerprint
-from millrace.runs import RunFolder
+from millrace.runs import Journal, RunFolder
 from millrace.workers.events import Notice, Reporter
 from millrace.workers.parameter_server import ServerState
 from millrace.workers.setup import Setup
@@ -29,8 +31,11 @@ def compose(
     *,
     incarnation: int,
     fingerprint: dict[str, str],
+    journal: str | None = None,
 ) -> Checkpoint:
-    """All parts as one checkpoint. verdicts: `Verdicts.as_dict`; incarnation: of the run's folder."""
+    """All parts as one checkpoint. verdicts: `Verdicts.as_dict`; incarnation: of the run's folder; journal: the digest
+    of a stale run's."""
+    stale = {} if journal is None else {"left": list(state.left), "journal": journal}
     return Checkpoint(
         step=state.version,
         weights=state.weights,
@@ -49,14 +54,31 @@ def compose(
             "incarnation": incarnation,
             "trainer": asdict(spent),
             "verdicts": dict(verdicts),
+            **stale,
         },
     )
 
 
 def server_state(checkpoint: Checkpoint) -> ServerState:
     """The server's part of a checkpoint."""
-    sums = [checkpoint.state[name] for name in ("epoch_loss", "epoch_correct", "epoch_samples", "ledger")]
-    return ServerState(checkpoint.step, checkpoint.weights, checkpoint.optimizer, *sums)
+    sums = {name: checkpoint.state[name] for name in ("epoch_loss", "epoch_correct", "epoch_samples", "ledger")}
+    left = tuple(checkpoint.state.get("left", ()))
+    return ServerState(checkpoint.step, checkpoint.weights, checkpoint.optimizer, **sums, left=left)
+
+
+def identity(setup: Setup) -> str:
+    """What a run's journal names it by: a digest of its recipe and its data."""
+    text = json.dumps([setup.job.recipe, setup.dataset.digest], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def open_journal(setup: Setup, folder: RunFolder, checkpoint: Checkpoint | None) -> Journal | None:
+    """The journal of a stale run, to go on from a checkpoint; None where the run is not stale. Errors: as `Journal`."""
+    if not setup.job.stale:
+        return None
+    if checkpoint is None:
+        return Journal(folder.journal, identity(setup))
+    return Journal(folder.journal, identity(setup), checkpoint.step, checkpoint.state.get("journal"))
 
 
 def take_up(checkpoint: Checkpoint | None, folder: RunFolder, report: Reporter) -> ServerState | None:

@@ -30,8 +30,9 @@ class RunStarted:
 class StepDone:
     """One update of the weights. `loss` is the mean over the batch before the update, in nats;
     `accuracy` a fraction of the batch; `rate` the learning rate; `waiting` the share of the workers'
-    time since the step before in which they waited for data; `samples_per_second` since the step before. The fields
-    are those of a line of metrics.jsonl."""
+    time since the step before in which they waited for data; `samples_per_second` since the step before;
+    `staleness`, of a stale run, how many versions the weights were ahead of those that the gradient was taken at. The
+    fields are those of a line of metrics.jsonl, which has no staleness where it is None."""
 
     step: int
     epoch: int
@@ -40,6 +41,7 @@ class StepDone:
     rate: float
     samples_per_second: float
     waiting: float
+    staleness: int | None = None
 
 
 @dataclass(frozen=True)

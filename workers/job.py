@@ -23,6 +23,7 @@ READING_KEYS = tuple(Reading.__dataclass_fields__)
 
 # The batch by name, as Deep Learning, 8.1.3, has it: one sample, a few, all training samples (None).
 BATCHES: Mapping[str, int | None] = MappingProxyType({"stochastic": 1, "minibatch": 128, "full": None})
+UNBOUNDED = "unbounded"
 
 
 def _reading(name: str) -> Any:
@@ -52,6 +53,14 @@ class Job:
     )
     slot_size: int | None = option(
         None, "samples in one unit of gradient work; by default min(128, half a batch)", metavar="R", least=1
+    )
+    staleness: int | str = option(
+        0,
+        "versions that weights may be ahead of those that a gradient is taken at: 0 (synchronous), N, or unbounded; "
+        "above 0 the bits depend on timing too, and `millrace replay` has them again",
+        metavar="N|unbounded",
+        choices=(UNBOUNDED,),
+        least=0,
     )
     seed: int = option(0, "number that every random draw depends on, 0 to 4294967295", least=0, most=2**32 - 1)
     policy: Policy = option(AUTO, "augmentation: none, digits, photos, or auto (the dataset's own)", metavar="NAME")  # noqa: RUF009
@@ -94,10 +103,21 @@ class Job:
         return Reading(**{name: getattr(self, name) for name in READING_KEYS})
 
     @property
+    def stale(self) -> bool:
+        """Whether each worker takes steps of its own, whose gradients may be of older weights."""
+        return self.staleness != 0
+
+    @property
+    def bound(self) -> int | None:
+        """How many versions a gradient may be behind the weights; None: any number."""
+        return self.staleness if isinstance(self.staleness, int) else None
+
+    @property
     def recipe(self) -> dict[str, object]:
-        """The job as nested JSON values: what checkpoints keep. How files are read is kept where it is not plain, so
-        the checkpoints of other datasets stay as they were."""
+        """The job as nested JSON values: what checkpoints keep. How files are read and the staleness are kept where
+        they are not plain, so the checkpoints of other runs stay as they were."""
         plain = {name for name in READING_KEYS if getattr(self, name) == Reading.__dataclass_fields__[name].default}
+        plain |= set() if self.stale else {"staleness"}
         return {name: _plain(value) for name, value in asdict(self).items() if name not in plain}
 
 

@@ -44,11 +44,12 @@ class ExpectedEpoch(NamedTuple):
     different: int
 
 
-def expected(stream: Stream, epoch: int) -> ExpectedEpoch:
-    """The epoch, made from the stream once more."""
+def expected(stream: Stream, epoch: int, steps: Iterable[int] | None = None) -> ExpectedEpoch:
+    """The epoch, made from the stream once more. steps: in the order in which a stale run took them; by default as
+    they stand."""
     ledger, shown = EMPTY, []
     first = epoch * stream.order.steps_per_epoch
-    for step in range(first, first + stream.order.steps_per_epoch):
+    for step in range(first, first + stream.order.steps_per_epoch) if steps is None else steps:
         batches = [stream.batch(step, slot) for slot in range(stream.order.slots(step))]
         ledger = extend(ledger, [slot_digest(batch) for batch in batches])
         shown += [samples_of(batch) for batch in batches]

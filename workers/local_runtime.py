@@ -24,15 +24,18 @@ LEAVE = 600.0  # seconds for a thread to end what it computes
 
 
 class LocalRuntime:
-    """Threads that compute the steps from the server's version on; see `workers.runtime.Runtime`."""
+    """Threads that compute the steps from the server's version on; see `workers.runtime.Runtime`. server: by default
+    one of the state."""
 
-    def __init__(self, setup: Setup, place: Place, state: ServerState | None = None) -> None:
+    def __init__(
+        self, setup: Setup, place: Place, state: ServerState | None = None, server: ParameterServer | None = None
+    ) -> None:
         self._setup = setup
         # What the workers share is made before their threads start, which would all make it at the same time.
         _ = setup.inputs
-        self.server = ParameterServer(setup, state)
+        self.server = server or ParameterServer(setup, state)
         self._slots = setup.order.most_slots
-        self.workers = min(place.most_workers or cores(), self._slots)
+        self.workers = min(place.most_workers or cores(), setup.most_at_work)
         self.augmenters = place.augmenters or 0
         self.copied = 0
         self._ahead: ReadAhead[Slot] = ReadAhead(
@@ -106,16 +109,20 @@ class LocalRuntime:
 
     def _run(self, index: int) -> None:
         try:
-            worker = gradient_worker(self._setup)
-            step = self.server.version
-            while self._wait_for(step):
-                self._compute(worker, index, step)
-                step += 1
+            self._work(index)
         except BaseException as error:
             self._records.put(error)
             with self._moved:
                 self._ended = True
                 self._moved.notify_all()
+
+    def _work(self, index: int) -> None:
+        """What one worker does, from start to end."""
+        worker = gradient_worker(self._setup)
+        step = self.server.version
+        while self._wait_for(step):
+            self._compute(worker, index, step)
+            step += 1
 
     def _compute(self, worker: GradientWorker, index: int, step: int) -> None:
         slots = self._setup.order.slots(step)

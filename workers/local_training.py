@@ -11,6 +11,7 @@ from millrace.workers.events import Observer, Reporter, RunDone
 from millrace.workers.job import Place
 from millrace.workers.local_runtime import LocalRuntime
 from millrace.workers.setup import Setup
+from millrace.workers.stale_runtime import StaleRuntime
 from millrace.workers.trainer import Trainer
 
 
@@ -30,7 +31,7 @@ def train(
     report = Reporter(observer)
     state = take_up(checkpoint, folder, report)
     with one_blas_thread():
-        runtime = LocalRuntime(setup, place, state)
+        runtime = (StaleRuntime if setup.job.stale else LocalRuntime)(setup, place, state)
         try:
             threads = place.most_workers or cores()
             return Trainer(setup, place, runtime, folder, report, stop, checkpoint, threads).run()

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from millrace.errors import Diverged, TrainingError
 from millrace.model import Spread, Step, gradient_norm, plateau_factor, served
+from millrace.runs import JournalRow
 from millrace.workers.ledger import EMPTY, extend
 from millrace.workers.setup import Setup
 from millrace.workers.tree import Block, Partial, Reduction
@@ -26,6 +27,7 @@ class Update(NamedTuple):
     epoch_loss, epoch_correct, epoch_samples: the sums since the epoch's first step; ledger: the epoch's digest so far,
     hex. norm: of the averaged gradient before clipping, where it was asked for. seconds, waiting: since the step
     before, and the share of the workers' time in these that they waited for data; the runtime fills them in.
+    row: of a stale run's journal.
     """
 
     step: int
@@ -40,11 +42,14 @@ class Update(NamedTuple):
     norm: float | None = None
     seconds: float = 0.0
     waiting: float = 0.0
+    row: JournalRow | None = None
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """All that the server must remember: copies, free of its locks. `version` steps are in the weights."""
+    """All that the server must remember: copies, free of its locks. `version` steps are in the weights.
+
+    left: of a stale run, the batches that have not come although later ones have."""
 
     version: int
     weights: F32Array
@@ -53,6 +58,7 @@ class ServerState:
     epoch_correct: int = 0
     epoch_samples: int = 0
     ledger: str = EMPTY
+    left: tuple[int, ...] = ()
 
     @classmethod
     def first(cls, setup: Setup) -> "ServerState":
@@ -129,34 +135,7 @@ class ParameterServer:
                 raise TrainingError("there is no step left to update", got=f"version {self.version}")
             # Complete, so nothing changes it any more. The kernel adds the two halves while it reads them: one pass
             # over the memory less.
-            left, right = self._reduction.halves()
-            state, step = self._state, self.version
-            loss = left.loss + (right.loss if right else 0.0)
-            correct = left.correct + (right.correct if right else 0)
-            samples = left.samples + (right.samples if right else 0)
-            # Both checks come before a weight is touched: what is served and kept after a breakdown is the last good.
-            if not math.isfinite(loss):
-                raise _not_finite(step, loss)
-            sums_of = left.gradient, right.gradient if right else None
-            scale = self._setup.updates.scale(*sums_of, float(samples))
-            if not math.isfinite(scale):
-                raise _not_finite(step, "a gradient that is not finite")
-            norm = gradient_norm(*sums_of, float(samples)) if self.norm_wanted else None
-            rate = self._rate(step)
-            move = Step(state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale)
-            self._setup.updates.step(move, spread)
-            ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
-            sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
-            # The line of an epoch's last step has the whole epoch's sums; the state after it begins the next ones.
-            edge = (step + 1) % self._setup.order.steps_per_epoch == 0
-            kept = (0.0, 0, 0, EMPTY) if edge else sums
-            with self._lock:
-                state = ServerState(step + 1, state.weights, state.optimizer, *kept)
-                # The view first: who sees the new version reads the view at once, without the lock.
-                self._view = self._publish(state)
-                self._state = state
-                self._open()
-            return Update(step, loss, correct, samples, rate, *sums, norm)
+            return self._move(*self._reduction.halves(), spread)
 
     def snapshot(self) -> ServerState:
         """Copies of everything, from between two updates. Diverged where a weight is not finite."""
@@ -165,6 +144,43 @@ class ParameterServer:
             if not np.isfinite(state.weights).all():
                 raise _not_finite(state.version - 1, "a weight that is not finite")
             return state.copy()
+
+    def _move(
+        self,
+        left: Partial,
+        right: Partial | None,
+        spread: Spread | None = None,
+        row: JournalRow | None = None,
+        undone: tuple[int, ...] = (),
+    ) -> Update:
+        """Update with the two halves of a batch's sum, `_updating` held. row, undone: of a stale run's server."""
+        state, step = self._state, self.version
+        loss = left.loss + (right.loss if right else 0.0)
+        correct = left.correct + (right.correct if right else 0)
+        samples = left.samples + (right.samples if right else 0)
+        # Both checks come before a weight is touched: what is served and kept after a breakdown is the last good.
+        if not math.isfinite(loss):
+            raise _not_finite(step, loss)
+        sums_of = left.gradient, right.gradient if right else None
+        scale = self._setup.updates.scale(*sums_of, float(samples))
+        if not math.isfinite(scale):
+            raise _not_finite(step, "a gradient that is not finite")
+        norm = gradient_norm(*sums_of, float(samples)) if self.norm_wanted else None
+        rate = self._rate(step)
+        move = Step(state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale)
+        self._setup.updates.step(move, spread)
+        ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
+        sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
+        # The line of an epoch's last step has the whole epoch's sums; the state after it begins the next ones.
+        edge = (step + 1) % self._setup.order.steps_per_epoch == 0
+        kept = (0.0, 0, 0, EMPTY) if edge else sums
+        with self._lock:
+            state = ServerState(step + 1, state.weights, state.optimizer, *kept, undone)
+            # The view first: who sees the new version reads the view at once, without the lock.
+            self._view = self._publish(state)
+            self._state = state
+            self._open()
+        return Update(step, loss, correct, samples, rate, *sums, norm, row=row)
 
     def _rate(self, step: int) -> float:
         """The learning rate of a step."""

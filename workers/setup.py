@@ -13,7 +13,7 @@ from millrace.labels import Labels
 from millrace.model import Inputs, Network, Optimizer, Schedule, Updates, optimizer, schedule
 from millrace.pipeline import BALANCED, UNIFORM, Order, Stream, pixel_statistics
 from millrace.pipeline.export import StoredStream
-from millrace.workers.job import BATCHES, Job
+from millrace.workers.job import BATCHES, MOST_WORKERS, Job
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,14 @@ class Setup:
     def total_steps(self) -> int:
         """The steps of the whole run, all epochs."""
         return self.job.epochs * self.order.steps_per_epoch
+
+    @property
+    def most_at_work(self) -> int:
+        """How many workers can work at once: those that share a step have a slot each; in a stale run the last of them
+        to come may be as far behind as the bound allows."""
+        if not self.job.stale:
+            return self.order.most_slots
+        return MOST_WORKERS if self.job.bound is None else min(self.job.bound + 1, MOST_WORKERS)
 
     @cached_property
     def network(self) -> Network:

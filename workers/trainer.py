@@ -13,7 +13,7 @@ from millrace.datasets import images, labels
 from millrace.errors import DeadlineError, Diverged
 from millrace.model import Checkpoint, fingerprint
 from millrace.runs import JsonLines, RunFolder, reproducible
-from millrace.workers.checkpoints import TimeSpent, compose
+from millrace.workers.checkpoints import TimeSpent, compose, open_journal
 from millrace.workers.evaluation import Evaluation, evaluate
 from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Reporter, RunDone, RunStarted, StepDone
 from millrace.workers.job import Place
@@ -29,7 +29,8 @@ REPORT = 900.0  # seconds for the steps of a checkpoint to be reported, which ar
 
 
 class Trainer:
-    """One run from a state to its end or to a stop. `report` is called from the thread that calls `run`."""
+    """One run from a state to its end, to a stop, or to the step `until`. `report` is called from the thread that calls
+    `run`."""
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class Trainer:
         stop: threading.Event,
         checkpoint: Checkpoint | None = None,
         threads: int = 1,
+        until: int | None = None,
     ) -> None:
         self._setup, self._place, self._runtime = setup, place, runtime
         self._folder, self._report, self._stop, self._threads = folder, report, stop, threads
@@ -50,7 +52,9 @@ class Trainer:
         self._verdicts = Verdicts(setup.job, checkpoint.state.get("verdicts") if checkpoint else None)
         self._pending: deque[Update] = deque()
         self._standstill = Standstill(setup)
+        self._until = setup.total_steps if until is None else until
         self._limit, self._seconds = 0, 0.0  # what the runtime may compute; how long the last step took
+        self._journal = open_journal(setup, folder, checkpoint)
         self._steps = JsonLines(folder.metrics, "step", self._step)
         self._epochs = JsonLines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
         self._fingerprint = fingerprint()
@@ -64,7 +68,7 @@ class Trainer:
         self._allow()
         last_checkpoint = time.monotonic()
         try:
-            while not self._ended and not self._stop.is_set() and self._report.failure is None:
+            while not self._ended and self._step < self._until and not self._stopped:
                 self._next(POLL)
                 self._rest()
                 if time.monotonic() - last_checkpoint >= self._place.checkpoint_every:
@@ -79,11 +83,13 @@ class Trainer:
                 self._next(0.0)  # the last steps before it say most about it
             raise
         finally:
-            for lines in (self._steps, self._epochs):
-                if self._folder.lost:
-                    lines.abandon()
-                else:
-                    lines.close()
+            for file in (self._steps, self._epochs, self._journal):
+                if file is not None:
+                    file.abandon() if self._folder.lost else file.close()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._stop.is_set() or self._report.failure is not None
 
     @property
     def _ended(self) -> bool:
@@ -100,6 +106,8 @@ class Trainer:
             self._record(self._pending.popleft())
         self._folder.check_owner()
         self._steps.flush()
+        if self._journal is not None:
+            self._journal.flush()
 
     def _rest(self) -> None:
         """Leave the cores to the workers for the next steps: each look interrupts one of them."""
@@ -109,15 +117,7 @@ class Trainer:
     def _announce(self) -> None:
         setup, order = self._setup, self._setup.order
         slots = order.most_slots
-        wanted = self._place.most_workers
-        if wanted > slots or (not wanted and self._threads > slots):
-            what = f"{wanted} workers" if wanted else f"{self._threads} cores"
-            self._report(
-                Notice(
-                    f"{what} for {slots} slot{'s'[: slots > 1]}: {slots} can work at once; "
-                    f"a smaller `slot_size` or a larger `batch` would use more"
-                )
-            )
+        self._warn_of_idle_workers()
         self._report(
             RunStarted(
                 folder=self._folder.location,
@@ -138,6 +138,19 @@ class Trainer:
             )
         )
 
+    def _warn_of_idle_workers(self) -> None:
+        """Say so where there are more than can work at once."""
+        most, job = self._setup.most_at_work, self._setup.job
+        wanted = self._place.most_workers
+        if not (wanted > most or (not wanted and self._threads > most)):
+            return
+        what = f"{wanted} workers" if wanted else f"{self._threads} cores"
+        if job.stale:
+            why, do = f"staleness {job.staleness}", "a larger `staleness`"
+        else:
+            why, do = f"{most} slot{'s'[: most > 1]}", "a smaller `slot_size` or a larger `batch`"
+        self._report(Notice(f"{what} for {why}: {most} can work at once; {do} would use more"))
+
     def _allow(self) -> None:
         """Up to the epoch's edge where there is something to do at it, else to the end."""
         if self._ended:
@@ -146,7 +159,7 @@ class Trainer:
             self._runtime.cut(self._verdicts.cuts)
         per_epoch = self._setup.order.steps_per_epoch
         edge = (self._step // per_epoch + 1) * per_epoch
-        self._limit = edge if len(self._setup.split.validation) else self._setup.total_steps
+        self._limit = min(edge if len(self._setup.split.validation) else self._setup.total_steps, self._until)
         self._runtime.allow(self._limit)
 
     def _record(self, update: Update) -> None:
@@ -159,8 +172,11 @@ class Trainer:
             rate=update.rate,
             samples_per_second=round(update.samples / update.seconds, 1),
             waiting=round(update.waiting, 6),
+            staleness=None if update.row is None else update.step - update.row.read,
         )
-        self._steps.write(vars(done))
+        self._steps.write({name: value for name, value in vars(done).items() if value is not None})
+        if self._journal is not None and update.row is not None:
+            self._journal.write(update.row)
         self._step, self._seconds = update.step + 1, update.seconds
         self._standstill.moved(update.seconds)
         self._spent.seconds += update.seconds
@@ -190,6 +206,8 @@ class Trainer:
             seconds=spent.epoch_seconds,
         )
         self._folder.check_owner()
+        if self._journal is not None:
+            self._journal.flush()  # before the epoch's line: what that says is held against it
         self._epochs.write({**vars(done), "samples": update.epoch_samples, "ledger": update.ledger})
         self._epochs.flush()
         spent.epoch_seconds = spent.epoch_waiting = 0.0
@@ -222,6 +240,8 @@ class Trainer:
             self._next(POLL, until=state.version)
             if time.monotonic() > until:
                 raise DeadlineError("a finished step was not reported", expected=state.version, got=self._step)
+        if self._journal is not None:
+            self._journal.sync()
         path = self._folder.write(self._composed(state))
         self._report(CheckpointWritten(state.version, str(path)))
         return state
@@ -230,7 +250,13 @@ class Trainer:
         """The server's state and the trainer's as one checkpoint."""
         verdicts, incarnation = self._verdicts.as_dict(), self._folder.incarnation
         return compose(
-            self._setup, state, self._spent, verdicts, incarnation=incarnation, fingerprint=self._fingerprint
+            self._setup,
+            state,
+            self._spent,
+            verdicts,
+            incarnation=incarnation,
+            fingerprint=self._fingerprint,
+            journal=self._journal.digest if self._journal is not None else None,
         )
 
     def _end(self) -> RunDone:
@@ -245,6 +271,8 @@ class Trainer:
                     Notice(f"{self._setup.dataset.spec.name} has no test images: nothing was measured on them")
                 )
             found: dict[str, object] = {"reproducible": reproducible(self._folder.incidents)}
+            if self._journal is not None:
+                found["staleness"] = dict(sorted(self._journal.staleness.items()))
             if measured is not None:
                 done = replace(done, test_loss=measured.loss, test_accuracy=measured.accuracy)
                 found |= {"correct": measured.correct, "count": measured.count}

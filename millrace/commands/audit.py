@@ -10,7 +10,7 @@ from millrace.commands.screen import Screen, table
 from millrace.errors import IntegrityError
 from millrace.library import finding, resolving
 from millrace.library.auditing import Audit, EpochAudit, audit
-from millrace.reports.words import counted, short
+from millrace.reports.words import behind, counted, short
 from millrace.runs import Claim
 from millrace.settings import flags, layers
 from millrace.settings.keys import DATA_KEYS
@@ -77,10 +77,13 @@ def _report(screen: Screen, found: Audit) -> None:
         survived=found.survived,
         driver=found.driver,
         reproducible=found.reproducible,
+        staleness=found.staleness,
     )
     screen.say()
     screen.facts(("driver", _driver(found.driver)))
     screen.facts(("survived", ", ".join(f"{kind}: {count}" for kind, count in found.survived.items()) or "no failure"))
+    if found.staleness:
+        screen.facts(("staleness", f"{behind(found.staleness)} (the journal gives the ledger)"))
     if not found.reproducible:
         screen.facts(("bits", "not reproducible: machines with another environment were admitted (--mixed-cpus)"))
 

@@ -42,6 +42,7 @@ COMMANDS = (
     HelpRow("networks", "predict", "say what pictures show, with probabilities"),
     HelpRow("networks", "export-model", "a trained network as one file: safetensors, ONNX, npz"),
     HelpRow("training", "audit", "prove what a run was trained on, and what it survived"),
+    HelpRow("training", "replay", "compute a run again, to the same bytes"),
     HelpRow("exports", "export", "write what training sees as files that other tools read"),
     HelpRow("exports", "verify", "check an export: counts, digests, decoding"),
     HelpRow("exports", "explain", "one row of an export, drawn again: parameters, pictures"),

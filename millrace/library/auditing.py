@@ -1,13 +1,23 @@
 """Proof of what a run was trained on: its data, made once more and compared with its ledger."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from millrace.datasets import Dataset
+from millrace.errors import IntegrityError
 from millrace.pipeline import BALANCED
-from millrace.runs import Claim, RunFolder, read_lines, reproducible
-from millrace.workers import Job, Setup, expected
+from millrace.runs import (
+    Claim,
+    JournalRow,
+    RunFolder,
+    read_journal,
+    read_lines,
+    reproducible,
+    staleness,
+    wrong_reads,
+)
+from millrace.workers import Job, Setup, expected, identity
 
 
 @dataclass(frozen=True)
@@ -39,12 +49,14 @@ class EpochAudit:
 class Audit:
     """epochs: the finished ones. survived: kinds of incidents and how often each happened. driver: who trains the run,
     or did last (None: it was never trained). reproducible: False where machines of another environment were admitted,
-    so that its bits cannot be had again."""
+    so that its bits cannot be had again. staleness: of a stale run, how many updates of these epochs were of weights so
+    many versions old."""
 
     epochs: tuple[EpochAudit, ...]
     survived: dict[str, int]
     driver: Claim | None
     reproducible: bool
+    staleness: dict[int, int] = field(default_factory=dict)
 
     @property
     def balanced(self) -> bool:
@@ -65,18 +77,48 @@ class Audit:
 def audit(
     folder: RunFolder, job: Job, dataset: Dataset, each: Callable[[EpochAudit], None] = lambda epoch: None
 ) -> Audit:
-    """Make every epoch's data once more, as fast as training makes it; `each` is called with each as it is done."""
+    """Make every epoch's data once more, as fast as training makes it; `each` is called with each as it is done.
+
+    The journal of a stale run says in which order: it must hold each batch of an epoch once, and give the epoch's
+    ledger. Errors: CheckpointError where it is torn or of another run, IntegrityError where it breaks the bound."""
+    setup = Setup(job, dataset)
+    rows = _journal(folder, setup) if job.stale else None
     epochs = []
-    for epoch in _audited(folder, Setup(job, dataset)):
+    for epoch in _audited(folder, setup, rows):
         each(epoch)
         epochs.append(epoch)
     survived = Counter(str(line["kind"]) for line in read_lines(folder.incidents))
-    return Audit(tuple(epochs), dict(survived), folder.last_owner(), reproducible(folder.incidents))
+    lags = staleness(rows or ())
+    return Audit(tuple(epochs), dict(survived), folder.last_owner(), reproducible(folder.incidents), lags)
 
 
-def _audited(folder: RunFolder, setup: Setup) -> Iterator[EpochAudit]:
+def _journal(folder: RunFolder, setup: Setup) -> list[JournalRow]:
+    """The journal up to the last finished epoch, as far as it goes the one that the newest checkpoint was written
+    beside."""
+    done = len(read_lines(folder.epochs)) * setup.order.steps_per_epoch
+    kept = folder.latest()
+    if kept is not None:
+        read_journal(folder.journal, identity(setup), kept.step, kept.state.get("journal"))
+    rows = read_journal(folder.journal, identity(setup), done) if done else []
+    if wrong := wrong_reads(rows, setup.job.bound):
+        raise IntegrityError(
+            f"the journal of {folder.location} breaks the run's bound",
+            expected=f"weights at most {setup.job.staleness} versions old",
+            got=f"{wrong[0] - rows[wrong[0]].read} at update {wrong[0]}, and {len(wrong) - 1} more",
+        )
+    return rows
+
+
+def _audited(folder: RunFolder, setup: Setup, rows: Sequence[JournalRow] | None) -> Iterator[EpochAudit]:
+    order, size = setup.order, setup.order.steps_per_epoch
     for line in read_lines(folder.epochs):
-        ledger, count, different = expected(setup.stream, line["epoch"])
-        missing, repeated = max(0, count - line["samples"]), max(0, line["samples"] - count)
-        rows = different if setup.sampling == BALANCED else None
-        yield EpochAudit(line["epoch"], line["samples"], missing, repeated, line["ledger"], ledger, rows)
+        number = line["epoch"]
+        planned = range(number * size, (number + 1) * size)
+        taken = planned if rows is None else [row.batch for row in rows[number * size : (number + 1) * size]]
+        ledger, count, different = expected(setup.stream, number, taken)
+        left, extra = Counter(planned), Counter(taken)
+        left.subtract(taken), extra.subtract(planned)
+        missing = max(sum(order.size(step) for step in (+left).elements()), count - line["samples"])
+        repeated = max(sum(order.size(step) for step in (+extra).elements()), line["samples"] - count)
+        shown = different if setup.sampling == BALANCED else None
+        yield EpochAudit(number, line["samples"], missing, repeated, line["ledger"], ledger, shown)

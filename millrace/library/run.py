@@ -1,5 +1,6 @@
 """A run, opened: what it measured, its checkpoints, its network."""
 
+import dataclasses
 import os
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +18,11 @@ from millrace.model import Checkpoint, load
 from millrace.runs import RunFolder, read_lines
 from millrace.settings.layers import Settings
 from millrace.values import whole
+from millrace.workers import Event, Observer
 
 if TYPE_CHECKING:
     from millrace.library.auditing import Audit
+    from millrace.library.replaying import Replay
 
 
 def open_run(run: str | os.PathLike[str]) -> "Run":
@@ -68,7 +71,8 @@ class Run:
     @property
     def metrics(self) -> list[dict[str, Any]]:
         """A line per step, as metrics.jsonl holds them: step, epoch (both from 0), loss (mean over the batch before the
-        update, nats), accuracy (a fraction), rate, samples_per_second, waiting (a fraction of the workers' time)."""
+        update, nats), accuracy (a fraction), rate, samples_per_second, waiting (a fraction of the workers' time); of a
+        stale run also staleness (versions)."""
         return read_lines(self._folder.metrics)
 
     @property
@@ -122,6 +126,16 @@ class Run:
         settings = resolving.for_run(self.path, resolving.layer_of(place))
         return audit(self._folder, settings.job, resolving.dataset_of(settings, progress))
 
+    def replay(self, *, observer: Observer | None = None, progress: Progress | None = None, **place: Any) -> "Replay":
+        """Compute the run again up to its newest checkpoint and compare every byte: as `millrace replay`. observer:
+        called with the events of that training. place: `workers`, `mirror`, `offline`, and so on."""
+        from millrace.library.replaying import replay
+
+        settings = resolving.for_run(self.path, resolving.layer_of(place))
+        chosen = settings.place if "workers" in place else dataclasses.replace(settings.place, workers=0)
+        dataset = resolving.dataset_of(settings, progress)
+        return replay(self._folder, settings.job, dataset, chosen, observer or _ignore)
+
     def report(self, *, progress: Progress | None = None, **place: Any) -> Path:
         """Write report.html into the run's folder, finished or not, and give its path: as `millrace report`. The
         dataset is loaded; place: `mirror`, `offline`. Errors: CheckpointError before the first checkpoint."""
@@ -133,6 +147,10 @@ class Run:
 
         dataset = resolving.dataset_of(settings, progress)
         return write_report(self._folder, settings.job, dataset)
+
+
+def _ignore(event: Event) -> None:
+    """What a replay reports is of no interest where nobody asks."""
 
 
 def _number(value: Any) -> float:

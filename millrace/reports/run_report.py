@@ -1,6 +1,7 @@
 """The report of a run: curves, confusion, mistakes, augmentation, weights, configuration, environment, as one page."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -15,9 +16,11 @@ from millrace.model import Confusion
 from millrace.reports.chart import Line, chart
 from millrace.reports.confusion import mistakes, per_class, worst
 from millrace.reports.page import embedded, facts, page, picture, scrolling, section, table
+from millrace.reports.words import percent
 
 U8Array = npt.NDArray[np.uint8]
 MISTAKES, UNITS, LARGEST_MATRIX, LEFT_OUT = 24, 64, 30, 200
+MOST_LAGS = 40  # rows of the table of staleness
 MOST_CLASSES, PAIRS = 100, 20  # classes of the table, mistakes of the one in the place of a larger matrix
 
 
@@ -78,6 +81,7 @@ def run_report(report: RunReport) -> str:
     parts = [
         head,
         section("Curves", _curves(report)),
+        section("Staleness", _staleness(report)),
         section("Decision regions", _regions(report)),
         section("Confusion", _matrix(report)),
         section("Classes", _classes(report)),
@@ -126,6 +130,19 @@ def _curves(report: RunReport) -> str:
         chart("Speed", [speeds], "epoch", "samples/s"),
     ]
     return f'<div class="charts">{"".join(charts)}</div>' if any(charts) else ""
+
+
+def _staleness(report: RunReport) -> str:
+    """Of a stale run: how many updates were of weights so many versions old."""
+    counts = Counter(int(line["staleness"]) for line in report.steps if line.get("staleness") is not None)
+    total = sum(counts.values())
+    rows = [[str(lag), f"{counts[lag]:,}", percent(counts[lag] / total)] for lag in sorted(counts)[:MOST_LAGS]]
+    if not rows:
+        return ""
+    beyond = f" {len(counts) - len(rows)} larger numbers are left out." if len(counts) > len(rows) else ""
+    mean = sum(lag * count for lag, count in counts.items()) / total
+    made = table(["versions behind", "updates", "share"], rows, label="staleness of the updates")
+    return f'{made}<p class="faint">Mean {mean:.2f}, most {max(counts)}.{beyond}</p>'
 
 
 def _regions(report: RunReport) -> str:

@@ -1,9 +1,12 @@
 """Words: numbers, paths and policies as people read them."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from millrace.pipeline import BALANCED, Policy
+
+COMMON = 6  # kinds of a histogram that words name
 
 
 def percent(fraction: float, digits: int = 1) -> str:
@@ -28,6 +31,16 @@ def size(count: float) -> str:
     while value >= 1000 and unit != "GB":
         value, unit = value / 1000, next(units)
     return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def behind(counts: Mapping[int, int]) -> str:
+    """How many updates were of weights so many versions old: `0: 25.0 %, 1: 75.0 %; mean 0.75, most 1`."""
+    total = max(sum(counts.values()), 1)
+    common = sorted(sorted(counts, key=lambda lag: -counts[lag])[:COMMON])
+    shares = ", ".join(f"{lag}: {percent(counts[lag] / total)}" for lag in common)
+    more = ", …" if len(common) < len(counts) else ""
+    mean = sum(lag * count for lag, count in counts.items()) / total
+    return f"{shares}{more}; mean {mean:.2f}, most {max(counts, default=0)}"
 
 
 def duration(seconds: float) -> str:

@@ -8,6 +8,13 @@ from millrace.lazy import door
 if TYPE_CHECKING:
     from millrace.runs.folder import CONFIG as CONFIG, RESULT as RESULT, RunFolder as RunFolder
     from millrace.runs.incidents import MIXED as MIXED, reproducible as reproducible
+    from millrace.runs.journal import (
+        Journal as Journal,
+        JournalRow as JournalRow,
+        read_journal as read_journal,
+        staleness as staleness,
+        wrong_reads as wrong_reads,
+    )
     from millrace.runs.json_lines import JsonLines as JsonLines, read_lines as read_lines
     from millrace.runs.mirror import CHECKPOINTS as CHECKPOINTS
     from millrace.runs.owner import Claim as Claim

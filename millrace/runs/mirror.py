@@ -1,9 +1,9 @@
 """A run at an address: its truth lies there, its working copy on this machine.
 
 All code reads and writes the working copy, a run's folder like any other. With each checkpoint it is sent: the best
-checkpoint, then metrics, epochs and incidents, then the checkpoint, whose document, with the digests of its other
-files, comes last; so a checkpoint that a kill has torn has none, and is passed over. Opening a run brings the copy to
-what lies at the address: what is newer here no other machine has seen, and it is computed again to the same bits.
+checkpoint, then metrics, epochs, incidents and journal, then the checkpoint, whose document, with the digests of its
+other files, comes last; so a checkpoint that a kill has torn has none, and is passed over. Opening a run brings the
+copy to what lies at the address: what is newer here no other machine has seen, and it is computed again.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from millrace.runs.working_copy import copy_faults, undisturbed
 from millrace.storage import Folder, Stat, remove, try_lock, write_whole
 
 CHECKPOINTS, BEST = "checkpoints", "best"
-GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl")
+GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl", "journal.bin")
 ATTEMPTS, AGAIN = 5, 0.2  # to read a run whose driver replaces files meanwhile; seconds between two
 PATIENCE, PAUSE = 120.0, 5.0  # seconds that an address may not answer to its driver, and between two tries
 

@@ -18,6 +18,7 @@ from millrace.workers.events import Event, RunDone, RunStarted, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_runtime import LocalRuntime
 from millrace.workers.setup import Setup
+from millrace.workers.stale_runtime import StaleRuntime
 
 Kind = TypeVar("Kind")
 
@@ -79,6 +80,9 @@ def train(
         def allow(self, limit: int) -> None:
             super().allow(limit if until is None else min(limit, until))
 
+    class LimitedStale(Limited, StaleRuntime):
+        """The same for a stale run."""
+
     def observer(event: Event) -> None:
         watch(event)
         steps = {StepDone: 1, RunStarted: 0}.get(type(event))
@@ -87,7 +91,8 @@ def train(
 
     folder.own()
     try:
-        with patch.object(local_training, "LocalRuntime", Limited):
+        stale = patch.object(local_training, "StaleRuntime", LimitedStale)
+        with patch.object(local_training, "LocalRuntime", Limited), stale:
             return local_training.train(Setup(job, dataset or digits()), place, folder, observer, stop, folder.latest())
     finally:
         folder.release()

@@ -78,3 +78,17 @@ def test_killed_at_any_moment(tmp_path: Path, unbroken: Path, seed: int) -> None
     run(*(("resume", str(folder)) if RunFolder.is_run(folder) else (*TRAIN, "--out", str(folder))), *OFTEN)
     assert kills
     check(folder, unbroken)
+
+
+def test_a_stale_run_that_is_killed_at_any_moment_and_its_replay(tmp_path: Path) -> None:
+    folder, moments = tmp_path / "run", random.Random(0)
+    command = [*TRAIN, "--epochs", "40", "--out", str(folder), *OFTEN, "--staleness", "unbounded", "--workers", "4"]
+    for steps in (40, 400):
+        process = start(*command)
+        wait_for(folder / "metrics.jsonl", steps)
+        code, output = end(process, moments.uniform(0.0, 0.2), signal.SIGKILL)
+        assert code in (0, -signal.SIGKILL), output
+    run(*command)
+    assert [line["step"] for line in lines(folder / "metrics.jsonl")] == list(range(840))
+    assert "missing 0, repeated 0" in run("audit", str(folder))
+    assert "840 steps again: the same bytes" in run("replay", str(folder))

@@ -1,0 +1,225 @@
+"""The journal of a stale run: for each update, in order, whose it was, which batch it took and which weights it read.
+
+With data, configuration and seed it decides the run's bits, so `replay` can compute them again. The file is a line of
+JSON, which names the run, then four bytes an update where workers and staleness are small: the worker, how far the
+batch stands from the update's own number, how many versions the weights were behind, each as a number of seven bits a
+byte, and a check of these and of the update's number. What a kill tears off its end is seen, and so is what is missing
+in its middle. Checkpoints keep the sha256 of the file up to their step.
+"""
+
+import hashlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from millrace.errors import CheckpointError, MismatchError
+from millrace.storage import faults
+from millrace.version import __version__
+
+FORMAT = 1
+MOST = 64  # bits of a number; a longer one is damage
+ONLY = "bring it back from a copy of the run's folder; without it the run's bits cannot be had again"
+
+
+class JournalRow(NamedTuple):
+    """One update. worker: who computed it. batch: the step of the stream whose samples it has. read: the version of
+    the weights that its gradient was taken at."""
+
+    worker: int
+    batch: int
+    read: int
+
+
+class Journal:
+    """The journal of a run in training: `keep` updates of it stay, more are appended.
+
+    identity: of the run. digest: what the checkpoint at `keep` has for it; None where there is no checkpoint. Errors:
+    CheckpointError where what should stay is not there, MismatchError where it is of another run."""
+
+    def __init__(self, path: Path, identity: str, keep: int = 0, digest: str | None = None) -> None:
+        self._path = path
+        head = _head(identity)
+        rows: list[JournalRow] = []
+        if keep:
+            data = _data(path)
+            rows, end = _rows(data, path, identity, keep)
+            check_digest(path, hashlib.sha256(data[:end]).hexdigest(), digest)
+        with _faults(path):
+            self._file: IO[bytes] = path.open("r+b" if keep else "wb", buffering=0)
+            self._sum = hashlib.sha256(data[:end] if keep else head)
+            if keep:
+                self._file.truncate(end)
+                self._file.seek(end)
+        self._waiting = bytearray(b"" if keep else head)
+        self._updates = keep
+        self.staleness = staleness(rows)  # of all its updates; see there
+        self.flush()
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that was written, hex: what a checkpoint at this update keeps."""
+        return self._sum.hexdigest()
+
+    def write(self, row: JournalRow) -> None:
+        """Append an update; the system has it with `flush`."""
+        data, lag = _encoded(row, self._updates), self._updates - row.read
+        self.staleness[lag] = self.staleness.get(lag, 0) + 1
+        self._updates += 1
+        self._sum.update(data)
+        self._waiting += data
+
+    def flush(self) -> None:
+        """Hand the updates to the system, so that a `kill -9` of this process loses none of them."""
+        with _faults(self._path):
+            while self._waiting:
+                del self._waiting[: self._file.write(self._waiting)]
+
+    def sync(self) -> None:
+        """Have all on the disk: what a checkpoint's digest counts must not be lost in a power cut that it survives."""
+        self.flush()
+        with _faults(self._path):
+            os.fsync(self._file.fileno())
+
+    def abandon(self) -> None:
+        """Close, and write nothing more: the file belongs to another process."""
+        self._file.close()
+
+    def close(self) -> None:
+        """Flush to the disk and close."""
+        self.sync()
+        self._file.close()
+
+
+def read_journal(path: Path, identity: str, updates: int, digest: str | None = None) -> list[JournalRow]:
+    """The first `updates` of a run's journal. digest: what the checkpoint at that step has for it; None asks nothing.
+
+    Errors: CheckpointError where there is none, where it is torn before that or damaged; MismatchError where it is of
+    another run, or of a release that wrote it otherwise."""
+    data = _data(path)
+    rows, end = _rows(data, path, identity, updates)
+    if digest is not None:
+        check_digest(path, hashlib.sha256(data[:end]).hexdigest(), digest)
+    return rows
+
+
+def check_digest(path: Path, got: str, expected: str | None) -> None:
+    """Refuse a journal that is whole but not the one that the checkpoint was written beside."""
+    if got != expected:
+        raise MismatchError(
+            f"{path} is not the journal of this checkpoint", expected=f"sha256 {expected}", got=f"sha256 {got}", do=ONLY
+        )
+
+
+def staleness(rows: Iterable[JournalRow]) -> dict[int, int]:
+    """How many updates were of weights so many versions old, by that number, ascending. rows: of a run's journal, from
+    its first update on."""
+    counts: dict[int, int] = {}
+    for update, row in enumerate(rows):
+        counts[update - row.read] = counts.get(update - row.read, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def wrong_reads(rows: Sequence[JournalRow], bound: int | None) -> list[int]:
+    """The updates that read weights of the future, or of further back than the bound (None: there is none) allows."""
+    allowed = len(rows) if bound is None else bound
+    return [update for update, row in enumerate(rows) if not 0 <= update - row.read <= allowed]
+
+
+def _head(identity: str) -> bytes:
+    return (json.dumps({"format": FORMAT, "release": __version__, "run": identity}) + "\n").encode()
+
+
+def _data(path: Path) -> bytes:
+    if not path.is_file():
+        raise CheckpointError(f"there is no journal {path}", expected="the order of the run's updates", do=ONLY)
+    with _faults(path, "cannot be read"):
+        return path.read_bytes()
+
+
+def _rows(data: bytes, path: Path, identity: str, wanted: int) -> tuple[list[JournalRow], int]:
+    """So many updates and where the last of them ends."""
+    place = _checked_head(data, path, identity)
+    rows: list[JournalRow] = []
+    while len(rows) < wanted:
+        found = _decoded(data, place, len(rows))
+        if found is None:
+            raise CheckpointError(
+                f"{path} is torn or damaged after update {len(rows)}",
+                expected=f"{wanted} updates",
+                got=len(rows),
+                do=ONLY,
+            )
+        row, place = found
+        rows.append(row)
+    return rows, place
+
+
+def _checked_head(data: bytes, path: Path, identity: str) -> int:
+    """Where the rows begin."""
+    end = data.find(b"\n") + 1
+    try:
+        head = json.loads(data[:end])
+        written, release, run = head["format"], head["release"], head["run"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path} is no journal of a run", got=f"{data[:40]!r}", do=ONLY) from error
+    if written != FORMAT:
+        raise MismatchError(
+            f"{path} was written by another release",
+            expected=f"format {FORMAT}",
+            got=f"format {written}, of Millrace {release}",
+            do=f"use Millrace {release} for this run",
+        )
+    if run != identity:
+        raise MismatchError(
+            f"{path} is the journal of another run", expected=f"run {identity}", got=f"run {run}", do=ONLY
+        )
+    return end
+
+
+def _encoded(row: JournalRow, update: int) -> bytes:
+    shift = row.batch - update
+    numbers = (row.worker, shift * 2 if shift >= 0 else -shift * 2 - 1, update - row.read)
+    data = b"".join(map(_seven_bits, numbers))
+    return data + bytes([_check(data, update)])
+
+
+def _decoded(data: bytes, place: int, update: int) -> tuple[JournalRow, int] | None:
+    """The update that begins at this place, and where it ends; None where it is not whole."""
+    numbers, begin = [], place
+    for _ in range(3):
+        number = bits = 0
+        while True:
+            if place >= len(data) or bits > MOST:
+                return None
+            byte = data[place]
+            number |= (byte & 127) << bits
+            place, bits = place + 1, bits + 7
+            if byte < 128:
+                break
+        numbers.append(number)
+    if place >= len(data) or data[place] != _check(data[begin:place], update):
+        return None
+    worker, shift, lag = numbers
+    batch = update + (shift // 2 if shift % 2 == 0 else -(shift + 1) // 2)
+    return JournalRow(worker, batch, update - lag), place + 1
+
+
+def _seven_bits(number: int) -> bytes:
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*found, number])
+
+
+def _check(data: bytes, update: int) -> int:
+    return zlib.crc32(data, update & 0xFFFFFFFF) & 255
+
+
+def _faults(path: Path, what: str = "cannot be written") -> AbstractContextManager[None]:
+    do = "free space on the disk, then go on with `millrace.resume`"
+    return faults(path, what, CheckpointError, do=do, full=do)
