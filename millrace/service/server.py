@@ -46,13 +46,17 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         endpoints: Sequence[str] = (),
     ) -> None:
         self._offer, self._workshop, self._figures = offer, workshop, figures
-        self.budget, self.endpoints, self.draining = Budget(limits), tuple(endpoints), False
+        self.budget, self.draining = Budget(limits), False
         self._answers: weakref.WeakSet[Answer] = weakref.WeakSet()  # an answer ends with the call that iterates over it
         self._share, self._lock = share, threading.Lock()
-        self._places = [flight.Location(endpoint) for endpoint in endpoints]
+        self.name(endpoints)
         check = BearerCheck(token, lambda: figures.refused("unauthenticated"))
         certificates = None if tls is None else [tls]
         super().__init__(location, tls_certificates=certificates, middleware={"token": check})
+
+    def name(self, endpoints: Sequence[str]) -> None:
+        """Tell clients of these servers of the stream from now on."""
+        self.endpoints, self._places = tuple(endpoints), [flight.Location(endpoint) for endpoint in endpoints]
 
     def drain(self) -> None:
         """Let in nothing new: what is asked from now on is refused with `draining`."""

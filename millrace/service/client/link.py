@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from millrace.service.client.refusals import refused, told
 Answer = TypeVar("Answer")
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two rounds of tries
 CALL, LEAST = 30.0, 5.0  # seconds in which a call must have ended; and beyond the patience
+CONNECT = 3.0  # seconds to connect in, where there are other servers: a machine that is gone says nothing
+LEARN, ASK = 60.0, 5.0  # seconds until a server is asked again who the others are, and for its answer
 FAULTS = (flight.FlightError, pa.ArrowException, OSError)
 
 _process = {"used": False, "forked": False}
@@ -37,23 +39,24 @@ class Link:
     it. patience: seconds in which a call that is worth another try gets one."""
 
     def __init__(self, place: ServerPlace, patience: float) -> None:
-        self.place, self.patience = place, patience
+        self.place, self.patience, self._given = place, patience, place.addresses
         self._open()
 
     def _open(self) -> None:
-        self._lock, self._turn = threading.Lock(), 0
+        self._lock, self._turn, self._learn_at = threading.Lock(), 0, time.monotonic() + LEARN
         self._client: flight.FlightClient | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"place": self.place, "patience": self.patience}
+        return {"place": self.place, "patience": self.patience, "_given": self._given}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open()
 
-    def options(self) -> flight.FlightCallOptions:
-        """The deadline of a call, and the token. One that hangs is waited for about as long as one that is gone."""
-        token, seconds = self.place.token, min(CALL, self.patience + LEAST)
+    def options(self, most: float | None = None) -> flight.FlightCallOptions:
+        """The deadline of a call, at most so many seconds (default: 30), and the token. One that hangs is waited for
+        about as long as one that is gone."""
+        token, seconds = self.place.token, min(CALL if most is None else most, self.patience + LEAST)
         headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
         return flight.FlightCallOptions(timeout=seconds, headers=headers)
 
@@ -82,7 +85,9 @@ class Link:
         while True:
             client = self._connected()
             try:
-                return ask(client)
+                answer = ask(client)
+                self._refresh(client)
+                return answer
             except FAULTS as error:
                 if (refusal := refused(error)) is not None:
                     raise refusal from error
@@ -99,12 +104,30 @@ class Link:
                 time.sleep(min(pause * (0.5 + time.monotonic_ns() // 1000 % 1000 / 2000), max(left, 0)))
                 pause = min(2 * pause, LONGEST_PAUSE)
 
-    def also(self, addresses: tuple[str, ...]) -> None:
-        """Servers of the same stream that may be asked too; not those that the token must not be sent to."""
-        for address in addresses:
-            if address not in self.place.addresses:
-                with contextlib.suppress(UsageError):
-                    self.place = replace(self.place, addresses=(*self.place.addresses, address))
+    def learn(self, addresses: Sequence[str]) -> None:
+        """The servers of the stream, as one of them names them: they are asked too where one fails, and those that were
+        named before and are not now no more. Never one that the token must not be sent to. None: nothing is learnt."""
+        if not addresses:
+            return
+        with self._lock:
+            asked = self.place.addresses[self._turn % len(self.place.addresses)]
+            place = replace(self.place, addresses=self._given)
+            for address in addresses:
+                if address not in place.addresses:
+                    with contextlib.suppress(UsageError):
+                        place = replace(place, addresses=(*place.addresses, address))
+            self.place = place
+            self._turn = place.addresses.index(asked) if asked in place.addresses else 0
+
+    def _refresh(self, client: flight.FlightClient) -> None:
+        """Ask the server that has answered who the others are, now and then, and soon after one failed."""
+        now = time.monotonic()
+        if now < self._learn_at:
+            return
+        self._learn_at = now + LEARN
+        with contextlib.suppress(*FAULTS, ValueError):
+            flights = list(client.list_flights(b"", self.options(ASK)))
+            self.learn([str(place.uri, "utf-8") for one in flights for end in one.endpoints for place in end.locations])
 
     def _connected(self) -> flight.FlightClient:
         if _process["forked"]:
@@ -117,14 +140,17 @@ class Link:
                 _process["used"] = True
                 address = self.place.addresses[self._turn % len(self.place.addresses)]
                 tls = {} if self.place.roots is None else {"tls_root_certs": self.place.roots}
-                self._client = flight.FlightClient(address, **(tls if address.startswith("grpc+tls") else {}))
+                more: dict[str, Any] = tls if address.startswith("grpc+tls") else {}
+                if len(self.place.addresses) > 1:  # gRPC's name for the time that it has to connect in
+                    more = {**more, "generic_options": [("grpc.min_reconnect_backoff_ms", int(CONNECT * 1000))]}
+                self._client = flight.FlightClient(address, **more)
             return self._client
 
     def _leave(self, client: flight.FlightClient) -> None:
         """The next call is of the next server. A new client: a channel that failed would wait before it tries again."""
         with self._lock:
             if self._client is client:
-                self._client, self._turn = None, self._turn + 1
+                self._client, self._turn, self._learn_at = None, self._turn + 1, 0.0
 
     def _gone(self, error: BaseException) -> DeadlineError:
         code, reason = told(error)

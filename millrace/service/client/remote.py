@@ -26,7 +26,7 @@ class RemoteSource:
         check_version(told)
         try:
             self._know(told)
-            link.also(tuple(told["endpoints"]))
+            link.learn(tuple(told["endpoints"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ServiceError("what the server tells of itself is not understood", got=repr(error)) from error
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -51,6 +52,43 @@ def test_what_a_server_names_is_asked_where_it_fails(serve: Serve, local: Any) -
     assert [batch.num_rows for batch in running] == [local[step].num_rows for step in range(1, len(local))]
     assert stream[5].equals(local[5])
     assert second.figures.requests
+
+
+def test_servers_that_come_later_are_learnt_while_it_reads(
+    serve: Serve, local: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fleet changes: who was named first may be gone when the last one that is known fails."""
+    first, second, third = serve(), serve(), serve()
+    first.server.name([first.address, "grpc://192.0.2.1:1"])
+    second.server.name([second.address, third.address])
+    third.server.name([third.address])
+    stream = millrace.connect(first.address, patience=10, threads=0)
+    monkeypatch.setattr(link, "LEARN", 0.0)
+    source: Any = stream._source
+    source.link._learn_at = 0.0  # a minute has passed
+    first.server.name([first.address, second.address])
+    assert stream[0].equals(local[0])
+    first.close(0.0)
+    assert stream[1].equals(local[1])
+    second.close(0.0)
+    assert stream[2].equals(local[2])
+    assert third.figures.requests == 1
+    assert source.link.place.addresses == (first.address, third.address)
+    third.server.name([])  # as one that has just been started, and was told of nobody yet
+    assert stream[3].equals(local[3])
+    assert source.link.place.addresses == (first.address, third.address)
+
+
+def test_a_machine_that_says_nothing_costs_no_call_where_there_are_others(
+    serve: Serve, local: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "CONNECT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # which connects and does not answer
+        nobody = f"grpc://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        stream = millrace.connect([nobody, serve().address], patience=20)
+        assert stream[3].equals(local[3])
+    assert time.monotonic() - began < 3
 
 
 def test_steps_that_are_not_served_are_said(serve: Serve) -> None:
