@@ -3,12 +3,17 @@
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from millrace.commands import serve_on_ray
 from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
-from millrace.commands.serve_display import ServiceDisplay
+from millrace.commands.serve_display import ServiceDisplay, say_ready
 from millrace.commands.stopping import Stopping
+from millrace.errors import UsageError
+from millrace.library.exporting import ExportPlace
 from millrace.library.serving import KEYS, ReadyFile, offer_of
+from millrace.library.serving_on_ray import check_reachable
 from millrace.reports.words import counted, in_words
 from millrace.service.budget import Limits
 from millrace.service.memory import settle
@@ -25,7 +30,8 @@ class ServeOptions:
     """Offer a dataset's augmented batches to any client in any language: the bits of `millrace.stream` with the same
     arguments, by ticket, over Arrow Flight. docs/service.md has the protocol.
 
-    Only this machine is served unless --host says otherwise, and then a token and TLS are needed."""
+    Only this machine is served unless --host says otherwise, and then a token and TLS are needed. With --runtime ray
+    each node of a Ray cluster that has a CPU gets a server, and what holds for one holds for each."""
 
     dataset: str = flags.positional(
         "DATASET", "name of a dataset, or the path of your own or of an export", required=True
@@ -34,7 +40,11 @@ class ServeOptions:
     split: str = flags.option("train", "NAME", "train, validation or test")
     epochs: int = flags.option(0, "K", "epochs that are served; 0: without end", least=0)
     drop_last: bool = flags.switch("leave out the last step of an epoch where it would be shorter")
-    host: str = flags.option("127.0.0.1", "HOST", "address to listen at")
+    runtime: str = flags.like(ExportPlace, "runtime")
+    address: str | None = flags.like(ExportPlace, "address")
+    host: str | None = flags.option(
+        None, "HOST", "address to listen at (default: 127.0.0.1; on a cluster of several machines, a node's own)"
+    )
     port: int = flags.option(8815, "P", "port to listen at; 0: any that is free", least=0, most=65535)
     unix: str | None = flags.option(None, "PATH", "listen at a Unix socket instead")
     token_file: str | None = flags.option(None, "FILE", "file of the token that clients send; or MILLRACE_TOKEN")
@@ -65,18 +75,26 @@ def run(arguments: Sequence[str]) -> int:
     """Serve until a signal: exit code 0 after SIGTERM, when the calls that ran have ended, 130 after Ctrl-C."""
     options, given = flags.parse("serve", ServeOptions, arguments, KEYS)
     screen = Screen(as_json=options.json)
-    place = _place(options)
+    place, on_ray = _place(options), options.runtime == "ray"
+    if on_ray:
+        check_reachable(options.address)
     limits = Limits(
         options.client_memory << 20, options.memory << 20, stall=options.stall, share_bytes=options.share << 20
     )
+    metrics = None if options.metrics_port is None else (options.metrics_host, options.metrics_port)
+    also: dict[str, Any] = {"limits": limits, "threads": options.threads or None, "metrics": metrics}
     with ReadyFile(options.ready_file) as ready:
         offer = _offer(options, given, screen)
+        if on_ray:
+            _announce(screen, offer)
+            also |= {"host": options.host, "address": options.address}
+            return serve_on_ray.show(screen, offer, place, ready, options.drain, **also)
         settle()
-        metrics = None if options.metrics_port is None else (options.metrics_host, options.metrics_port)
-        started = Service(offer, place, limits=limits, threads=options.threads or None, metrics=metrics)
-        with Stopping() as stopping, started as service:
+        with Stopping() as stopping, Service(offer, place, **also) as service:
             service.check()
-            _announce(screen, service)
+            _announce(screen, offer)
+            page = None if service.web is None else service.web.address
+            say_ready(screen, offer, [service.address], {} if page is None else {service.address: page})
             ready.say(service.address)
             with ServiceDisplay(screen) as display:
                 while not stopping.event.wait(TICK):
@@ -101,8 +119,12 @@ def _offer(options: ServeOptions, given: Mapping[str, object], screen: Screen) -
 
 
 def _place(options: ServeOptions) -> ServePlace:
+    """On Ray: of every server, but for its host."""
+    ExportPlace(runtime=options.runtime, address=options.address)  # which checks that these belong together
+    if options.unix is not None and options.runtime == "ray":
+        raise UsageError("a Unix socket is of one machine", expected="--host and --port", got="--runtime ray")
     return ServePlace(
-        host=options.host,
+        host=options.host or "127.0.0.1",
         port=options.port,
         unix=options.unix,
         token=token_from(options.token_file),
@@ -111,8 +133,7 @@ def _place(options: ServeOptions) -> ServePlace:
     )
 
 
-def _announce(screen: Screen, service: Service) -> None:
-    offer: Offer = service.offer
+def _announce(screen: Screen, offer: Offer) -> None:
     steps = f"{counted(offer.order.steps_per_epoch, 'step')} an epoch"
     screen.facts(
         (
@@ -121,9 +142,4 @@ def _announce(screen: Screen, service: Service) -> None:
         ),
         ("augment", f"{in_words(offer.stream.policy)}; seed {offer.stream.seed}"),
         ("stream", offer.digest),
-        ("at", service.address),
     )
-    if service.web is not None:
-        screen.facts(("status", service.web.address))
-    status = None if service.web is None else service.web.address
-    screen.record(ready=True, address=service.address, stream=offer.digest, status=status)

@@ -1,6 +1,6 @@
 """What the terminal shows of a server: one line that redraws itself, and nothing where nobody looks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -8,6 +8,7 @@ from rich.status import Status
 
 from millrace.commands.screen import Screen
 from millrace.reports.words import counted, duration, size
+from millrace.service.offer import Offer
 
 
 class ServiceDisplay:
@@ -36,6 +37,12 @@ class ServiceDisplay:
         self._last = dict(stats)
         if self._status is not None:
             self._status.update(line(stats))
+
+
+def say_ready(screen: Screen, offer: Offer, addresses: Sequence[str], pages: Mapping[str, str]) -> None:
+    """Where the servers are that answer, and their status pages, by address."""
+    screen.facts(*(("at", address) for address in addresses), *(("status", page) for page in pages.values()))
+    screen.record(ready=True, address=addresses[0], stream=offer.digest, status=pages.get(addresses[0]))
 
 
 def line(stats: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from millrace.settings.layers import flag
 
 # Arguments that are no keys of the configuration, and the flag of each.
 BESIDE = {name: name for name in ("format", "originals", "augment_test", "shard_rows", "precision", "rows", "columns")}
-BESIDE |= {"views": "tta", "path": "out", "split": "split"}
+BESIDE |= {"views": "tta", "path": "out", "split": "split", "host": "host"}
 _ARGUMENT = re.compile(r"`([a-z_.]+)(?:=([^`]*))?`")
 _TYPED = re.compile(rf"(?<![\w./\\-])millrace(?= (?:{'|'.join(one.name for one in COMMANDS)}|help)\b)")
 _CALL = re.compile(r"`millrace\.(?:open_run\((?P<run>[^`]*)\)\.)?(?P<name>[a-z_]+)(?:\((?P<given>[^`]*)\))?`")

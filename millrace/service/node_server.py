@@ -1,0 +1,98 @@
+"""One server of a fleet: started at its node, told who the others are, drained at the end."""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from millrace.datasets import Dataset
+from millrace.datasets.exported import ExportedDataset, read_manifest
+from millrace.errors import MillraceError
+from millrace.loading.source import Choice, StreamSource
+from millrace.service.budget import Limits
+from millrace.service.memory import settle
+from millrace.service.offer import Offer
+from millrace.service.place import ServePlace
+from millrace.service.service import Service
+
+
+@dataclass(frozen=True)
+class ServeTerms:
+    """What all servers of a fleet have in common: the choice and epochs of an `Offer`, and a `Service`'s limits,
+    threads and metrics."""
+
+    choice: Choice
+    epochs: int | None
+    limits: Limits
+    threads: int | None
+    metrics: tuple[str, int] | None
+
+
+class NodeServer:
+    """Serves a dataset's stream from one node, in a process of its own, from `start` to `drain`. It knows the others by
+    their addresses alone, and nothing of what runs the fleet."""
+
+    def __init__(self, dataset: Dataset, terms: ServeTerms) -> None:
+        self._dataset, self._terms = dataset, terms
+
+    def start(self, place: ServePlace, named: str) -> tuple[str, str | None]:
+        """Serve at a place; once a call was answered, the address for clients and that of the status page.
+
+        named: what clients call this node by, where it listens at all of its addresses. Errors: MillraceError where the
+        place cannot be had, or this node does not see the export that is served; DeadlineError."""
+        settle()
+        _seen(self._dataset)
+        terms = self._terms
+        offer = Offer(StreamSource(self._dataset, terms.choice), terms.epochs)
+        service = Service(offer, place, limits=terms.limits, threads=terms.threads, metrics=terms.metrics)
+        try:
+            service.check()
+        except MillraceError:
+            service.close(0.0)
+            raise
+        self._service, self._endpoint = service, _called(place, named).address(service.server.port)
+        self.tend(place.endpoints)
+        return self._endpoint, None if service.web is None else service.web.address
+
+    def tend(self, endpoints: Sequence[str]) -> Mapping[str, Any]:
+        """Name these servers of the stream to clients, this one first; what the action `stats` answers."""
+        server = self._service.server
+        server.name((self._endpoint, *(one for one in endpoints if one != self._endpoint)))
+        return server.stats()
+
+    def drain(self, patience: float) -> None:
+        """End, as `Service.close`."""
+        self._service.close(patience)
+
+
+def summed(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of several servers as those of one; `uptime` is that of the oldest."""
+    refusals: Counter[str] = Counter()
+    for one in stats:
+        refusals.update(one["refusals"])
+    added = ("clients", "rows_per_second", "rows", "bytes", "cut")
+    total = {name: sum(one[name] for one in stats) for name in added}
+    return {**total, "refusals": dict(refusals), "uptime": max((one["uptime"] for one in stats), default=0.0)}
+
+
+def _called(place: ServePlace, named: str) -> ServePlace:
+    """The place by a name that others can connect to."""
+    try:
+        everywhere = ipaddress.ip_address(place.host.strip("[]")).is_unspecified
+    except ValueError:
+        everywhere = False
+    return replace(place, host=named) if everywhere else place
+
+
+def _seen(dataset: Dataset) -> None:
+    """Later epochs of an export are read from its folder, which must be the same one here."""
+    if isinstance(dataset, ExportedDataset):
+        folder = dataset.reader.folder
+        found = read_manifest(folder)
+        if found is None or found.digest != dataset.manifest.digest:
+            raise MillraceError(
+                f"this node does not see the export in {folder.location}",
+                expected="a folder that all nodes share, or an address such as s3://bucket/export",
+                got="no export there" if found is None else "another export there",
+            )

@@ -1,0 +1,235 @@
+"""Servers on Ray: one actor of a class on each node that has a CPU, for as long as the node is there.
+
+The class knows nothing of Ray. `start` opens a server and answers where it and its page are; `tend` tells it who the
+others are and answers its figures; `drain` lets what runs there come to its end.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import ray
+from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from millrace.cores import cores
+from millrace.errors import DeadlineError, MillraceError
+from millrace.workers.ray_runtime.capacity import check_capacity
+from millrace.workers.ray_runtime.causes import cause_of, why
+from millrace.workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, nodes, resources
+from millrace.workers.ray_runtime.last_words import last_words
+
+OWN_STORE = 1024 * MIB  # shared memory of an own Ray; it is taken only as it is used
+LOOK = 1.0  # seconds between two looks at who is there
+START = 180.0  # seconds for the first server to answer
+SLOW = 30.0  # seconds until it is said that a server does not come
+SILENT = 60.0  # seconds without an answer after which a server is started again
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is started again
+LEAVE = 15.0  # seconds for servers to end, beyond the patience with their clients
+ENDED = "error: this program was ended, and the servers with it: by kill -9, or the loss of its node or of the head.\n"
+
+
+@contextmanager
+def cluster_of(address: str | None, size: int, note: Callable[[str], None]) -> Iterator[tuple[str, set[str]]]:
+    """Ray, connected for servers that share data of so many bytes: the address of this machine, and those of all."""
+    with connected(address or ("auto" if inside_job() else None), Need(cores(), max(OWN_STORE, 2 * size))) as own:
+        if not own:
+            check_capacity(1, note=note)
+        check_memory(size)
+        here = str(ray.get_runtime_context().get_node_id())
+        addresses = {str(node["NodeID"]): str(node["NodeManagerAddress"]) for node in nodes() if node["Alive"]}
+        with last_words(ENDED):
+            yield addresses[here], set(addresses.values())
+
+
+@dataclass
+class _Post:
+    """A node and the server there. answer: of `start`, then of `tend`, still to come; since `asked`."""
+
+    node: str
+    address: str
+    port: int | None = None  # of the server that was there before
+    actor: Any = None  # None: it is to be started, not before `again`
+    endpoint: str = ""
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    answer: Any = None
+    asked: float = 0.0
+    again: float = 0.0
+    pause: float = FIRST_PAUSE
+    said: str = ""
+    error: BaseException | None = None
+
+
+class Fleet:
+    """The servers of a cluster, from `begin` to the end of the block. `look` after them about once a second.
+
+    kind: the class; it is made of `shared`, which lies once on each node, and `terms`. arguments: of `start`, for a
+    node's address, the port that its server had or None, and the endpoints there are. only: the address of the
+    machine that alone gets servers; None: all do. note: hears who came, went and failed."""
+
+    def __init__(
+        self,
+        kind: type[Any],
+        shared: Any,
+        terms: Any,
+        arguments: Callable[[str, int | None, tuple[str, ...]], tuple[Any, ...]],
+        *,
+        only: str | None,
+        note: Callable[[str], None],
+    ) -> None:
+        self._kind, self._terms, self._arguments = kind, terms, arguments
+        self._shared = ray.put(shared)
+        self._only, self._note, self._begun = only, note, False
+        self._posts: dict[str, _Post] = {}
+        self._left_out: set[str] = set()
+        self._look_at = 0.0
+        self.pages: dict[str, str] = {}  # endpoint → its status page
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The addresses of the servers that answer, the oldest first."""
+        return tuple(post.endpoint for post in self._posts.values() if post.endpoint)
+
+    @property
+    def figures(self) -> list[Mapping[str, Any]]:
+        """What each of them told of itself last."""
+        return [post.figures for post in self._posts.values() if post.figures]
+
+    def begin(self, stopped: Callable[[], bool]) -> None:
+        """Start servers and wait until a first one answers, or `stopped`. Errors: what all of them failed by;
+        DeadlineError."""
+        until = time.monotonic() + START
+        while not self.endpoints and not stopped():
+            self._look()
+            failed = [post.error for post in self._posts.values() if post.error is not None]
+            if failed and len(failed) == len(self._posts):
+                raise failed[0]
+            if time.monotonic() > until:
+                raise DeadlineError(
+                    "no server answers",
+                    expected=f"one within {START:g} s, on a node with a free CPU",
+                    got=f"{resources('available').get('CPU', 0):g} of {resources('cluster').get('CPU', 0):g} CPUs free",
+                    do="end what else runs on the cluster, or add nodes",
+                )
+            time.sleep(0.1)
+        self._begun = True
+
+    def look(self) -> None:
+        """See, once a second, who is there: servers are started, started again, let go of, and told of each other."""
+        if time.monotonic() >= self._look_at:
+            self._look_at = time.monotonic() + LOOK
+            self._look()
+
+    def drain(self, patience: float) -> None:
+        """Let nobody in any more, and have all calls end within about so many seconds."""
+        calls = [post.actor.drain.remote(patience) for post in self._posts.values() if post.endpoint]
+        if calls:
+            ray.wait(calls, num_returns=len(calls), timeout=patience + LEAVE)
+
+    def __enter__(self) -> "Fleet":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for post in self._posts.values():
+            _end(post)
+
+    def _look(self) -> None:
+        there = self._there()
+        for node in self._posts.keys() - there.keys():
+            post = self._posts.pop(node)
+            _end(post)
+            self._note(f"node {node[:8]} went, and its server{f' at {post.endpoint}' if post.endpoint else ''} with it")
+        for node, address in there.items():
+            post = self._posts.setdefault(node, _Post(node, address))
+            if post.actor is None:
+                self._start(post)
+            else:
+                self._hear(post)
+
+    def _there(self) -> dict[str, str]:
+        """The nodes that a server is for, with their addresses; each that is left out is named once."""
+        alive = [node for node in nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
+        found = {str(node["NodeID"]): str(node["NodeManagerAddress"]) for node in alive}
+        for node, address in found.items():
+            if self._only not in (None, address) and node not in self._left_out:
+                self._left_out.add(node)
+                self._note(f"node {node[:8]} at {address} gets no server: this machine alone is served; give `host`")
+        return {node: address for node, address in found.items() if node not in self._left_out}
+
+    def _start(self, post: _Post) -> None:
+        if time.monotonic() < post.again:
+            return
+        place = NodeAffinitySchedulingStrategy(post.node, soft=False)
+        # Started again here, not by Ray: the new one is told the port that the old one had.
+        maker = ray.remote(self._kind).options(
+            num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=4, scheduling_strategy=place
+        )
+        post.actor = maker.remote(self._shared, self._terms)
+        post.answer = post.actor.start.remote(*self._arguments(post.address, post.port, self.endpoints))
+        post.asked = time.monotonic()
+
+    def _hear(self, post: _Post) -> None:
+        """Take the answer of a server, if it is there, and tell it who the others are."""
+        if not ray.wait([post.answer], timeout=0)[0]:
+            return self._check_patience(post, time.monotonic() - post.asked)
+        try:
+            answer = ray.get(post.answer, timeout=LOOK)
+        except ActorUnavailableError:
+            pass  # its machine is out of reach for the moment, or it ends: the next answer will say
+        except RayTaskError as error:
+            return self._failed(post, cause_of(error))
+        except RayError as error:
+            return self._failed(post, error)
+        else:
+            if post.endpoint:
+                post.figures = answer
+            else:
+                self._arrived(post, *answer)
+        post.answer, post.asked = post.actor.tend.remote(self.endpoints), time.monotonic()
+        return None
+
+    def _arrived(self, post: _Post, endpoint: str, page: str | None) -> None:
+        again = post.port is not None
+        post.endpoint, post.port, post.error, post.said = endpoint, urlsplit(endpoint).port, None, ""
+        if page is not None:
+            self.pages[endpoint] = page
+        if self._begun:
+            shown = "" if page is None else f", its page at {page}"
+            self._note(f"a server answers{' again' if again else ''} at {endpoint} on node {post.node[:8]}{shown}")
+
+    def _failed(self, post: _Post, error: BaseException) -> None:
+        """Have it started again: at once where it had answered, after a while where it could not start."""
+        _end(post)
+        reason = str(error) if isinstance(error, MillraceError) else why(error)
+        if post.endpoint:
+            self._note(f"the server at {post.endpoint} was lost ({reason}); it is started again")
+        else:
+            # The port that it had is tried twice: what held it may take a moment to end.
+            post.error, post.port = error, post.port if post.error is None else None
+            post.again, post.pause = time.monotonic() + post.pause, min(2 * post.pause, LONGEST_PAUSE)
+            self._say(post, f"no server could be started on node {post.node[:8]}: {reason}")
+        post.actor, post.endpoint, post.figures = None, "", {}
+
+    def _check_patience(self, post: _Post, waited: float) -> None:
+        if post.endpoint and waited > SILENT:
+            self._failed(post, DeadlineError("it did not answer", expected=f"within {SILENT:g} s"))
+        elif not post.endpoint and waited > SLOW:
+            self._say(post, f"the server on node {post.node[:8]} waits for a free CPU, or for the data")
+
+    def _say(self, post: _Post, text: str) -> None:
+        """Say it once, until something else is to be said of this node."""
+        if self._begun and text != post.said:
+            self._note(text)
+        post.said = text
+
+
+def _end(post: _Post) -> None:
+    if post.actor is not None:
+        with suppress(RayError):
+            ray.kill(post.actor)
