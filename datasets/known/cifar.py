@@ -9,7 +9,8 @@ CIFAR10 = DatasetSpec(
     format="cifar-binary",
     classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
     files=(
-        # Archives differ between mirrors (one holds more members); the members are the same.
+        # Archives differ between mirrors (one holds more members); the members are the same. Sizes: 10,000 records of
+        # 3,073 bytes. Digests: of no publisher, but the same in the sources of several projects that read these files.
         FileSpec(
             "cifar-10-binary.tar.gz",
             members=tuple(

@@ -1,7 +1,8 @@
 """MNIST and those made like it: IDX files of 28x28 pixels in grey.
 
-MNIST is pinned by digests of its content, as its publisher and several independent projects give them. For the others
-only digests of the gzip files as sent are published, so those are checked, beside the size and form of the content.
+MNIST is pinned by digests of its content, as several independent projects give them. For the others only digests of
+the gzip files as sent are published, so those are checked, beside the size and form of the content. Sizes follow from
+the form: a head of 8 or 16 bytes (of QMNIST's labels 12), then the values.
 """
 
 from millrace.datasets.spec import DatasetSpec, FileSpec
@@ -63,6 +64,7 @@ FASHION_MNIST = DatasetSpec(
         "Bag",
         "Ankle boot",
     ),
+    # The digests: TensorFlow Datasets, url_checksums/fashion_mnist.txt.
     files=(
         FileSpec(
             "train-images-idx3-ubyte.gz",
