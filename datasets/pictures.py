@@ -8,7 +8,7 @@ one's own pictures takes others as these were read: see `prepared_as_read`.
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,22 +61,40 @@ def opaque(picture: Image.Image) -> Image.Image:
 
 def prepared_as_read(source: Path | Image.Image, shape: tuple[int, int, int], reading: "Reading") -> U8Array:
     """A picture's file, or a picture, as uint8 (C, H, W): by the rules that a table's own pictures were read by, see
-    `decoding.pixels`. DataError or FormatError where it cannot be taken."""
+    `decoding.pixels`. A picture that was opened and not loaded is read as its file; any other counts as it stands, and
+    stays as it is. DataError or FormatError where it cannot be taken."""
     from millrace.datasets.decoding import BadPicture, Form, decoded, opened
 
     form = Form((shape[1], shape[2]), shape[0], reading)
-    if isinstance(source, Image.Image):
-        return np.ascontiguousarray(decoded(source, form))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow, about metadata that is not used
-            return np.ascontiguousarray(decoded(opened(source.read_bytes(), reading.first_frame), form))
+            if isinstance(source, Image.Image):
+                data = _encoded(source)
+                picture = source.copy() if data is None else opened(data, reading.first_frame)
+            else:
+                picture = opened(source.read_bytes(), reading.first_frame)
+            return np.ascontiguousarray(decoded(picture, form))
     except IsADirectoryError as error:
         raise DataError(f"{source} is a folder", expected="a picture") from error
     except OSError as error:
         raise DataError(f"{source} cannot be read as a picture", got=error.strerror or error) from error
     except BadPicture as error:
         raise FormatError(f"{source} cannot be taken", expected="a picture", got=error.what) from error
+
+
+def _encoded(picture: Image.Image) -> bytes | None:
+    """The file of a JPEG that was opened and is as it was then; None of any other picture. To decode it at a smaller
+    scale would make it smaller for whoever opened it."""
+    file: Any = getattr(picture, "fp", None)
+    opened = picture.format in ("JPEG", "MPO") and file is not None and picture.tell() == 0
+    if not opened or not getattr(picture, "tile", None) or getattr(picture, "decoderconfig", None):
+        return None
+    place = file.tell()
+    file.seek(0)
+    data: bytes = file.read()
+    file.seek(place)
+    return data
 
 
 def prepared(picture: Image.Image, shape: tuple[int, int, int], way: str) -> U8Array:

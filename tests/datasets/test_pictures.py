@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from millrace.datasets.pictures import prepared, read_picture
+from millrace.datasets import Reading
+from millrace.datasets.pictures import prepared, prepared_as_read, read_picture
 from millrace.errors import DataError, FormatError
 
 MNIST = (1, 28, 28)
@@ -88,3 +89,21 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     Image.new("1", (9000, 9000)).save(tmp_path / "huge.png")
     with pytest.raises(FormatError, match="too large"):
         read_picture(tmp_path / "huge.png")
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_picture_of_the_users_stays_as_it_is(tmp_path: Path, loaded: bool) -> None:
+    """A large JPEG is decoded at a smaller scale: not the one that the user holds."""
+    y, x = np.mgrid[0:300, 0:400]
+    drawn = np.stack([x // 2, y // 2, (x + y) // 4], -1).astype(np.uint8)
+    Image.fromarray(drawn).save(tmp_path / "large.jpg", quality=95)
+    reading = Reading(size=(20, 30), fit="stretch")
+    from_file = prepared_as_read(tmp_path / "large.jpg", (3, 20, 30), reading)
+    with Image.open(tmp_path / "large.jpg") as held:
+        if loaded:
+            held.load()
+        for _ in range(2):
+            found = prepared_as_read(held, (3, 20, 30), reading)
+            assert held.size == (400, 300)
+            assert np.abs(found.astype(int) - from_file).max() <= (3 if loaded else 0)
+        assert np.array_equal(np.asarray(held), np.asarray(Image.open(tmp_path / "large.jpg")))
