@@ -36,7 +36,7 @@ Unknown keys are refused, with the nearest known one. Words are read as in confi
 from dataclasses import dataclass
 from pathlib import Path
 
-from millrace.datasets.importers.options import Reading
+from millrace.datasets.importers.options import Reading, untested
 from millrace.datasets.mirrors import as_url, path_url, shown
 from millrace.datasets.spec import DatasetSpec, FileSpec, MemberSpec
 from millrace.errors import UsageError, unknown_name
@@ -128,20 +128,11 @@ def read_dataset_file(path: Path) -> DatasetSpec:
                 range=document.range,
                 labels_from=document.labels_from,
                 labels=document.labels,
-                test_share=_test_share(document),
+                test_share=untested(document.test, document.test_share),
             ),
         )
     except UsageError as error:
         raise error.within(str(path)) from error
-
-
-def _test_share(document: _Document) -> float | None:
-    """The share of each class to test on where the files have no test split, 0 for none; None where they have one."""
-    if document.test not in ("", "none"):
-        raise UsageError("test says something else", expected="none, or nothing", got=repr(document.test))
-    if document.test and document.test_share:
-        raise UsageError("test: none with a test share", got=document.test_share, do="leave out one of them")
-    return 0.0 if document.test else document.test_share
 
 
 def _file(file: _File, path: Path, mirrored: bool) -> FileSpec:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.errors import OptionError
+from millrace.errors import OptionError, UsageError
 from millrace.fields import check, option
 
 POLICY = "photos"  # the augmentation of one's own pictures, where nothing is said
@@ -83,3 +83,13 @@ class Reading:
 
 
 PLAIN = Reading()  # nothing was said
+
+
+def untested(test: str, share: float | None) -> float | None:
+    """The share of each class to test on where the files have no test split, 0 where `test` is `none`. UsageError where
+    it says something else, or against the share."""
+    if test not in ("", "none"):
+        raise UsageError("test says something else", expected="none, or nothing", got=repr(test))
+    if test and share:
+        raise UsageError("test: none with a test share", got=share, do="leave out one of them")
+    return 0.0 if test else share

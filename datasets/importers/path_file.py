@@ -6,7 +6,8 @@
     size: [64, 64]            # these and the other keys of a `Reading`: how the files are read
     fit: crop
 
-Further keys: title, policy (default photos), licence, homepage, prepare.
+Further keys: title, policy (default photos), licence, homepage, prepare; test (`none`: the files have no test split,
+and none is wanted).
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from millrace.datasets.importers.options import POLICY, Reading
+from millrace.datasets.importers.options import POLICY, Reading, untested
 from millrace.datasets.importers.path_spec import PathSpec, find_path
 from millrace.errors import UsageError, unknown_name
 from millrace.values import convert, hints
@@ -32,6 +33,7 @@ class _Named:
     licence: str = ""
     homepage: str = ""
     prepare: str = ""
+    test: str = ""
 
 
 def read_path_file(document: Any, file: Path) -> PathSpec:
@@ -42,11 +44,16 @@ def read_path_file(document: Any, file: Path) -> PathSpec:
         if key not in readings and key not in hints(_Named):
             raise unknown_name(f"key of {file}:", str(key), [*hints(_Named), *readings])
     named: _Named = convert(_Named, {key: document[key] for key in document if key not in readings}, str(file))
+    asked = {key: document[key] for key in document if key in readings}
     try:
-        reading = Reading(**{key: document[key] for key in document if key in readings})
+        if named.test:
+            asked["test_share"] = untested(named.test, asked.get("test_share"))
+        reading = Reading(**asked)
     except UsageError as error:
         raise error.within(str(file)) from error
-    known = {f.name: getattr(named, f.name) for f in dataclasses.fields(named) if f.name not in ("path", "classes")}
+    known = {
+        f.name: getattr(named, f.name) for f in dataclasses.fields(named) if f.name not in ("path", "classes", "test")
+    }
     spec = find_path(
         file.parent / Path(named.path).expanduser(), reading, **{key: value for key, value in known.items() if value}
     )

@@ -79,6 +79,11 @@ def test_a_dataset_file_says_how_a_path_is_read(own: Path, tmp_path: Path) -> No
     found = datasets.find(str(file))
     assert (found.name, found.classes, found.policy) == ("beasts", ("Cat", "Dog"), "photos")
     assert datasets.load(found).shape == (3, 8, 10)
+    file.write_text("path: own\nsize: [8, 10]\nskip_bad: true\ntest: none\n")
+    assert datasets.load(datasets.find(str(file))).test.num_rows == 0
+    file.write_text("path: own\ntest: none\ntest_share: 0.5\n")
+    with pytest.raises(UsageError, match="none with a test share"):
+        datasets.find(str(file))
     file.write_text("path: own\nclasses: [Cat]\n")
     with pytest.raises(UsageError, match="names of the classes do not fit"):
         datasets.find(str(file))
