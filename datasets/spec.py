@@ -239,6 +239,11 @@ class DatasetSpec:
         return self.reading.test_share is None
 
     @property
+    def touched(self) -> str:
+        """A digest of when the files were last touched, where that says whether a table is still theirs; else empty."""
+        return ""
+
+    @property
     def mirror_folder(self) -> str:
         """The folder of this dataset's files at a `--mirror`."""
         return self.folder or self.name

@@ -3,7 +3,8 @@
 In a dataset's cache folder lie train.arrow, test.arrow and table.json, the manifest, written last: sizes,
 modification times, row counts and sha256 of both files, and the digest of the content. Opening
 compares sizes, times and schema, in about a millisecond; a file that was touched since is read whole
-and compared by digest, as is everything on `verify_tables`.
+and compared by digest, as is everything on `verify_tables`. A table of one's own files is made again where these were
+touched since.
 """
 
 import hashlib
@@ -71,6 +72,8 @@ def write_tables(
             digest = _write(path, table)
         entries[split] = _entry(path) | {"rows": table.num_rows, "sha256": digest}
     manifest = {"version": TABLE_VERSION, "digest": dataset.digest, "files": entries}
+    if spec.touched:
+        manifest["touched"] = spec.touched
     if left_out:
         manifest["left_out"] = dict(left_out)
     _write_manifest(folder, manifest)
@@ -90,10 +93,12 @@ def _write(path: Path, table: pa.Table) -> str:
 
 
 def open_tables(folder: Path, spec: DatasetSpec) -> Dataset | None:
-    """The memory-mapped dataset, or None where its files are missing, damaged or of another version."""
+    """The memory-mapped dataset, or None where its files are missing, damaged or of another version, or those that it
+    was made of were touched since."""
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        if manifest["version"] != TABLE_VERSION:
+        touched = manifest.get("touched")
+        if manifest["version"] != TABLE_VERSION or (touched and spec.touched and touched != spec.touched):
             return None
         opened = _open_tables(folder, manifest, spec)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):

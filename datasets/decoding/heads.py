@@ -6,14 +6,19 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
 
 from PIL import Image
 
 from millrace.datasets.decoding.pixels import GREY, ORIENTATION, TURNED, UNREADABLE, BadPicture, colour, opened
 from millrace.datasets.decoding.work import over_rows
 from millrace.datasets.importers.inventory import Picture
+from millrace.datasets.importers.lazy_pictures import MOST_BYTES, open_plain
 from millrace.datasets.importers.options import Reading
 from millrace.errors import DataError
+
+AT_ONCE = 256  # pictures that are looked at before the next are, where one of them may say all
 
 
 @dataclass
@@ -39,7 +44,6 @@ def look(
 ) -> Heads:
     """The heads of these pictures. report: called now and then with how many were read."""
     heads, lock = Heads(), threading.Lock()
-    grey_ground = len(set(colour(reading.background))) == 1
 
     def take(row: int) -> None:
         one = pictures[row]
@@ -47,11 +51,10 @@ def look(
         with lock:
             if isinstance(found, str):
                 heads.bad[one.name] = found
-                return
-            size, mode, grey, transparent = found
-            heads.sizes[size] += 1
-            heads.modes[mode] += 1
-            heads.grey = heads.grey and grey and (grey_ground or not transparent)
+            else:
+                heads.sizes[found.size] += 1
+                heads.modes[found.mode] += 1
+                heads.grey = heads.grey and found.grey
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about metadata that is not used
@@ -59,15 +62,42 @@ def look(
     return heads
 
 
-def _head(picture: Picture, reading: Reading) -> tuple[tuple[int, int], str, bool, bool] | str:
-    """Size upright, mode, whether it is grey, whether parts of it are transparent; or why it cannot be taken."""
+def all_grey(pictures: Sequence[Picture], reading: Reading, threads: int) -> bool:
+    """Whether those pictures that can be taken are grey: what `look` finds, known at the first that is not."""
+    coloured = threading.Event()
+
+    def take(first: int, row: int) -> None:
+        if coloured.is_set():
+            return
+        found = _head(pictures[first + row], reading)
+        if not isinstance(found, str) and not found.grey:
+            coloured.set()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as above
+        for first in range(0, len(pictures), AT_ONCE):
+            over_rows(min(AT_ONCE, len(pictures) - first), partial(take, first), threads)
+            if coloured.is_set():
+                return False
+    return True
+
+
+class _Head(NamedTuple):
+    """size: (H, W) upright; mode: Pillow's; grey: whether all of it is, with the background where it is transparent."""
+
+    size: tuple[int, int]
+    mode: str
+    grey: bool
+
+
+def _head(picture: Picture, reading: Reading) -> _Head | str:
+    """What the head of a picture says; or why it cannot be taken."""
     try:
         if picture.path is None:
-            return _of(opened(picture.read(), reading.first_frame))
-        if not os.path.getsize(picture.path):
-            return "zero bytes"
-        with open(picture.path, "rb") as file:
-            return _of(opened(file, reading.first_frame))
+            return _of(opened(picture.read(), reading.first_frame), reading)
+        with os.fdopen(open_plain(picture.path), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return _of(opened(file if 0 < size <= MOST_BYTES else picture.read(), reading.first_frame), reading)
     except BadPicture as error:
         return error.what
     except OSError as error:
@@ -76,7 +106,7 @@ def _head(picture: Picture, reading: Reading) -> tuple[tuple[int, int], str, boo
         return f"unreadable: {error.what}"
 
 
-def _of(picture: Image.Image) -> tuple[tuple[int, int], str, bool, bool]:
+def _of(picture: Image.Image, reading: Reading) -> _Head:
     width, height = picture.size
     try:
         turned = picture.getexif().get(ORIENTATION) in TURNED
@@ -84,7 +114,8 @@ def _of(picture: Image.Image) -> tuple[tuple[int, int], str, bool, bool]:
         turned = False
     size = (width, height) if turned else (height, width)
     grey = picture.mode in GREY or (picture.mode == "P" and _grey_palette(picture))
-    return size, picture.mode, grey, picture.has_transparency_data
+    ground = colour(reading.background)
+    return _Head(size, picture.mode, grey and (len(set(ground)) == 1 or not picture.has_transparency_data))
 
 
 def _grey_palette(picture: Image.Image) -> bool:

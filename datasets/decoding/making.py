@@ -15,10 +15,10 @@ from PIL import features
 from millrace.cores import cores
 from millrace.datasets.arrays import U8Array
 from millrace.datasets.decoding.arranging import arranged, labels_of
-from millrace.datasets.decoding.heads import Heads, look
+from millrace.datasets.decoding.heads import Heads, all_grey, look
 from millrace.datasets.decoding.pixels import BadPicture, Form, decoded, opened
 from millrace.datasets.decoding.work import over_rows
-from millrace.datasets.importers.inventory import Picture
+from millrace.datasets.importers.inventory import Picture, shown_name
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.importers.path_spec import PathSpec
 from millrace.datasets.table_images import FilledArrays, TableImages
@@ -61,7 +61,7 @@ def make_tables(spec: PathSpec, folder: Path, threads: int = 0, report: Report |
     (train, train_labels), (test, test_labels) = made
     labels = (narrowed(values, len(spec.classes), spec.name) for values in (train_labels, test_labels))
     arrays = FilledArrays(train.images, next(labels), test.images, next(labels), (train, test))
-    return Made(arrays, {name: heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)})
+    return Made(arrays, {shown_name(name): heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)})
 
 
 def _filled(
@@ -96,9 +96,11 @@ def _filled(
 
 
 def _heads(parts: Sequence[Sequence[Picture]], reading: Reading, threads: int) -> Heads:
-    """The heads of all pictures; none are read where size and channels are given."""
+    """The heads of all pictures, or as many as say what is not given: of size and channels."""
     heads = Heads()
-    if reading.size is not None and reading.channels is not None:
+    if reading.size is not None:
+        if reading.channels is None:
+            heads.grey = all(all_grey(pictures, reading, threads) for pictures in parts)
         return heads
     for pictures in parts:
         heads.add(look(pictures, reading, threads))
@@ -166,7 +168,7 @@ def _fill(
 def refused(bad: Mapping[str, str], total: int) -> FormatError:
     """The error that names the bad pictures, the first twenty of them."""
     names = sorted(bad, key=os.fsencode)
-    lines = [f"{name}: {bad[name]}" for name in names[:NAMED]]
+    lines = [f"{shown_name(name)}: {bad[name]}" for name in names[:NAMED]]
     if len(names) > NAMED:
         lines.append(f"and {len(names) - NAMED:,} more")
     return FormatError(

@@ -4,10 +4,10 @@
    1/4 and 1/8 that leaves both sides at least twice as long as step 5 makes them. Of an animation, or a TIFF of several
    pages, the first one where that is asked for; the main picture of a phone's multi-picture JPEG always.
 2. It is turned upright as its EXIF orientation says. Colour profiles (ICC) are ignored: numbers count as they stand.
-3. What is transparent is put on the background colour.
+3. What is transparent is put on the background colour; in 16-bit grey all pixels that have the value which says so.
 4. It becomes grey or RGB by Pillow's plain conversions: grey is (299 R + 587 G + 114 B) / 1000, CMYK becomes RGB
-   without a profile, a palette its colours. 16-bit grey v becomes v / 257, rounded, or as `range` says; of 16-bit
-   colours Pillow takes the upper 8 bits. 32-bit and float pixels need a `range`.
+   without a profile, a palette its colours. 16-bit grey v becomes v / 257, rounded, or as `range` says, black and
+   white beyond it; of 16-bit colours Pillow takes the upper 8 bits. 32-bit and float pixels need a `range`.
 5. It is brought to the size asked for, where it has another, by Pillow's antialiased bicubic resampling:
    stretch: both sides each by its own factor. crop: the largest middle part of the right aspect. pad: as large as fits
    in, in the middle, the rest in the background colour.
@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
+from millrace.datasets.importers.lazy_pictures import MOST_BYTES
 from millrace.datasets.importers.options import Reading
 from millrace.errors import FormatError, OptionError
 
@@ -71,8 +72,8 @@ def colour(name: str) -> tuple[int, int, int]:
 
 def opened(data: bytes | IO[bytes], first_frame: bool) -> Image.Image:
     """The picture with its head read and nothing decoded. Errors: BadPicture with the cause."""
-    if isinstance(data, bytes) and not data:
-        raise BadPicture("zero bytes")
+    if isinstance(data, bytes) and not 0 < len(data) <= MOST_BYTES:
+        raise BadPicture(f"too large: more than {MOST_BYTES >> 20} MB" if data else "zero bytes")
     try:
         picture = Image.open(io.BytesIO(data) if isinstance(data, bytes) else data, formats=FORMATS)
         width, height = picture.size
@@ -115,8 +116,9 @@ def fitted(picture: Image.Image, form: Form) -> U8Array:
     mode = "L" if form.channels == 1 else "RGB"
     if picture.format in ("JPEG", "MPO"):
         _scaled(picture, form)
-    upright = ImageOps.exif_transpose(picture)
-    plain = _plain(upright, form.reading, background)
+    picture.load()  # some kinds say only after their pixels how they lie
+    turned = picture.getexif().get(ORIENTATION, 1) != 1
+    plain = _plain(ImageOps.exif_transpose(picture) if turned else picture, form.reading, background)
     if plain.mode != mode:
         plain = plain.convert(mode)
     height, width = form.size
@@ -141,7 +143,12 @@ def _scaled(picture: Image.Image, form: Form) -> None:
 def _plain(picture: Image.Image, reading: Reading, background: tuple[int, int, int]) -> Image.Image:
     """Without transparency, in 8 bits: mode L or RGB."""
     if picture.mode in (*SIXTEEN, "I", "F"):
-        return _of_wide(picture, reading)
+        grey, clear = _of_wide(picture, reading), picture.info.get("transparency")
+        if isinstance(clear, int):
+            unseen = Image.fromarray(np.asarray(picture) == clear)
+            grey = grey if len(set(background)) == 1 else grey.convert("RGB")
+            grey.paste(background[0] if grey.mode == "L" else background, mask=unseen)
+        return grey
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, (*background, 255)), layer).convert("RGB")

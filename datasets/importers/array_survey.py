@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from millrace.datasets.arrays import Arrays
 from millrace.datasets.importers.class_names import class_names
+from millrace.datasets.importers.found_files import stamp
 from millrace.datasets.importers.inventory import TEST, TRAIN, VALIDATION, Inventory, Survey
 from millrace.datasets.importers.options import LARGEST, SMALLEST, Reading
 from millrace.datasets.label_arrays import FoundLabels
@@ -81,7 +82,11 @@ class ArraySurvey(Survey):
                 for split, part in parts.items()
             },
             (*notes, *_notes(parts, reading)),
-            tuple(sorted(_stamp(path, folder) for path in ((*files, named) if named else files))),
+            tuple(
+                sorted(
+                    stamp(path, path.relative_to(folder).as_posix()) for path in ((*files, named) if named else files)
+                )
+            ),
             sum((Counter({part.form[1:]: part.shape[0]}) for part in parts.values()), Counter()),
             sum((Counter({_mode(part): part.shape[0]}) for part in parts.values()), Counter()),
             parts[TRAIN].form,
@@ -148,8 +153,3 @@ def _notes(parts: Mapping[str, StoredSplit], reading: Reading) -> Iterator[str]:
 def _mode(part: StoredSplit) -> str:
     channels = part.form[0]
     return f"{part.dtype.newbyteorder('=')}, {channels} channel{'s' if channels > 1 else ''}"
-
-
-def _stamp(path: Path, folder: Path) -> tuple[str, int, int]:
-    status = path.stat()
-    return path.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns

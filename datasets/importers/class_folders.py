@@ -7,30 +7,24 @@ systems leave behind are passed over, as is what is no picture by its name; all 
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import overload
 
-from millrace.datasets.importers.inventory import SPLITS, TRAIN, Inventory, Picture, Survey, split_of
+from millrace.datasets.importers.folder_structure import SUFFIXES, folders, holds_pictures, litter, structure
+from millrace.datasets.importers.inventory import SPLITS, TRAIN, Inventory, Picture, Stamp, Survey, shown_name
+from millrace.datasets.importers.lazy_pictures import MOST_BYTES, FileSlice
 from millrace.datasets.importers.listed_pictures import lists
 from millrace.datasets.importers.options import Reading
 from millrace.errors import FormatError, UsageError
 
 kind = "class folders"
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng")
-LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "@eadir"}
-MOST_BYTES = 256 << 20  # of one picture's file
 
 
 def claims(path: Path) -> str | None:
     """Why this path is of this kind: it has folders with pictures in them, and no list of labels beside them."""
     if not path.is_dir() or lists(path):
         return None
-    splits, classes = _structure(path)
-    homes = (
-        classes if not splits else {f"{s}/{c}": folder for s, inner in splits.items() for c, folder in inner.items()}
-    )
-    found = [name for name, folder in homes.items() if _holds_pictures(folder)]
+    found = [name for name, folder in folders(path).items() if holds_pictures(folder)]
     return f"folders of pictures: {', '.join(found[:4])}{' …' if len(found) > 4 else ''}" if found else None
 
 
@@ -43,9 +37,9 @@ class ClassFolders(Survey):
     """A folder of class folders."""
 
     def __init__(self, path: Path, reading: Reading) -> None:
-        splits, classes = _structure(path)
-        walk = _Walk(path)
-        for split, inner in splits.items() if splits else ((TRAIN, classes),):
+        _check_reading(reading)
+        found, walk = structure(path), _Walk(path)
+        for split, inner in found.splits.items():
             for name, folder in inner.items():
                 walk.take(split, name, folder)
         names = sorted({name for _, name in walk.found}, key=os.fsencode)
@@ -61,7 +55,13 @@ class ClassFolders(Survey):
                 expected="train/CLASS/… or CLASS/…",
                 got=f"{', '.join(counts)} alone" if counts else "no pictures",
             )
-        inventory = Inventory(kind, tuple(map(_shown, names)), counts, tuple(walk.notes()), tuple(sorted(walk.stamps)))
+        notes = list(walk.notes())
+        if found.loose:
+            first = shown_name(found.loose[0])
+            notes.append(
+                f"{len(found.loose):,} pictures that lie in no folder of a class, such as {first}: passed over"
+            )
+        inventory = Inventory(kind, tuple(map(shown_name, names)), counts, tuple(notes), tuple(sorted(walk.stamps)))
         super().__init__(inventory, reading)
 
     def pictures(self, split: str) -> Sequence[Picture]:
@@ -93,12 +93,19 @@ class FolderPictures(Sequence[Picture]):
             return FolderPictures(self._root, self._found[place])
         name, label = self._found[place]
         path = os.path.join(self._root, name)
-        return Picture(name, label, partial(_read, path), path)
+        return Picture(name, label, FileSlice(path, 0, MOST_BYTES + 1), path)
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read(MOST_BYTES)
+def _check_reading(reading: Reading) -> None:
+    """Raise a UsageError for what has no meaning where folders are the classes, instead of passing it over."""
+    for asked in ("labels", "labels_from"):
+        if asked in reading.given:
+            raise UsageError(
+                f"{kind}: the folders are the labels, in the order of their names",
+                expected=f"{asked} for files that hold labels",
+                got=reading.given[asked],
+                do=f"leave out `{asked}`",
+            )
 
 
 class _Walk:
@@ -107,25 +114,23 @@ class _Walk:
     def __init__(self, root: Path) -> None:
         self.root, self._root = str(root), root
         self.found: dict[tuple[str, str], list[str]] = {}
-        self.stamps: list[tuple[str, int, int]] = []
+        self.stamps: list[Stamp] = []
         self._passed: Counter[str] = Counter()
         self._said: list[str] = []
 
     def take(self, split: str, name: str, folder: Path) -> None:
         """Take all pictures in a class's folder and below."""
         seen: set[tuple[int, int]] = set()
-        taken: list[tuple[str, int, int]] = []
+        taken: list[Stamp] = []
         self._folder(str(folder), folder.relative_to(self._root).as_posix(), seen, taken, depth=0)
         if not taken:
             self._said.append(f"{folder.relative_to(self._root).as_posix()}/ holds no pictures and is no class")
             return
         self.found[split, name] = [one[0] for one in taken]
         plain = name.isascii() and all(map(str.isascii, self.found[split, name]))
-        self.stamps += taken if plain else [(_shown(one[0]), *one[1:]) for one in taken]
+        self.stamps += taken if plain else [(shown_name(one[0]), *one[1:]) for one in taken]
 
-    def _folder(
-        self, folder: str, name: str, seen: set[tuple[int, int]], taken: list[tuple[str, int, int]], depth: int
-    ) -> None:
+    def _folder(self, folder: str, name: str, seen: set[tuple[int, int]], taken: list[Stamp], depth: int) -> None:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # to find each file from here, not from the root
         try:
             status = os.fstat(handle)
@@ -141,20 +146,25 @@ class _Walk:
         if nested and depth == 0:
             self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
 
-    def _entries(self, handle: int, within: str, taken: list[tuple[str, int, int]]) -> list[str]:
+    def _entries(self, handle: int, within: str, taken: list[Stamp]) -> list[str]:
         """Take the pictures of one folder; the names of the folders in it."""
         nested: list[str] = []
         with os.scandir(handle) as entries:  # thousands: as little is done with each as can be
             for entry in entries:
-                own, folds = entry.name, entry.is_dir()
+                own = entry.name
+                try:
+                    folds = entry.is_dir()
+                except OSError:  # a link that leads to itself
+                    folds = False
                 if not folds and own[0] != "." and own.lower().endswith(SUFFIXES):
                     try:
                         status = entry.stat()
                     except OSError:  # a link that leads nowhere, which decoding names
-                        taken.append((within + own, -1, 0))
+                        taken.append((within + own, -1, 0, 0))
                     else:
-                        taken.append((within + own, status.st_size, status.st_mtime_ns))
-                elif _litter(own):
+                        times = status.st_mtime_ns, status.st_ctime_ns
+                        taken.append((within + own, status.st_size, *times))
+                elif litter(own):
                     self._passed["hidden files and what systems leave behind"] += 1
                 elif folds:
                     nested.append(own)
@@ -168,61 +178,5 @@ class _Walk:
         yield from self._said
 
 
-def _structure(path: Path) -> tuple[dict[str, dict[str, Path]], dict[str, Path]]:
-    """(split → class → folder, nothing), or (nothing, class → folder). UsageError where it could be either."""
-    folders = _folders(path)
-    named = {name: split for name in folders if (split := split_of(name)) is not None}
-    if TRAIN not in named.values() or any(_has_pictures(folders[name]) for name in named):
-        return {}, folders  # also where a class happens to be called `train`
-    others = [name for name in folders if name not in named and _holds_pictures(folders[name])]
-    if others:
-        raise UsageError(
-            f"{path} has splits and other folders of pictures side by side",
-            expected="splits alone (train, val, test), or classes alone",
-            got=f"{', '.join(named)} beside {', '.join(others[:4])}",
-            do="move one kind away, or give the path of the folder that is meant",
-        )
-    twice = [split for split, count in Counter(named.values()).items() if count > 1]
-    if twice:
-        both = ", ".join(name for name, split in named.items() if split in twice)
-        raise UsageError(f"{path} has the same split twice", expected="one folder for each split", got=both)
-    return {split: _folders(folders[name]) for name, split in named.items()}, {}
-
-
-def _folders(path: Path) -> dict[str, Path]:
-    """The folders in this one by name, sorted, without what systems leave behind."""
-    with os.scandir(path) as entries:
-        names = [entry.name for entry in entries if not _litter(entry.name) and entry.is_dir()]
-    return {name: path / name for name in sorted(names, key=os.fsencode)}
-
-
-def _has_pictures(folder: Path) -> bool:
-    """Whether pictures lie in this very folder."""
-    with os.scandir(folder) as entries:
-        return any(e.name.lower().endswith(SUFFIXES) and not _litter(e.name) for e in entries)
-
-
-def _holds_pictures(folder: Path) -> bool:
-    """Whether pictures lie in this folder or below; links to folders are not followed."""
-    left = [str(folder)]
-    while left:
-        with os.scandir(left.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    left += [] if _litter(entry.name) else [entry.path]
-                elif entry.name.lower().endswith(SUFFIXES) and not _litter(entry.name):
-                    return True
-    return False
-
-
-def _litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in LITTER
-
-
 def _suffix(name: str) -> str:
     return os.path.splitext(name)[1].lower() or "without an ending"
-
-
-def _shown(name: str) -> str:
-    """A name as text that can be written anywhere: bytes that are no UTF-8 are replaced."""
-    return name if name.isascii() else os.fsencode(name).decode("utf-8", "replace")

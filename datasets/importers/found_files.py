@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 
 from millrace.datasets.importers.class_names import class_names
-from millrace.datasets.importers.inventory import split_of
+from millrace.datasets.importers.inventory import Stamp, split_of
 from millrace.errors import UsageError
 
 DEPTH = 3  # folders within each other that are looked into
@@ -58,7 +58,11 @@ def _listing(folder: str) -> Listing:
     files: list[str] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            (folders if entry.is_dir() else files).append(entry.name)
+            try:
+                folds = entry.is_dir()
+            except OSError:  # a link that leads to itself
+                folds = False
+            (folders if folds else files).append(entry.name)
     if known is not None:
         known[folder] = folders, files
     return folders, files
@@ -83,15 +87,15 @@ def named_classes(folder: Path) -> tuple[tuple[str, ...] | None, list[str]]:
     return (None, []) if listed is None else (names, [listed.name])
 
 
-def stamp(path: Path, name: str) -> tuple[str, int, int]:
-    """A file as a stamp: its name, bytes and time of change."""
+def stamp(path: Path, name: str) -> Stamp:
+    """The stamp of a file, under this name."""
     status = path.stat()
-    return name, status.st_size, status.st_mtime_ns
+    return name, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def stamp_or_none(path: Path, name: str) -> tuple[str, int, int]:
+def stamp_or_none(path: Path, name: str) -> Stamp:
     """A picture's stamp; −1 bytes where it cannot be found, which decoding names."""
     try:
         return stamp(path, name)
     except OSError:
-        return name, -1, 0
+        return name, -1, 0, 0

@@ -47,7 +47,8 @@ def survey(path: Path, reading: Reading) -> ArraySurvey:
         read = idx.labels_of(_read(files[labels], LABELS), files[labels].name, reading.labels_from)
         parts[split] = StoredSplit(files[images].name, shape, dtype, partial(_read, files[images], IMAGES), read)
     used = [files[name] for pair in found.values() for name in pair]
-    notes = []
+    others = sorted(file.name for file in files.values() if file not in used)
+    notes = [f"passed over: {', '.join(others[:10])}{' …' if len(others) > 10 else ''}"] if others else []
     if any("emnist" in name.lower() and "qmnist" not in name.lower() for name in files):
         notes.append("EMNIST's images lie transposed, and its letters count from 1: the names emnist-… turn them")
     return ArraySurvey(kind, parts, reading, used[0].parent, used, notes)

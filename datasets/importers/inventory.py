@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import unicodedata
+from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +21,27 @@ _SPELLINGS = {
     "dev": VALIDATION, "test": TEST, "testing": TEST,
 }  # fmt: skip
 
+_UNSEEN = ("Cc", "Cs", "Zl", "Zp")  # controls, surrogates, separators of lines and paragraphs
+
+
+Stamp = tuple[str, int, int, int]  # a file's name, bytes, time of change and (ctime) of its entry's, in ns
+
 
 def split_of(word: str) -> str | None:
     """The split that a folder, a file or a column calls so: train, validation or test; None: it is no split's name."""
     return _SPELLINGS.get(word.lower())
+
+
+def shown_name(name: str) -> str:
+    """A name as text that can be written anywhere, on one line: bytes that are no UTF-8, ends of lines and the like are
+    escaped."""
+    return name if name.isascii() and name.isprintable() else "".join(map(_escaped, name))
+
+
+def _escaped(c: str) -> str:
+    if "\udc80" <= c <= "\udcff":  # how Python keeps a byte that is no UTF-8
+        return f"\\x{ord(c) - 0xDC00:02x}"
+    return c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNSEEN else c
 
 
 @dataclass(frozen=True)
@@ -41,15 +60,15 @@ class Picture:
 class Inventory:
     """What lies there. kind: as people call it. counts: for each split (train, validation, test) how many of each
     class. sizes: how often each (H, W) occurs; modes: each kind of pixels; both empty where nobody looked yet. notes:
-    what was passed over or is worth knowing, in words. stamps: (name, bytes, mtime in ns) of each file: as long as
-    they hold, so does a table that was made. shape: (C, H, W) of arrays; None of pictures, which are made one.
+    what was passed over or is worth knowing, in words. stamps: of each file; as long as they hold, so does a table that
+    was made. shape: (C, H, W) of arrays; None of pictures, which are made one.
     """
 
     kind: str
     classes: tuple[str, ...]
     counts: Mapping[str, tuple[int, ...]]
     notes: tuple[str, ...] = ()
-    stamps: tuple[tuple[str, int, int], ...] = field(default=(), repr=False)
+    stamps: tuple[Stamp, ...] = field(default=(), repr=False)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     shape: tuple[int, int, int] | None = None
@@ -62,8 +81,14 @@ class Inventory:
     @property
     def digest(self) -> str:
         """Hexadecimal sha256 over all that is known from names, sizes and times of the files."""
-        what = [self.kind, self.classes, self.counts, self.stamps]
+        what = [self.kind, self.classes, self.counts, [stamp[:3] for stamp in self.stamps]]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+    @property
+    def touched(self) -> str:
+        """Hexadecimal sha256 over when the system last noted a change of each file. Unlike sizes and times this tells a
+        file whose time was set back; but it also moves where a file was linked or has other permissions."""
+        return hashlib.sha256(array("q", [stamp[3] for stamp in self.stamps])).hexdigest()
 
 
 class Survey:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from millrace.datasets.importers.inventory import TRAIN
+from millrace.datasets.importers.inventory import TRAIN, shown_name
 from millrace.datasets.spec import MAX_CLASSES
 from millrace.errors import FormatError, UsageError
 
@@ -30,8 +30,8 @@ def labelled(
     """The classes of these values, by split: whole numbers (NONE where a row has no label), or strings (None there).
 
     Numbers count from `lowest`; where that is 0 and the classes have names, one below it says that there is no label.
-    Strings are names, sorted, or in the order of `names` where these are known. FormatError for a label that is none of
-    the classes.
+    Strings are names, sorted, or in the order of `names` where these are known; an empty one is no label. Errors:
+    FormatError for a label that is none of the classes; UsageError for names with `lowest` other than 0.
     """
     numbers = {split: found for split, found in values.items() if isinstance(found, np.ndarray)}
     if len(numbers) == len(values):
@@ -39,6 +39,14 @@ def labelled(
     texts = {split: found for split, found in values.items() if not isinstance(found, np.ndarray)}
     if len(texts) != len(values):
         raise FormatError(f"{what}: labels are numbers in some files and names in others", got=", ".join(values))
+    if lowest:
+        raise UsageError(
+            f"{what}: the labels are names, which do not count from a number",
+            expected="labels_from for labels that are numbers",
+            got=lowest,
+            do="leave out `labels_from`",
+        )
+    texts = {split: [value or None for value in found] for split, found in texts.items()}
     known = names or tuple(sorted({value for found in texts.values() for value in found if value is not None}))
     _check_classes(len(known), what)
     place = {name: index for index, name in enumerate(known)}
@@ -48,7 +56,7 @@ def labelled(
         split: np.array([-1 if value is None else place[value] for value in found], np.int64)
         for split, found in texts.items()
     }
-    return Labelled(known, made)
+    return Labelled(tuple(map(shown_name, known)), made)
 
 
 def _numbers(numbers: Mapping[str, I64Array], names: tuple[str, ...] | None, lowest: int, what: str) -> Labelled:

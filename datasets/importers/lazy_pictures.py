@@ -1,6 +1,8 @@
 """Pictures as a sequence that makes each when it is asked for: a million of them need no million objects."""
 
+import errno
 import os
+import stat
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import overload
@@ -9,6 +11,9 @@ import numpy as np
 
 from millrace.datasets.importers.inventory import Picture
 from millrace.datasets.importers.label_values import I64Array
+
+MOST_BYTES = 256 << 20  # of one encoded picture; one more is read, to see that there are more
+PIECE = 1 << 28  # bytes that are read at once
 
 
 class LazyPictures(Sequence[Picture]):
@@ -45,8 +50,24 @@ class FileSlice:
         self._path, self._offset, self._count = path, offset, count
 
     def __call__(self) -> bytes:
-        with open(self._path, "rb") as file:
-            # Python would take memory for all that was asked for, however little is there.
-            left = os.fstat(file.fileno()).st_size - self._offset
-            file.seek(self._offset)
-            return file.read(max(min(self._count, left), 0))
+        # Without Python's own files: thousands are read, and these would take memory for all that is asked for.
+        handle = open_plain(self._path)
+        try:
+            left = min(self._count, os.fstat(handle).st_size - self._offset)
+            parts, at = [], self._offset
+            while left > 0 and (data := os.pread(handle, min(left, PIECE), at)):
+                parts.append(data)
+                left, at = left - len(data), at + len(data)
+        finally:
+            os.close(handle)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def open_plain(path: str) -> int:
+    """The descriptor of a file, open to be read. OSError where it is none: a pipe could keep us waiting for ever, a
+    device never end."""
+    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "not a file", path)
+    return handle

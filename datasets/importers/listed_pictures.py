@@ -12,7 +12,7 @@ import numpy as np
 from millrace.datasets.importers.found_files import files_below, named_classes, stamp, stamp_or_none
 from millrace.datasets.importers.inventory import TRAIN, Inventory, Picture, Survey, split_of
 from millrace.datasets.importers.label_values import I64Array, counted, labelled
-from millrace.datasets.importers.lazy_pictures import FileSlice, LazyPictures
+from millrace.datasets.importers.lazy_pictures import MOST_BYTES, FileSlice, LazyPictures
 from millrace.datasets.importers.metadata_lists import FILE, LISTS, Row, label_columns, label_values, read_list
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.importers.table_columns import chosen_label, likely_label
@@ -20,7 +20,6 @@ from millrace.errors import FormatError, UsageError
 
 kind = "pictures with metadata"
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-MOST_BYTES = 256 << 20  # of one picture's file
 DEEP = 16  # folders within each other
 
 

@@ -39,7 +39,7 @@ def read_list(path: Path) -> list[Row]:
             raise FormatError(
                 f"{path}: row {number} names no picture",
                 expected=f"{FILE}, a path within the list's folder",
-                got=repr(name)[:200],
+                got=ascii(name)[:200],
             )
     if not rows:
         raise FormatError(f"{path} is empty", expected=f"rows with {FILE} and a label")
@@ -96,4 +96,5 @@ def _taken(value: object) -> bool:
 def _inside(name: str) -> bool:
     """Whether a path stays in the folder that it is relative to."""
     parts = PurePosixPath(name).parts
-    return bool(parts) and not name.startswith("/") and ".." not in parts and "\0" not in name and "\\" not in name
+    written = not any("\ud800" <= c <= "\udfff" for c in name)  # JSON can hold halves of characters
+    return bool(parts) and name[0] != "/" and ".." not in parts and not {"\0", "\\"} & set(name) and written

@@ -81,6 +81,9 @@ def _classes(path: Path, heads: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 def _with_arrays(error: FormatError, heads: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> FormatError:
     listed = [f"{name} {dtype} {shape}" for name, (shape, dtype) in sorted(heads.items())[:20]]
-    objects = any(dtype.hasobject for _, dtype in heads.values())
-    do = "arrays of objects hold pickles, which are never read: save numbers" if objects else error.do
+    do = error.do
+    if any(dtype.hasobject for _, dtype in heads.values()):
+        do = "arrays of objects hold pickles, which are never read: save numbers"
+    elif texts := [name for name, (_, dtype) in heads.items() if dtype.kind in "SU" and name not in CLASSES]:
+        do = f"{texts[0]} holds text: number the classes; their names may stand in classes.txt, or in {CLASSES[0]}"
     return FormatError(error.what, expected=error.expected, got=", ".join(listed) or "no arrays", do=do)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from millrace.datasets.importers.inventory import Inventory, Survey
+from millrace.datasets.importers.inventory import TEST, VALIDATION, Inventory, Survey, shown_name
 from millrace.datasets.importers.options import POLICY, Reading
 from millrace.datasets.importers.recognising import survey
 from millrace.datasets.spec import DatasetSpec
-from millrace.errors import DataError, FormatError
+from millrace.errors import DataError, FormatError, UsageError
 
 FORMAT = "path"
 
@@ -47,6 +47,10 @@ class PathSpec(DatasetSpec):
             return self
         return dataclasses.replace(self, title=_title(self.location, self.inventory, left_out))
 
+    @property
+    def touched(self) -> str:
+        return "" if self.survey is None else self.inventory.touched
+
     def described(self, shape: tuple[int, int, int]) -> dict[str, Any]:
         """As `DatasetSpec.described`; `reading` says how pictures were made of this shape."""
         found = super().described(shape)
@@ -65,7 +69,9 @@ def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
             f"{path} has too few classes",
             expected="at least 2 classes with pictures",
             got=", ".join(inventory.classes) or "none",
+            do="give the path of the folder in which those of the classes lie" if inventory.shape is None else None,
         )
+    _check_test_share(path, inventory, reading)
     named = {"name": name_of(path), "title": _title(str(path), inventory), "policy": POLICY}
     if found.encoded:  # whatever the augmentation: others are prepared as these were
         named["prepare"] = "photos"
@@ -81,7 +87,19 @@ def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
 
 def _title(location: str, inventory: Inventory, left_out: int = 0) -> str:
     rows = sum(inventory.rows.values()) - left_out
-    return f"{Path(location).name}: {rows:,} images ({inventory.kind})"
+    return f"{shown_name(Path(location).name)}: {rows:,} images ({inventory.kind})"
+
+
+def _check_test_share(path: Path, inventory: Inventory, reading: Reading) -> None:
+    """Raise a UsageError where a share is asked for that would be passed over."""
+    held = [split for split in (TEST, VALIDATION) if split in inventory.counts]
+    if reading.test_share is not None and held:
+        raise UsageError(
+            f"{path} has a split to test on",
+            expected="test_share where there is none",
+            got=f"test_share {reading.test_share:g}, and {inventory.rows[held[0]]:,} images in its split {held[0]}",
+            do="leave out `test_share`",
+        )
 
 
 def name_of(path: Path) -> str:

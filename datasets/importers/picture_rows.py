@@ -1,5 +1,6 @@
 """Rows of Parquet and Arrow files as pictures, each read when it is asked for."""
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -11,14 +12,13 @@ import numpy as np
 from millrace.datasets.importers.arrow_rows import ArrowRows
 from millrace.datasets.importers.inventory import Picture
 from millrace.datasets.importers.label_values import I64Array
-from millrace.datasets.importers.lazy_pictures import FileSlice, LazyPictures
+from millrace.datasets.importers.lazy_pictures import MOST_BYTES, FileSlice, LazyPictures, open_plain
 from millrace.datasets.importers.parquet_rows import ParquetRows
 from millrace.errors import FormatError
 
 MAGIC = b"PAR1"
 OPEN = 2  # files that are open at once
 DIGITS = 12  # of a row's number in its name
-MOST_BYTES = 256 << 20  # of one picture
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class TableShard:
 
 def opened(path: Path, what: str) -> ParquetRows | ArrowRows:
     """The file, opened; its first bytes say what it is."""
-    with path.open("rb") as file:
+    with os.fdopen(open_plain(str(path)), "rb") as file:
         start = file.read(len(MAGIC))
     return ParquetRows(path, what) if start == MAGIC or path.suffix == ".parquet" else ArrowRows(path, what)
 

@@ -5,9 +5,9 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from millrace.datasets.importers.class_folders import SUFFIXES
+from millrace.datasets.importers.folder_structure import SUFFIXES
 from millrace.datasets.importers.found_files import listed_once
-from millrace.datasets.importers.inventory import Survey
+from millrace.datasets.importers.inventory import Survey, shown_name
 from millrace.datasets.importers.options import Reading
 from millrace.errors import DataError, FormatError, UsageError
 
@@ -37,7 +37,7 @@ def importer_of(path: Path) -> ModuleType:
         if not claims and not path.exists():
             raise UsageError("no such file or folder", got=path, do="look at the path once more")
     except OSError as error:
-        raise DataError(f"{path} cannot be read", got=error.strerror) from error
+        raise _unreadable(path, error) from error
     if len(claims) == 1:
         return next(iter(claims))
     if claims:
@@ -73,5 +73,11 @@ def survey(path: Path, reading: Reading) -> Survey:
     try:
         found: Survey = importer_of(path).survey(path, reading)
     except OSError as error:
-        raise DataError(f"{path} cannot be read", got=error.strerror or error) from error
+        raise _unreadable(path, error) from error
     return found
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    """The error that names the file or folder which cannot be read, as far as the system says which."""
+    named = error.filename if isinstance(error.filename, str) else str(path)
+    return DataError(f"{shown_name(named)} cannot be read", got=error.strerror or error)

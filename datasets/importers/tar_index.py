@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from millrace.datasets.importers.lazy_pictures import open_plain
 from millrace.errors import DataError, FormatError
 from millrace.formats import tar
 
@@ -29,7 +30,7 @@ class TarSource:
 
     def __init__(self, path: Path, what: str) -> None:
         self.what, self.place = what, 0
-        self._file = path.open("rb")
+        self._file = os.fdopen(open_plain(str(path)), "rb")
         self._size = os.fstat(self._file.fileno()).st_size
 
     def __enter__(self) -> Self:

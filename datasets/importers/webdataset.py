@@ -13,7 +13,7 @@ import numpy as np
 from millrace.datasets.importers.found_files import files_below, named_classes, one_home, stamp
 from millrace.datasets.importers.inventory import TRAIN, Inventory, Picture, Survey
 from millrace.datasets.importers.label_values import NONE, I64Array, counted, labelled
-from millrace.datasets.importers.lazy_pictures import FileSlice, LazyPictures
+from millrace.datasets.importers.lazy_pictures import MOST_BYTES, FileSlice, LazyPictures
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.importers.shard_names import by_split, expanded
 from millrace.datasets.importers.tar_samples import PICTURES, LabelPlace, samples
@@ -22,7 +22,6 @@ from millrace.errors import FormatError, UsageError
 kind = "WebDataset"
 ENDINGS = (".tar",)
 PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-MOST_BYTES = 256 << 20  # of one picture
 
 
 def claims(path: Path) -> str | None:
@@ -56,7 +55,7 @@ class TarPictures(Survey):
                 f"{path} holds no samples with a label",
                 expected=f"members KEY.jpg (or .{', .'.join(PICTURES[2:4])} …) and KEY.cls",
                 got=f"{sum(map(len, every.values())):,} pictures without one",
-                do="unpack it, if it holds folders of pictures",
+                do="each picture has to be followed by its label; if folders of pictures lie in it, unpack it",
             )
         values = {split: _values(part) for split, part in every.items()}
         names, listed = named_classes(root)

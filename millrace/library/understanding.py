@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from millrace.cores import cores
 from millrace.datasets import PathSpec, rows_to_test
 from millrace.datasets.decoding import Heads, arranged, form_of, look, ordered
-from millrace.datasets.importers import Survey
+from millrace.datasets.importers import Survey, shown_name, worth_knowing
 from millrace.errors import MillraceError
 
 
@@ -60,8 +60,8 @@ def understood(spec: PathSpec) -> Understood:
         modes=dict(heads.modes.most_common()),
         shape=shape,
         missing=missing,
-        bad={name: heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)},
-        notes=inventory.notes,
+        bad={shown_name(name): heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)},
+        notes=(*inventory.notes, *worth_knowing(inventory)),
     )
 
 

@@ -40,6 +40,17 @@ def test_a_folder_is_understood_without_decoding_it(door: Any, home: Path, monke
     assert found["bad"] == {"cat/broken.png": "no image"}
 
 
+def test_classes_without_training_pictures_are_said(door: Any, home: Path) -> None:
+    mine = folders(home / "mine" / "train", {"cat": 2, "dog": 2}).parent
+    folders(mine / "val", {"cat": 1, "Dog": 1})
+    assert door(f"datasets {mine} --json") == 0
+    assert json.loads(door.out)["notes"] == [
+        "there is no test split: the one for validation is tested on",
+        "classes with nothing to train on: Dog",
+        "'Dog' and 'dog' are 2 classes, whose names hardly differ",
+    ]
+
+
 def test_fetch_decodes_and_keeps(door: Any, home: Path) -> None:
     mine = folders(home / "mine", {"cat": 5, "dog": 5})
     assert door(f"fetch {mine} --size 8 8") == 0

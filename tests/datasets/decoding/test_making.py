@@ -1,15 +1,21 @@
 """Whole datasets of pictures: any number of threads, bad files, sizes that differ, changes that are noticed."""
 
+import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from millrace import datasets
 from millrace.datasets import Reading, decoding, images
-from millrace.datasets.decoding import work
+from millrace.datasets.decoding import heads as head_rules
+from millrace.datasets.decoding import making, work
+from millrace.datasets.decoding import pixels as pixel_rules
+from millrace.datasets.importers import Picture
 from millrace.datasets.table_files import write_tables
 from millrace.errors import FormatError
 from tests.datasets.importers.drawn import folders, pixels
@@ -121,6 +127,79 @@ def test_a_changed_file_is_noticed_and_nothing_is_decoded_twice(
     Image.fromarray(pixels(77)).save(mine / "a" / "000.png")
     os.utime(mine / "a" / "000.png", ns=(1, 1))
     assert datasets.load(datasets.find(str(mine)), cache=tmp_path).digest != first.digest
+
+
+def test_a_file_that_changed_while_its_time_and_size_stayed_is_noticed(tmp_path: Path) -> None:
+    """As tools do that keep a file's time, and archives whose files all have the same one."""
+    mine = tmp_path / "mine"
+    for number, name in enumerate(("a/0.bmp", "a/1.bmp", "b/0.bmp", "b/1.bmp")):
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels(number)).save(mine / name)
+        os.utime(mine / name, ns=(10**18, 10**18))
+    first = datasets.load(datasets.find(str(mine)), cache=tmp_path)
+    before = (mine / "a" / "0.bmp").stat()
+    Image.fromarray(pixels(77)).save(mine / "a" / "0.bmp")
+    os.utime(mine / "a" / "0.bmp", ns=(10**18, 10**18))
+    after = (mine / "a" / "0.bmp").stat()
+    assert (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    spec = datasets.find(str(mine))
+    assert not datasets.is_cached(spec, cache=tmp_path)
+    made = datasets.load(spec, cache=tmp_path)
+    assert made.digest != first.digest
+    assert datasets.is_cached(spec, cache=tmp_path)
+    assert len(list((tmp_path / "datasets").iterdir())) == 1  # made again in its place
+
+
+def test_a_table_from_before_files_were_asked_when_they_were_touched_opens(tmp_path: Path) -> None:
+    mine = folders(tmp_path / "mine", {"a": 3, "b": 3})
+    spec = datasets.find(str(mine))
+    datasets.load(spec, cache=tmp_path)
+    path = datasets.dataset_folder(spec, cache=tmp_path) / "table.json"
+    manifest = json.loads(path.read_bytes())
+    assert manifest.pop("touched") == spec.touched
+    path.write_text(json.dumps(manifest))
+    assert datasets.is_cached(spec, cache=tmp_path)
+
+
+def test_where_the_size_is_given_few_heads_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they say beyond that one picture has colours is not asked for."""
+    monkeypatch.setattr(head_rules, "AT_ONCE", 4)
+    heads: list[str] = []
+    real = head_rules._head
+
+    def counted(one: Picture, reading: Reading) -> head_rules._Head | str:
+        heads.append(one.name)
+        return real(one, reading)
+
+    monkeypatch.setattr(head_rules, "_head", counted)
+    mine = folders(tmp_path / "mine", {"a": 12, "b": 12})
+    assert datasets.load(datasets.find(str(mine), Reading(size=(8, 8))), cache=tmp_path).shape == (3, 8, 8)
+    assert len(heads) <= 4
+    for name in ("a", "b"):
+        for number in range(12):
+            Image.fromarray(pixels(number)[..., 0]).save(mine / name / f"{number:03}.png")
+    heads.clear()
+    assert datasets.load(datasets.find(str(mine), Reading(size=(8, 8))), cache=tmp_path).shape == (1, 8, 8)
+    assert len(heads) == 24
+
+
+def test_those_who_decode_the_same_folder_at_once_make_one_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, seen = folders(tmp_path / "mine", {"a": 20, "b": 20}, height=40), []
+
+    def counted(picture: Image.Image, form: decoding.Form) -> npt.NDArray[np.uint8]:
+        seen.append(picture)
+        return pixel_rules.decoded(picture, form)
+
+    monkeypatch.setattr(making, "decoded", counted)
+    specs = [datasets.find(str(mine)) for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda spec: datasets.load(spec, cache=tmp_path), specs))
+    assert len({one.digest for one in found}) == 1
+    assert len(seen) == 40
+    folder = datasets.dataset_folder(specs[0], cache=tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["lock", "table.json", "test.arrow", "train.arrow"]
 
 
 def test_an_error_in_one_thread_ends_the_others() -> None:

@@ -109,6 +109,23 @@ def test_grey_with_transparency() -> None:
     assert (grey[2:] == 77).all()
 
 
+def test_sixteen_bits_with_a_transparent_value_show_the_background_there() -> None:
+    values = np.full((4, 6), 257 * 9, np.uint16)
+    values[0] = 257 * 200
+    data = encoded(Image.fromarray(values), transparency=257 * 200)
+    found = made(data, channels=1, background="black")[..., 0]
+    assert (found[0] == 0).all()
+    assert (found[1:] == 9).all()
+    assert (made(data, background="#ff8000")[0] == [255, 128, 0]).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_inks_of_a_jpeg_are_not_turned_round(mode: str) -> None:
+    """Adobe's files hold them inverted, which Pillow undoes."""
+    colour = Image.new("RGB", (16, 8), (200, 40, 90)).convert(mode)
+    assert np.abs(made(encoded(colour, "JPEG", quality=95), (8, 16)).astype(int) - [200, 40, 90]).max() <= 3
+
+
 def test_cmyk_becomes_rgb_without_a_profile() -> None:
     inks = np.zeros((4, 6, 4), np.uint8)
     inks[0, :, 0] = inks[1, :, 3] = 255  # cyan, black

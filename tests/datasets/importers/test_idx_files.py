@@ -98,3 +98,10 @@ def test_what_is_no_idx_is_not_claimed(tmp_path: Path) -> None:
 def test_that_emnist_lies_transposed_is_said(tmp_path: Path) -> None:
     found = idx_files.survey(lay(tmp_path, "emnist-letters-{}"), Reading())
     assert "transposed" in found.inventory.notes[0]
+
+
+def test_a_split_without_labels_is_passed_over_and_said(tmp_path: Path) -> None:
+    lay(tmp_path)
+    (tmp_path / "t10k-labels-idx1-ubyte").unlink()
+    found = idx_files.survey(tmp_path, Reading()).inventory
+    assert (list(found.counts), found.notes) == (["train"], ("passed over: t10k-images-idx3-ubyte",))

@@ -82,7 +82,7 @@ def test_pictures_that_are_not_listed_are_said_and_missing_ones_found_when_read(
     (tmp_path / "2.png").unlink()
     found = survey(tmp_path, Reading())
     assert found.inventory.notes == ("1 pictures that no list names, such as in/9.png: passed over",)
-    assert ("2.png", -1, 0) in found.inventory.stamps
+    assert ("2.png", -1, 0, 0) in found.inventory.stamps
     with pytest.raises(FileNotFoundError):
         found.pictures("train")[0].read()
 

@@ -26,7 +26,7 @@ def test_a_folder_of_named_files(tmp_path: Path) -> None:
     found = npy_files.survey(tmp_path, Reading())
     assert dict(found.inventory.counts) == {"train": (3, 3, 2), "test": (2, 1, 1)}
     assert "passed over: ids.npy" in found.inventory.notes
-    assert [name for name, _, _ in found.inventory.stamps] == sorted(f"{name}.npy" for name in SAMPLE.arrays)
+    assert [name for name, *_ in found.inventory.stamps] == sorted(f"{name}.npy" for name in SAMPLE.arrays)
     made = found.arrays()
     for name, array in SAMPLE.arrays.items():
         np.testing.assert_array_equal(getattr(made, name), array)

@@ -79,10 +79,10 @@ def test_names_of_classes_are_in_the_file_or_beside_it(tmp_path: Path) -> None:
     path = lay(tmp_path, **KERAS)
     beside = npz_file.survey(path, Reading()).inventory
     assert beside.classes == ("a", "b", "c")
-    assert [name for name, _, _ in beside.stamps] == ["a.npz", "classes.txt"]
+    assert [name for name, *_ in beside.stamps] == ["a.npz", "classes.txt"]
     within = npz_file.survey(lay(tmp_path, **KERAS, classes=np.array(["x", "y", "z"])), Reading()).inventory
     assert within.classes == ("x", "y", "z")
-    assert [name for name, _, _ in within.stamps] == ["a.npz"]
+    assert [name for name, *_ in within.stamps] == ["a.npz"]
 
 
 def test_what_is_worth_knowing_is_noted(tmp_path: Path) -> None:
@@ -108,6 +108,7 @@ def test_what_is_worth_knowing_is_noted(tmp_path: Path) -> None:
         ({"x": TRAIN.reshape(8, -1), "y": TRAIN_LABELS}, "not a stack of images"),
         ({**KERAS, "x_test": TEST[:, :1]}, "differ in the shape"),
         ({"x": TRAIN, "y": np.array([{}] * 8, object)}, "objects hold pickles, which are never read"),
+        ({"x": TRAIN, "y": np.array(["cat", "dog"] * 4)}, "y holds text: number the classes"),
         ({"x": np.zeros((8, 8, 9, 8), np.uint8), "y": TRAIN_LABELS}, "layout: chw or layout: hwc"),
     ],
 )

@@ -58,6 +58,14 @@ def test_names_as_labels_are_sorted(tmp_path: Path) -> None:
     assert [label for _, label in seen(found)] == [2, 0, 1, 0, 2]
 
 
+def test_an_empty_name_is_no_label(tmp_path: Path) -> None:
+    names = pa.array(["cat", "", "bee", "ant", "cat"])
+    path = write_parquet(tmp_path / "a.parquet", pictures_table(VALUES, names))
+    with pytest.raises(FormatError, match="pictures without a label"):
+        survey(path, Reading())
+    assert survey(path, Reading(skip_bad=True)).inventory.classes == NAMES
+
+
 def test_a_list_of_classes_beside_the_file_gives_names_and_order(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat\nbee\nant\n")
     path = write_parquet(tmp_path / "a.parquet", pictures_table(VALUES, LABELS))
