@@ -1,7 +1,7 @@
 """A home of their own for all tests: nothing is read from the user's folders or written to them but machine code."""
 
+import functools
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from millrace.user_cache import user_cache
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = {"XDG_CONFIG_HOME": "config", "XDG_DATA_HOME": "data", "XDG_STATE_HOME": "state", "XDG_CACHE_HOME": "cache"}
+
+SHARED = "a shared Ray"
 
 
 def share_kernels(cache: Path, kernels: Path) -> None:
@@ -26,15 +28,30 @@ def share_kernels(cache: Path, kernels: Path) -> None:
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands whole files to the test processes, and to one of them all files with tests on Ray.
+    """Hands whole files to the test processes, so that the fixtures of a module are made once.
 
-    A Ray takes much of a machine, so there is one at a time. The others' fixtures of a module are made once.
+    The first process begins with the files on Ray, the others with all the rest: a Ray takes much of a machine, so two
+    run at once only where nothing else is left to do. Files that share a Ray are one piece, for one process.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, name = nodeid.partition("::")
-        on_ray = "pytest.mark.ray" in (ROOT / file).read_text(encoding="utf-8") or re.search(r"\bray_", name)
-        return "ray" if on_ray else file
+        file = nodeid.partition("::")[0]
+        return SHARED if _needs(file)[1] else file
+
+    def _assign_work_unit(self, node: Any) -> None:
+        ray_first = node is self.nodes[0]
+        for scope in self.workqueue:
+            if (scope == SHARED or _needs(scope)[0]) == ray_first:
+                self.workqueue.move_to_end(scope, last=False)
+                break
+        super()._assign_work_unit(node)
+
+
+@functools.cache
+def _needs(file: str) -> tuple[bool, bool]:
+    """Whether a file has tests on Ray; whether on one that other files use too."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return "pytest.mark.ray" in text, "shared_ray" in text or "cluster: Head" in text
 
 
 @pytest.hookimpl(optionalhook=True)
