@@ -20,17 +20,9 @@ def shared_ray() -> Iterator[None]:
     It writes its token to the HOME of all tests: a process reads a token once, so another home would have none.
     """
     ray = pytest.importorskip("ray")
-    from millrace.workers.ray_runtime.own_ray import environment
+    from millrace.workers.ray_runtime.own_ray import start
 
-    ray.init(
-        address="local",
-        num_cpus=8,
-        object_store_memory=512 << 20,
-        include_dashboard=False,
-        configure_logging=False,
-        log_to_driver=False,
-        runtime_env={"env_vars": environment()},
-    )
+    start(8, 512 << 20)  # twice where need be: Ray gives its processes half a minute, however busy the machine is
     yield
     ray.shutdown()
 

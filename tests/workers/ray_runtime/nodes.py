@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ray.experimental import internal_kv
 
 from millrace.user_cache import user_cache
 from tests.conftest import FOLDERS, share_kernels
+from tests.workers.ray_runtime.processes import descendants
 
 STORE = 100 << 20
 # A lost node is given up after two seconds instead of a quarter of a minute.
@@ -87,9 +89,20 @@ class Nodes:
         private["MILLRACE_CACHE"] = str(folder / "cache" / "millrace")
         share_kernels(folder / "cache" / "millrace", self._kernels)
         variables = {**os.environ, **private, **environment}
-        node = self._cluster.add_node(
-            num_cpus=cpus, object_store_memory=STORE, env_vars=variables, temp_dir=str(folder), **arguments
-        )
+        before = set(descendants(""))
+        for again in (True, False):
+            try:
+                node = self._cluster.add_node(
+                    num_cpus=cpus, object_store_memory=STORE, env_vars=variables, temp_dir=str(folder), **arguments
+                )
+            except Exception as error:  # a bare one
+                if not again or "timed out during startup" not in str(error):
+                    raise  # half a minute is Ray's limit, however busy the machine is: two tries, as a run has
+                for process in set(descendants("")) - before:
+                    with suppress(OSError):
+                        os.kill(process, signal.SIGKILL)
+            else:
+                break
         return Node(node, cpus, folder)
 
 
