@@ -62,6 +62,7 @@ class ReadyFile:
     def __enter__(self) -> "ReadyFile":
         if self._path is not None:
             with self._faults():
+                os.stat(self._path.parent)  # now, not when all has been prepared
                 self._path.unlink(missing_ok=True)
         return self
 

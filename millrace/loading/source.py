@@ -116,7 +116,8 @@ class StreamSource:
         dataset, chosen = self.dataset, self.choice
         others = chosen.subset is not None or chosen.validation or chosen.sampling != UNIFORM
         if chosen.policy not in (AUTO, "none") or others:
-            found = f"policy {chosen.policy}, subset {chosen.subset}, validation {chosen.validation}"
+            policy = getattr(chosen.policy, "name", chosen.policy)
+            found = f"policy {policy}, subset {chosen.subset}, validation {chosen.validation}"
             raise UsageError(
                 "the rows of an export are augmented and chosen already",
                 expected="neither policy nor subset nor validation nor sampling",
@@ -143,7 +144,7 @@ class StreamSource:
     def _plain(self, table: Any, ids: npt.NDArray[np.int64] | None, policy: Any) -> Stream:
         chosen = self.choice
         if not (table.num_rows if ids is None else len(ids)):
-            do = "add validation=N" if chosen.split == "validation" else None
+            do = "add `validation`" if chosen.split == "validation" else None
             raise UsageError(
                 f"{self.dataset.spec.name} has no {chosen.split} split", expected="some rows", got=0, do=do
             )

@@ -25,17 +25,16 @@ class Limits:
     share_bytes: int = 0
 
     def __post_init__(self) -> None:
-        for what, one, of_all in (
-            ("bytes", self.client_bytes, self.all_bytes),
-            ("calls", self.client_calls, self.all_calls),
-        ):
-            if not 1 <= one <= of_all:
-                raise UsageError(
-                    f"one client may have more {what} in flight than all clients together",
-                    expected=f"1 to {of_all}, what all may have",
-                    got=one,
-                    do="choose a smaller --client-memory or a larger --memory" if what == "bytes" else None,
-                )
+        if not 1 <= self.client_bytes <= self.all_bytes:
+            raise UsageError(
+                "one client may have more in flight than all clients together",
+                expected=f"{self.all_bytes / (1 << 20):g} MiB at most, what all may have",
+                got=f"{self.client_bytes / (1 << 20):g} MiB",
+                do="choose a smaller --client-memory, or a larger --memory",
+            )
+        if not 1 <= self.client_calls <= self.all_calls:
+            what = "one client may have more calls than all clients together"
+            raise UsageError(what, expected=f"1 to {self.all_calls}", got=self.client_calls)
         if not 0 < self.stall < float("inf"):
             do = "choose --stall in seconds"
             raise UsageError(

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +18,16 @@ from millrace.service.figures import Figures
 from millrace.service.guard import BearerCheck, guarded
 from millrace.service.offer import Offer
 from millrace.service.share import Share
-from millrace.service.ticket import BAD_TICKET, DRAINING, OUT_OF_RANGE, RangeTicket, Refused, parse_ticket
+from millrace.service.ticket import (
+    BAD_TICKET,
+    DRAINING,
+    MOST_BYTES,
+    OUT_OF_RANGE,
+    TOO_LARGE,
+    RangeTicket,
+    Refused,
+    parse_ticket,
+)
 from millrace.service.workshop import Workshop
 
 ACTIONS = {
@@ -92,7 +102,7 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
     def get_flight_info(self, context: Any, descriptor: Any) -> flight.FlightInfo:
         """Of the stream (path: its digest) or of a ticket (command)."""
         if descriptor.descriptor_type == flight.DescriptorType.CMD:
-            return self._info(descriptor, bytes(descriptor.command))
+            return self._info(descriptor, [bytes(descriptor.command)])
         self._known(descriptor)
         return self._whole()
 
@@ -149,16 +159,21 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
             raise Refused(OUT_OF_RANGE, f"this server has the stream {self._offer.digest}")
 
     def _whole(self) -> flight.FlightInfo:
-        """The first epoch, as tickets go."""
-        offer = self._offer
-        ticket = RangeTicket(offer.digest, 0, offer.order.steps_per_epoch)
-        return self._info(flight.FlightDescriptor.for_path(offer.digest), ticket.encode())
+        """The first epoch, as tickets go: in as many parts as there are servers, to be read beside each other, of each
+        another server first. All servers have all parts."""
+        offer, steps = self._offer, self._offer.order.steps_per_epoch
+        parts = max(1, min(len(self._places), steps))
+        ends = [steps * part // parts for part in range(parts + 1)]
+        tickets = [RangeTicket(offer.digest, *span).encode() for span in pairwise(ends)]
+        return self._info(flight.FlightDescriptor.for_path(offer.digest), tickets)
 
-    def _info(self, descriptor: Any, text: bytes) -> flight.FlightInfo:
-        offer = self._offer
-        rows = offer.rows_of(offer.asked(parse_ticket(text)))
-        endpoint = flight.FlightEndpoint(flight.Ticket(text), self._places)
-        return flight.FlightInfo(offer.schema, descriptor, [endpoint], rows, offer.bytes(rows))
+    def _info(self, descriptor: Any, tickets: Sequence[bytes]) -> flight.FlightInfo:
+        offer, endpoints, rows = self._offer, [], 0
+        for part, text in enumerate(tickets):
+            rows += offer.rows_of(offer.asked(parse_ticket(text)))
+            places = [*self._places[part:], *self._places[:part]]
+            endpoints.append(flight.FlightEndpoint(flight.Ticket(text), places))
+        return flight.FlightInfo(offer.schema, descriptor, endpoints, rows, offer.bytes(rows))
 
     def _describe(self, body: bytes) -> dict[str, Any]:
         limits = self.budget.limits
@@ -178,6 +193,8 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
         return {"status": "draining" if self.draining else "serving", "stream": self._offer.digest}
 
     def _explain(self, body: bytes) -> dict[str, Any]:
+        if len(body) > MOST_BYTES:
+            raise Refused(TOO_LARGE, f"the body of an action has at most {MOST_BYTES} bytes, this one has {len(body)}")
         try:
             asked = json.loads(body)
             sample, epoch = asked["sample"], asked.get("epoch", 0)

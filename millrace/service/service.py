@@ -1,6 +1,8 @@
 """A service that runs: the Flight server with all that stands around it, from its start to the last client's leave."""
 
 import contextlib
+import errno
+import os
 import socket
 import threading
 import time
@@ -170,12 +172,17 @@ def _free(place: ServePlace) -> None:
                 probe.bind(where)
     except OSError as error:
         what = f"the service cannot listen at {place.address()}"
-        raise MillraceError(what, got=error.strerror, do="choose another --port, or 0 for any that is free") from error
+        taken = error.errno in (errno.EADDRINUSE, errno.EACCES)
+        do = "choose another --port, or 0 for any that is free" if taken else "choose another --host, of this machine"
+        raise MillraceError(what, got=error.strerror, do=do) from error
     return None
 
 
 def _free_path(path: Path) -> None:
     """A socket that nobody listens at is what a killed server left."""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        got = "Permission denied" if path.parent.is_dir() else "No such folder"
+        raise MillraceError(f"the service cannot listen at {path}", got=got, do="choose another --unix")
     with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(FileNotFoundError):
         try:
             probe.connect(str(path))

@@ -1,9 +1,14 @@
 """What `millrace serve` refuses before it serves; tests/service has the rest."""
 
+import socket
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.service.test_place import TOKEN, certificate
 
 
 @pytest.mark.parametrize(
@@ -17,9 +22,30 @@ import pytest
         (["--address", "auto"], "add --runtime ray"),
         (["--runtime", "ray", "--unix", "socket"], "a Unix socket is of one machine"),
         (["--runtime", "ray", "--host", "0.0.0.0"], "needs a token and TLS"),
+        (["--unix", "missing/socket"], "No such folder"),
+        (["--ready-file", "missing/file"], "cannot write"),
+        (["--endpoint", "grpc://a"], "no address of a server"),
+        (["--client-memory", "600"], "600 MiB"),
+        (["--split", "validation"], "add --validation"),
+        (
+            ["--host", "host.invalid", "--token-file", "token", "--tls-cert", "own.pem", "--tls-key", "own.key"],
+            "--host",
+        ),
+        (["--tls-cert", "old.pem", "--tls-key", "own.key"], "the certificate has expired"),
+        (["--tls-cert", "own.pem", "--tls-key", "locked.key"], "the key without a password"),
+        (["--token-file", "own.pem"], "holds no token"),
     ],
 )
-def test_what_cannot_be_served_is_said_before_the_start(door: Any, flags: list[str], said: str) -> None:
+def test_what_cannot_be_served_is_said_before_the_start(door: Any, home: Path, flags: list[str], said: str) -> None:
+    if "own.pem" in flags or "old.pem" in flags:
+        certificate(home)
+        for words in (
+            "req -new -key own.key -subj /CN=localhost -out old.csr",
+            "x509 -req -in old.csr -signkey own.key -days -1 -out old.pem",
+            "ec -in own.key -out locked.key -aes256 -passout pass:word",
+        ):
+            subprocess.run(["openssl", *words.split()], cwd=home, check=True, capture_output=True, timeout=30)
+        (home / "token").write_text(TOKEN)
     assert door("serve digits --port 0", *flags) in (1, 2)
     assert said in door.err
 
@@ -30,3 +56,12 @@ def test_without_ray_the_extra_is_named(door: Any, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "ray", None)
     assert door("serve digits --runtime ray --port 0") == 2
     assert "pip install 'millrace[ray]'" in door.err
+
+
+def test_an_unknown_dataset_and_a_port_in_use_are_said(door: Any) -> None:
+    assert door("serve mnits --port 0") == 2
+    assert "unknown dataset 'mnits'" in door.err
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert door("serve digits --port", str(taken.getsockname()[1])) == 1
+    assert "Address already in use" in door.err
+    assert "--port" in door.err

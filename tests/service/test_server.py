@@ -77,10 +77,12 @@ def test_a_flight_says_what_to_expect_and_where(serve: Serve) -> None:
     with flight.FlightClient(service.address) as client:
         [info] = client.list_flights(options=PATIENCE)
         again = client.get_flight_info(flight.FlightDescriptor.for_path(service.offer.digest), PATIENCE)
-        [endpoint] = again.endpoints
         assert info.total_records == again.total_records == ROWS
-        assert [location.uri for location in endpoint.locations] == [b"grpc://a:1", b"grpc+tls://b:2"]
-        found = get(client, endpoint.ticket.ticket)
+        # One part for each server, to be read beside each other; each server has all parts.
+        places = [[place.uri for place in endpoint.locations] for endpoint in again.endpoints]
+        assert places == [[b"grpc://a:1", b"grpc+tls://b:2"], [b"grpc+tls://b:2", b"grpc://a:1"]]
+        found = [one for endpoint in again.endpoints for one in get(client, endpoint.ticket.ticket)]
+        assert [step for _, step in found] == list(range(STEPS))
         assert sum(batch.num_rows for batch, _ in found) == ROWS
         assert sum(batch.nbytes for batch, _ in found) == pytest.approx(again.total_bytes, rel=0.01)
         for ticket in (
@@ -122,6 +124,9 @@ def test_what_is_not_served_is_refused_in_plain_words(serve: Serve) -> None:
             (StepTicket(digest, 0, (0, 9)), "out-of-range: step 0 has rows 0 to 8, got 9"),
             (RangeTicket(digest, 1, 2 * STEPS + 1), "out-of-range: "),
             (b"{", "bad-ticket: "),
+            (b'{"millrace": 2, "new": [1]}', "newer-version: the ticket is of version 2, this server knows 1"),
+            (b" " * 1025, "too-large: a ticket has at most 1024 bytes"),
+            (RangeTicket(digest, 0, 1, 3, 3), "out-of-range: the ranks of a world of 3 are 0 to 2, got 3"),
         ]:
             with pytest.raises(flight.FlightServerError) as caught:
                 get(client, ticket)
@@ -131,11 +136,19 @@ def test_what_is_not_served_is_refused_in_plain_words(serve: Serve) -> None:
         for body in (b"", b"[]", b'{"sample": true}', b'{"sample": 50}', b'{"sample": 1, "epoch": 2}'):
             with pytest.raises(flight.FlightServerError, match=r"bad-ticket|out-of-range"):
                 action(client, "explain", body)
+        with pytest.raises(flight.FlightServerError, match="too-large: the body of an action"):
+            action(client, "explain", b" " * 1025)
         with pytest.raises(flight.FlightServerError, match="bad-ticket: this server takes no data"):
             client.do_put(flight.FlightDescriptor.for_path("x"), service.offer.schema, PATIENCE)[0].close()
         with pytest.raises(flight.FlightServerError, match="bad-ticket: this server takes no data"):
             client.do_exchange(flight.FlightDescriptor.for_path("x"), PATIENCE)[1].read_chunk()
-        assert action(client, "stats")["refusals"] == {"other-stream": 1, "out-of-range": 3, "bad-ticket": 1}
+        assert action(client, "stats")["refusals"] == {
+            "other-stream": 1,
+            "out-of-range": 4,
+            "bad-ticket": 1,
+            "newer-version": 1,
+            "too-large": 1,
+        }
 
 
 def test_too_many_steps_for_one_ticket(serve: Serve) -> None:
