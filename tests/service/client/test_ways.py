@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,13 +104,15 @@ class Told(flight.FlightServerBase):  # type: ignore[misc]
 
     def __init__(self, told: Any) -> None:
         super().__init__("grpc://127.0.0.1:0")
-        self.told = told
+        self.told, self.ended = told, threading.Event()
 
     def do_action(self, context: Any, action: Any) -> list[bytes]:
         return [self.told if isinstance(self.told, bytes) else json.dumps(self.told).encode()]
 
     def do_get(self, context: Any, ticket: Any) -> Any:
-        """The step after the one that was asked for."""
+        """The step after the one that was asked for; or nothing, where it is told to hang."""
+        if isinstance(self.told, dict) and self.told.get("hangs"):
+            self.ended.wait(30)
         asked = json.loads(ticket.ticket)
         step = asked.get("from", asked.get("step"))
         offer = offered()
@@ -133,6 +136,7 @@ def told() -> Iterator[Callable[[Any], str]]:
 
     yield start
     for server in running:
+        server.ended.set()
         server.shutdown()
 
 
@@ -166,6 +170,23 @@ def test_another_batch_than_was_asked_for_is_never_taken(serve: Serve, told: Cal
     assert f"step 2, {BATCH} rows" in str(raised.value)
     with pytest.raises(ServiceError, match="another batch"):
         next(iter(stream))
+
+
+def test_no_call_is_without_a_deadline(
+    serve: Serve, told: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """apache/arrow#44560, #36043: without one a client waits for ever for a server that hangs."""
+    monkeypatch.setattr(link, "CALL", 0.2)
+    silent = socket.create_server(("127.0.0.1", 0))  # it takes connections, and says nothing
+    with silent, pytest.raises(DeadlineError, match="no server answers"):
+        millrace.connect(f"grpc://127.0.0.1:{silent.getsockname()[1]}", patience=0)
+    stream = millrace.connect(told({**description(serve), "hangs": True}), patience=0)
+    asks: list[Callable[[], object]] = [lambda: stream[2], lambda: next(iter(stream)), lambda: stream.shard(0, 2)[1]]
+    for ask in asks:
+        began = time.monotonic()
+        with pytest.raises(DeadlineError, match="no server answers"):
+            ask()
+        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("code", ["bad-ticket", "too-large", "newer-version", "unauthenticated", "internal"])
