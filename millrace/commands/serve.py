@@ -67,7 +67,7 @@ class ServeOptions:
     metrics_port: int | None = flags.option(
         None, "P", "port of the status page and of Prometheus' figures; 0: any that is free", least=0, most=65535
     )
-    metrics_host: str = flags.option("127.0.0.1", "HOST", "address that these listen at; plain HTTP")
+    metrics_host: str = flags.option("127.0.0.1", "HOST", "address that these listen at; HTTPS where others reach it")
     json: bool = flags.as_json()
 
 

@@ -144,7 +144,7 @@ class StreamSource:
     def _plain(self, table: Any, ids: npt.NDArray[np.int64] | None, policy: Any) -> Stream:
         chosen = self.choice
         if not (table.num_rows if ids is None else len(ids)):
-            do = "add `validation`" if chosen.split == "validation" else None
+            do = "add `validation=N`" if chosen.split == "validation" else None
             raise UsageError(
                 f"{self.dataset.spec.name} has no {chosen.split} split", expected="some rows", got=0, do=do
             )

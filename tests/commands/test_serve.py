@@ -26,7 +26,7 @@ from tests.service.test_place import TOKEN, certificate
         (["--ready-file", "missing/file"], "cannot write"),
         (["--endpoint", "grpc://a"], "no address of a server"),
         (["--client-memory", "600"], "600 MiB"),
-        (["--split", "validation"], "add --validation"),
+        (["--split", "validation"], "add --validation N"),
         (
             ["--host", "host.invalid", "--token-file", "token", "--tls-cert", "own.pem", "--tls-key", "own.key"],
             "--host",
