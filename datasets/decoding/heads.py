@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import Image
 
@@ -18,6 +18,8 @@ from millrace.datasets.importers.lazy_pictures import MOST_BYTES, open_plain
 from millrace.datasets.importers.options import Reading
 from millrace.errors import DataError
 
+PNG = b"\x89PNG\r\n\x1a\n"
+LATE = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")  # chunks of a PNG
 AT_ONCE = 256  # pictures that are looked at before the next are, where one of them may say all
 
 
@@ -109,13 +111,38 @@ def _head(picture: Picture, reading: Reading) -> _Head | str:
 def _of(picture: Image.Image, reading: Reading) -> _Head:
     width, height = picture.size
     try:
-        turned = picture.getexif().get(ORIENTATION) in TURNED
+        turned = _exif(picture).get(ORIENTATION) in TURNED
     except UNREADABLE:
         turned = False
     size = (width, height) if turned else (height, width)
     grey = picture.mode in GREY or (picture.mode == "P" and _grey_palette(picture))
     ground = colour(reading.background)
     return _Head(size, picture.mode, grey and (len(set(ground)) == 1 or not picture.has_transparency_data))
+
+
+def _exif(picture: Image.Image) -> Image.Exif:
+    """What a picture says of itself. Pillow decodes a PNG for it, where its head says nothing: it could stand after the
+    pixels, which is rare, and seen without them."""
+    if picture.format != "PNG" or "exif" in picture.info or _says_more(picture):
+        return picture.getexif()
+    return Image.Image.getexif(picture)
+
+
+def _says_more(picture: Image.Image) -> bool:
+    """Whether a PNG has chunks after its pixels that could hold EXIF."""
+    file: Any = getattr(picture, "fp", None)
+    if file is None:
+        return True
+    place = file.tell()
+    try:
+        file.seek(len(PNG))
+        while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+            if head[4:] in LATE and file.tell() > place:
+                return True
+            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+        return False
+    finally:
+        file.seek(place)
 
 
 def _grey_palette(picture: Image.Image) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from millrace import datasets
 from millrace.datasets import Reading, decoding, images
@@ -16,6 +16,7 @@ from millrace.datasets.decoding import heads as head_rules
 from millrace.datasets.decoding import making, work
 from millrace.datasets.decoding import pixels as pixel_rules
 from millrace.datasets.importers import Picture
+from millrace.datasets.importers.recognising import survey
 from millrace.datasets.table_files import write_tables
 from millrace.errors import FormatError
 from tests.datasets.importers.drawn import folders, pixels
@@ -181,6 +182,29 @@ def test_where_the_size_is_given_few_heads_are_read(tmp_path: Path, monkeypatch:
     heads.clear()
     assert datasets.load(datasets.find(str(mine), Reading(size=(8, 8))), cache=tmp_path).shape == (1, 8, 8)
     assert len(heads) == 24
+
+
+def test_heads_are_read_without_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow decodes a PNG to say how it is turned, unless that stands before its pixels."""
+    (tmp_path / "a").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels(0)).save(tmp_path / "a" / "plain.png")
+    Image.fromarray(pixels(0)).save(tmp_path / "a" / "turned.png", exif=exif)
+    whole = (tmp_path / "a" / "turned.png").read_bytes()
+    begin = whole.index(b"eXIf") - 4
+    end = begin + 12 + int.from_bytes(whole[begin : begin + 4], "big")
+    late = whole[:begin] + whole[end:-12] + whole[begin:end] + whole[-12:]  # as the standard allows
+    shown = folders(tmp_path, {"b": 1})
+    decoded: list[Image.Image] = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: decoded.append(self))
+    found = decoding.look(survey(shown, Reading()).pictures("train"), Reading(), 1)
+    assert dict(found.sizes) == {(12, 10): 2, (10, 12): 1}
+    assert not decoded
+    monkeypatch.undo()
+    (tmp_path / "a" / "late.png").write_bytes(late)
+    found = decoding.look(survey(shown, Reading()).pictures("train"), Reading(), 1)
+    assert dict(found.sizes) == {(12, 10): 2, (10, 12): 2}
 
 
 def test_those_who_decode_the_same_folder_at_once_make_one_table(
