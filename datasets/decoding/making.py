@@ -19,7 +19,7 @@ from millrace.datasets.decoding.heads import Heads, all_grey, look
 from millrace.datasets.decoding.pixels import BadPicture, Form, decoded, opened
 from millrace.datasets.decoding.work import over_rows
 from millrace.datasets.importers.inventory import Picture, shown_name
-from millrace.datasets.importers.options import Reading
+from millrace.datasets.importers.options import LARGEST, SMALLEST, Reading
 from millrace.datasets.importers.path_spec import PathSpec
 from millrace.datasets.table_images import FilledArrays, TableImages
 from millrace.errors import DataError, FormatError, OptionError
@@ -108,7 +108,8 @@ def _heads(parts: Sequence[Sequence[Picture]], reading: Reading, threads: int) -
 
 
 def form_of(heads: Heads, reading: Reading) -> Form:
-    """What every picture is brought to. FormatError where no size is asked for and the pictures have several."""
+    """What every picture is brought to. FormatError where no size is asked for and the pictures have several, or one
+    that is out of range."""
     channels = reading.channels or (1 if heads.grey else 3)
     if channels not in (1, 3):
         raise OptionError("channels", "is out of range for pictures", expected="1 or 3", got=channels)
@@ -125,7 +126,15 @@ def form_of(heads: Heads, reading: Reading) -> Form:
             got=f"{shown}{more}",
             do="add `size=64 64`, or another; `fit` (pad, crop or stretch) says how",
         )
-    return Form(next(iter(heads.sizes)), channels, reading)
+    size = next(iter(heads.sizes))
+    if not SMALLEST <= min(size) <= max(size) <= LARGEST:
+        raise FormatError(
+            f"the pictures are {size[0]} × {size[1]}, and no size was asked for",
+            expected=f"sides of {SMALLEST} to {LARGEST} pixels, or a `size` to bring them to",
+            got=f"{size[0]} × {size[1]} ({heads.sizes[size]:,} times)",
+            do="add `size=64 64`, or another; `fit` (pad, crop or stretch) says how",
+        )
+    return Form(size, channels, reading)
 
 
 def ordered(heads: Heads) -> list[tuple[tuple[int, int], int]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import overload
 
 from millrace.datasets.importers.folder_structure import SUFFIXES, folders, holds_pictures, litter, structure
+from millrace.datasets.importers.found_files import named_classes, stamp
 from millrace.datasets.importers.inventory import SPLITS, TRAIN, Inventory, Picture, Stamp, Survey, shown_name
 from millrace.datasets.importers.lazy_pictures import MOST_BYTES, FileSlice
 from millrace.datasets.importers.listed_pictures import lists
@@ -18,6 +19,7 @@ from millrace.datasets.importers.options import Reading
 from millrace.errors import FormatError, UsageError
 
 kind = "class folders"
+SHOWN = 10  # names in a message
 
 
 def claims(path: Path) -> str | None:
@@ -42,7 +44,8 @@ class ClassFolders(Survey):
         for split, inner in found.splits.items():
             for name, folder in inner.items():
                 walk.take(split, name, folder)
-        names = sorted({name for _, name in walk.found}, key=os.fsencode)
+        names, listed = _ordered({name for _, name in walk.found}, path)
+        walk.stamps += [stamp(path / name, name) for name in listed]
         self._walk, self._labels = walk, {name: label for label, name in enumerate(names)}
         counts = {
             split: tuple(len(walk.found.get((split, name), ())) for name in names)
@@ -94,6 +97,23 @@ class FolderPictures(Sequence[Picture]):
         name, label = self._found[place]
         path = os.path.join(self._root, name)
         return Picture(name, label, FileSlice(path, 0, MOST_BYTES + 1), path)
+
+
+def _ordered(found: set[str], path: Path) -> tuple[list[str], list[str]]:
+    """The names of the classes, in the order of classes.txt if that lies there, and its name. FormatError where a
+    folder is not in it."""
+    names = sorted(found, key=os.fsencode)
+    known, listed = named_classes(path)
+    if known is None:
+        return names, listed
+    if others := [name for name in names if name not in known]:
+        raise FormatError(
+            f"{path}: a folder of pictures is none of the classes in {listed[0]}",
+            expected=", ".join(known[:SHOWN]),
+            got=", ".join(map(shown_name, others[:SHOWN])),
+            do=f"name it there, or move {listed[0]} away: without it the classes are the folders, sorted",
+        )
+    return list(known), listed
 
 
 def _check_reading(reading: Reading) -> None:

@@ -105,6 +105,15 @@ def test_sizes_that_differ_are_listed(tmp_path: Path) -> None:
         datasets.load(datasets.find(str(mine)), cache=tmp_path)
 
 
+@pytest.mark.parametrize(("height", "width"), [(7, 9), (40, 513)])
+def test_a_size_that_nobody_asked_for_is_within_bounds(tmp_path: Path, height: int, width: int) -> None:
+    """Photographs of one camera would make a table of gigabytes in silence."""
+    mine = folders(tmp_path / "mine", {"a": 2, "b": 2}, height=height, width=width)
+    with pytest.raises(FormatError, match=f"the pictures are {height} × {width}, and no size was asked for"):
+        datasets.load(datasets.find(str(mine)), cache=tmp_path)
+    assert datasets.load(datasets.find(str(mine), Reading(size=(8, 8))), cache=tmp_path).shape == (3, 8, 8)
+
+
 def test_channels_follow_the_pictures(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "mine" / name).mkdir(parents=True)

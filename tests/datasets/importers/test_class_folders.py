@@ -27,6 +27,19 @@ def test_each_folder_is_a_class_and_rows_stand_in_the_order_of_the_names(tmp_pat
     assert [one.label for one in class_folders.survey(tmp_path, Reading()).pictures("train")] == [1, 0, 2, 2]
 
 
+def test_a_list_of_classes_orders_the_folders(tmp_path: Path) -> None:
+    folders(tmp_path, {"a": 1, "b": 2})
+    (tmp_path / "classes.txt").write_text("b\nz\na\n")
+    found = class_folders.survey(tmp_path, Reading())
+    assert (found.inventory.classes, found.inventory.counts) == (("b", "z", "a"), {"train": (2, 0, 1)})
+    assert [(one.name, one.label) for one in found.pictures("train")] == [("a/000.png", 2), ("b/000.png", 0),
+        ("b/001.png", 0)]  # fmt: skip
+    assert "classes.txt" in [stamp[0] for stamp in found.inventory.stamps]
+    (tmp_path / "classes.txt").write_text("b\nz\n")
+    with pytest.raises(FormatError, match="a folder of pictures is none of the classes"):
+        class_folders.survey(tmp_path, Reading())
+
+
 def test_the_table_holds_the_pixels_of_the_files(tmp_path: Path) -> None:
     folders(tmp_path / "mine", {"cat": 10, "dog": 10})
     made = datasets.load(datasets.find(str(tmp_path / "mine")), cache=tmp_path)
