@@ -140,9 +140,8 @@ class _Walk:
 
     def take(self, split: str, name: str, folder: Path) -> None:
         """Take all pictures in a class's folder and below."""
-        seen: set[tuple[int, int]] = set()
         taken: list[Stamp] = []
-        self._folder(str(folder), folder.relative_to(self._root).as_posix(), seen, taken, depth=0)
+        self._below(str(folder), folder.relative_to(self._root).as_posix(), taken)
         if not taken:
             self._said.append(f"{folder.relative_to(self._root).as_posix()}/ holds no pictures and is no class")
             return
@@ -150,21 +149,26 @@ class _Walk:
         plain = name.isascii() and all(map(str.isascii, self.found[split, name]))
         self.stamps += taken if plain else [(shown_name(one[0]), *one[1:]) for one in taken]
 
-    def _folder(self, folder: str, name: str, seen: set[tuple[int, int]], taken: list[Stamp], depth: int) -> None:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)  # to find each file from here, not from the root
-        try:
-            status = os.fstat(handle)
-            if (status.st_dev, status.st_ino) in seen:
-                self._said.append(f"{name}/ leads to a folder that is read already: passed over")
-                return
-            seen.add((status.st_dev, status.st_ino))
-            nested = self._entries(handle, f"{name}/", taken)
-        finally:
-            os.close(handle)
-        for own in sorted(nested):  # sorted: of two links to one folder the first is followed
-            self._folder(f"{folder}/{own}", f"{name}/{own}", seen, taken, depth + 1)
-        if nested and depth == 0:
-            self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
+    def _below(self, folder: str, name: str, taken: list[Stamp]) -> None:
+        """Take the pictures of a class's folder and of those in it, however deep."""
+        seen: set[tuple[int, int]] = set()
+        left = [(folder, name)]
+        while left:
+            at, within = left.pop()
+            handle = os.open(at, os.O_RDONLY | os.O_DIRECTORY)  # to find each file from here, not from the root
+            try:
+                status = os.fstat(handle)
+                if (status.st_dev, status.st_ino) in seen:
+                    self._said.append(f"{within}/ leads to a folder that is read already: passed over")
+                    continue
+                seen.add((status.st_dev, status.st_ino))
+                nested = self._entries(handle, f"{within}/", taken)
+            finally:
+                os.close(handle)
+            # Sorted, the last one first in: of two links to one folder the first is followed.
+            left += [(f"{at}/{own}", f"{within}/{own}") for own in sorted(nested, reverse=True)]
+            if nested and at == folder:
+                self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
 
     def _entries(self, handle: int, within: str, taken: list[Stamp]) -> list[str]:
         """Take the pictures of one folder; the names of the folders in it."""
@@ -194,8 +198,8 @@ class _Walk:
 
     def notes(self) -> Iterator[str]:
         """What was passed over or is worth knowing."""
-        yield from (f"{count:,} {what}: passed over" for what, count in sorted(self._passed.items()))
-        yield from self._said
+        yield from (f"{count:,} {shown_name(what)}: passed over" for what, count in sorted(self._passed.items()))
+        yield from map(shown_name, self._said)
 
 
 def _suffix(name: str) -> str:

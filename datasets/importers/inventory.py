@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from millrace.datasets.arrays import Arrays
 from millrace.datasets.importers.options import Reading
@@ -78,13 +79,13 @@ class Inventory:
         """How many there are in each split."""
         return {split: sum(counts) for split, counts in self.counts.items()}
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hexadecimal sha256 over all that is known from names, sizes and times of the files."""
         what = [self.kind, self.classes, self.counts, [stamp[:3] for stamp in self.stamps]]
         return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
-    @property
+    @cached_property
     def touched(self) -> str:
         """Hexadecimal sha256 over when the system last noted a change of each file. Unlike sizes and times this tells a
         file whose time was set back; but it also moves where a file was linked or has other permissions."""

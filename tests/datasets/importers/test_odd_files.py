@@ -91,6 +91,31 @@ def test_names_that_cannot_be_written_are_escaped_and_stay_different(tmp_path: P
     assert made.left_out == {r"new\nline/\xfe\n.png": "no image"}
 
 
+def test_folders_within_each_other_may_be_as_many_as_a_path_can_name(tmp_path: Path) -> None:
+    mine = folders(tmp_path, {"cat": 1, "dog": 1})
+    deep = str(mine / "cat")
+    while len(deep) < 3_000:
+        deep += "/d"
+        os.mkdir(deep)
+    Path(f"{deep}/1.png").write_bytes(png(1))
+    try:
+        assert survey(mine, Reading()).inventory.counts == {"train": (2, 1)}
+    finally:  # what clears up after tests goes down step by step, and not so far
+        os.unlink(f"{deep}/1.png")
+        while deep.endswith("/d"):
+            os.rmdir(deep)
+            deep = deep.removesuffix("/d")
+
+
+def test_what_is_said_of_odd_names_can_be_written(tmp_path: Path) -> None:
+    folders(tmp_path, {"cat": 1, "dog": 1, os.fsdecode(b"cat/\xff"): 1})
+    (tmp_path / "cat" / os.fsdecode(b"a.\xfe")).write_bytes(b"")
+    (tmp_path / os.fsdecode(b"\xfd")).mkdir()
+    notes = survey(tmp_path, Reading()).inventory.notes
+    assert "\n".join(notes).isascii()
+    assert r"\xfd/ holds no pictures and is no class" in notes
+
+
 def test_plain_names_are_shown_as_they_are() -> None:
     for name in ("cat", "Käfer ünd 犬", "a b", "é"):
         assert shown_name(name) == name
