@@ -10,6 +10,7 @@ from millrace.lazy import door
 
 if TYPE_CHECKING:
     from millrace.datasets.arrays import Arrays as Arrays
+    from millrace.datasets.clearing import cached_tables as cached_tables, clear as clear
     from millrace.datasets.catalogue import (
         everyday as everyday,
         find as find,

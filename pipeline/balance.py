@@ -60,11 +60,11 @@ class BalancedRows(Balance):
         self._grouped = np.argsort(labels, kind="stable").astype(small)
         self._firsts = np.cumsum(self.counts) - self.counts
 
-    def samples(self, turns: I64Array) -> I64Array:
-        """Which of the n samples the turns show: int64, values in [0, n)."""
+    def shown(self, turns: I64Array) -> tuple[I64Array, I64Array]:
+        """Which of the n samples the turns show, int64, values in [0, n), and how often each was shown before them."""
         found = self.turns(turns)
         samples: I64Array = self._grouped[self._firsts[found.classes] + found.rows].astype(np.int64)
-        return samples
+        return samples, found.before
 
 
 def class_counts(labels: Labels) -> I64Array:

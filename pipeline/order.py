@@ -80,9 +80,13 @@ class Order(Sizes):
 
     def visited(self, epoch: int, first: int, last: int) -> npt.NDArray[np.int64]:
         """Which of the n training samples stand at the positions [first, last) of an epoch: int64, values in [0, n)."""
+        return self.shown(epoch, first, last)[0]
+
+    def shown(self, epoch: int, first: int, last: int) -> tuple[npt.NDArray[np.int64], int | npt.NDArray[np.int64]]:
+        """`visited` and `before` of these positions, from one permutation of them."""
         if isinstance(self.balance, BalancedRows):
-            return self.balance.samples(self._turns(epoch, first, last))
-        return self._shuffled(epoch, first, last)
+            return self.balance.shown(self._turns(epoch, first, last))
+        return self._shuffled(epoch, first, last), self.before(epoch, first, last)
 
     def position(self, epoch: int, sample: int) -> int | None:
         """The first position of an epoch that one of the n training samples stands at; None where it does not come in

@@ -84,7 +84,8 @@ class Stream:
     def rows(self, epoch: int, first: int, last: int, out: U8Array | None = None) -> Visited:
         """Positions [first, last) of an epoch: no batch size enters them. out: memory for the pixels, if they need any
         of their own."""
-        samples, before = self.ids[self.order.visited(epoch, first, last)], self.order.before(epoch, first, last)
+        places, before = self.order.shown(epoch, first, last)
+        samples = self.ids[places]
         pixels, parameters = augmented(
             self.images, samples, self.policy, seed=self.seed, epoch=before, split=self.split, out=out
         )

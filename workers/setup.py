@@ -64,8 +64,10 @@ class Setup:
     def stream(self) -> Stream:
         """The batches of every step. UsageError where the job wants what an export cannot give."""
         if self.exported is not None:
-            _check_export(self.job, self.exported)
-            return StoredStream(self.exported, batch=self.batch, slot_size=self.job.slot_size)
+            _check_export(self.job)
+            stored = StoredStream(self.exported, batch=self.batch, slot_size=self.job.slot_size)
+            stored.order.check_epochs(self.job.epochs)
+            return stored
         return Stream(
             self.images,
             self.labels,
@@ -142,16 +144,8 @@ class Setup:
             )
 
 
-def _check_export(job: Job, dataset: ExportedDataset) -> None:
+def _check_export(job: Job) -> None:
     """Refuse what would draw again from rows that are drawn already."""
-    epochs = dataset.manifest.splits["train"].epochs
-    if job.epochs > epochs:
-        raise UsageError(
-            "the export holds too few epochs",
-            expected=f"at most {epochs}",
-            got=job.epochs,
-            do=f"train with `epochs={epochs}`, or export more",
-        )
     if not job.policy.is_identity:
         raise UsageError(
             "the rows of an export are augmented already",

@@ -20,11 +20,15 @@ MOST_NAMES, FIRST = 256, 20  # classes whose names are all shown; of more, the f
 
 @dataclass(frozen=True)
 class DatasetsOptions:
-    """List the datasets that Millrace knows by name; with names or files, all that is known of those."""
+    """List the datasets that Millrace knows by name; with names or files, all that is known of those.
+
+    With --clear their tables are removed from the cache, and what was downloaded for them; without a name the tables of
+    all files of your own, which are decoded again when they are needed. What is in use stays."""
 
     names: tuple[str, ...] = flags.positional(
         "DATASET", "names, or paths of your own pictures, arrays or dataset files", many=True
     )
+    clear: bool = flags.switch("remove tables from the cache")
     json: bool = flags.as_json()
 
 
@@ -32,6 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     """Print the table, or the page of each dataset named."""
     options, given = flags.parse("datasets", DatasetsOptions, arguments, READING_KEYS)
     screen = Screen(as_json=options.json)
+    if options.clear:
+        return _clear(screen, options.names)
     settings = layers.resolve(None, given)
     mirror = settings.place.mirror
     specs = [resolving.spec_of(settings, name) for name in options.names] or list(datasets.registry().values())
@@ -46,6 +52,22 @@ def run(arguments: Sequence[str]) -> int:
         else:
             _page(screen, spec, mirror)
     return 0
+
+
+def _clear(screen: Screen, names: Sequence[str]) -> int:
+    """Remove tables from the cache and say which; exit code 1 where one is in use."""
+    if names:
+        tables = [one for name in dict.fromkeys(names) for one in datasets.cached_tables(name)]
+    else:
+        tables = [one for one in datasets.cached_tables() if not one.downloaded]
+    freed, kept = 0, 0
+    for one in tables:
+        why = datasets.clear(one)
+        freed, kept = freed + (0 if why else one.bytes), kept + bool(why)
+        screen.record(name=one.name, folder=one.folder, bytes=one.bytes, cleared=not why, why=why or None)
+        screen.say(f"{one.name:<14} {size(one.bytes):>9}  {f'kept: {why}' if why else 'removed'}")
+    screen.say(f"{size(freed)} freed in {short(user_cache())}" if tables else "nothing of that lies in the cache")
+    return 1 if kept else 0
 
 
 def _list(screen: Screen, specs: Sequence[DatasetSpec], mirror: str | None) -> None:

@@ -13,7 +13,7 @@ from millrace.commands.stopping import Stopping
 from millrace.datasets import Dataset
 from millrace.datasets.exported import Manifest
 from millrace.errors import UsageError
-from millrace.library.exporting import KEYS, Exported, ExportPlace, plan_of, source_of, write
+from millrace.library.exporting import KEYS, Exported, ExportPlace, asked_of, plan_of, source_of, write
 from millrace.pipeline.export import ExportOptions, ExportPlan, ShardWriter
 from millrace.reports.words import argument, counted, duration, in_words, short, size
 from millrace.settings import flags, layers
@@ -51,8 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     settings = layers.resolve(None, {"dataset": options.dataset, **given})
     job = settings.job
     chosen = {name: getattr(options, name) for name in ("format", "epochs", "originals", "augment_test", "shard_rows")}
-    chosen |= {name: getattr(job, name) for name in ("seed", "subset", "validation", "sampling")}
-    asked = ExportOptions(job.policy, **chosen)
+    asked = asked_of(job, **chosen)
     folder = Folder(options.out) if options.out is not None else None
     with Downloads(screen) as progress:
         dataset = source_of(settings, progress)

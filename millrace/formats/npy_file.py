@@ -32,7 +32,7 @@ def header(stream: IO[bytes], what: str, kinds: str) -> Header:
             version = npy.read_magic(stream)
             if version == (1, 0):
                 shape, fortran, dtype = npy.read_array_header_1_0(stream)
-            elif version == (2, 0):
+            elif version in ((2, 0), (3, 0)):  # 3.0 is 2.0 with names of fields in UTF-8; arrays of numbers have none
                 shape, fortran, dtype = npy.read_array_header_2_0(stream)
             else:
                 raise ValueError(f"version {version}")

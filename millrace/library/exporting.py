@@ -26,7 +26,7 @@ from millrace.settings.keys import known_keys
 from millrace.settings.layers import Settings
 from millrace.storage import Folder
 from millrace.version import __version__
-from millrace.workers import READING_KEYS
+from millrace.workers import READING_KEYS, Job
 
 # Where shards are written: modules with `executor(writer, workers, address)`.
 RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.ray_runtime.export"}
@@ -102,20 +102,22 @@ def export(
             raise unknown_name("key of an export", key, KEYS)
     chosen = resolving.for_call(None, {"dataset": dataset, **settings})
     job = chosen.job
-    asked = ExportOptions(
-        policy=job.policy,
+    asked = asked_of(
+        job,
         format=format,
         epochs=epochs,
-        seed=job.seed,
-        subset=job.subset,
-        validation=job.validation,
-        sampling=job.sampling,
         originals=originals,
         augment_test=augment_test,
         shard_rows=shard_rows,
     )
     loaded = source_of(chosen, progress)
     return write(plan_of(asked, loaded, job.dataset), loaded, folder, place, stopping)
+
+
+def asked_of(job: Job, **own: Any) -> ExportOptions:
+    """The options of an export: what is drawn as the job says, the others as given. Errors: OptionError."""
+    drawn = {name: getattr(job, name) for name in ("policy", "seed", "subset", "validation", "sampling")}
+    return ExportOptions(**drawn, **own)
 
 
 def source_of(settings: Settings, progress: Progress | None = None) -> Dataset:

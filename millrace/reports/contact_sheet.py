@@ -2,14 +2,14 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from millrace.reports.glyphs import font_file, spelled
 from millrace.storage import write_whole
 
 Pixels = npt.NDArray[np.uint8]
@@ -59,7 +59,10 @@ def _signed(value: float, digits: int = 1) -> str:
 
 
 def contact_sheet(title: str, detail: str, heads: Sequence[str], rows: Sequence[Row]) -> Image.Image:
-    """The sheet as an RGB picture. heads: one for the originals, then one for each column of augmentations."""
+    """The sheet as an RGB picture. heads: one for the originals, then one for each column of augmentations. What the
+    font has no picture of stands as its number, see `glyphs`."""
+    title, detail = spelled(title, bold=True), spelled(detail)
+    rows = [replace(row, title=spelled(row.title, bold=True), detail=spelled(row.detail)) for row in rows]
     height, width = rows[0].original.pixels.shape[1:]
     factor = max(1, round(TILE / max(height, width)))
     cell = max(width * factor, 112)
@@ -114,6 +117,4 @@ def _label_width(rows: Sequence[Row]) -> int:
 
 
 def _font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib and knows all signs that labels use."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
+    return ImageFont.truetype(font_file(bold=bold), size)

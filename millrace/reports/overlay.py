@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from millrace.reports.glyphs import spelled
+
 COLOURS = ("#1f5fa8", "#c4620a", "#1a7f4b", "#8a3ffc", "#a2195b", "#6a5d00", "#00727a", "#57606a")
 DASHES = ("-", "--", ":", "-.")
 INK, RULE = "#1b1f24", "#d8dee4"
@@ -54,7 +56,7 @@ def _draw(axes: Any, name: str, seeds: Sequence[Sequence[float]], factor: float,
         table[row, : len(seed)] = np.asarray(seed) * factor
     mean = np.nanmean(table, axis=0)
     epochs = np.arange(1, longest + 1)
-    axes.plot(epochs, mean, label=name, linewidth=1.8, marker="o" if longest == 1 else None, **style)
+    axes.plot(epochs, mean, label=spelled(name), linewidth=1.8, marker="o" if longest == 1 else None, **style)
     if len(seeds) > 1:
         spread = np.nanstd(table, axis=0)
         axes.fill_between(epochs, mean - spread, mean + spread, color=style["color"], alpha=0.12, linewidth=0)

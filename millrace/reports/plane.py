@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from millrace.labels import Labels
+from millrace.reports.glyphs import spelled
 
 # Distinguished by colour (blue and orange, for the colour-blind too), by shape and by the line between the regions.
 COLOURS, MARKS = ("#1f5fa8", "#c4620a"), ("o", "^")
@@ -45,7 +46,7 @@ def plane(
         own = places[labels == label]
         axes.scatter(own[:, 0], own[:, 1], s=14, c=colour, marker=mark, edgecolors=PAPER, linewidths=0.4)
     axes.set(xlim=(-1, 1), ylim=(-1, 1), aspect="equal")
-    axes.set_title(title, color=INK, fontsize=13)
+    axes.set_title(spelled(title), color=INK, fontsize=13)
     axes.set_xticks([-1, 0, 1])
     axes.set_yticks([-1, 0, 1])
     data = io.BytesIO()

@@ -7,6 +7,7 @@ environment variables, and slips in the names of flags are caught here: all erro
 import argparse
 import dataclasses
 import inspect
+import re
 import shutil
 import typing
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,9 @@ from millrace.settings.keys import GROUPS, known_keys
 from millrace.settings.layers import flag
 
 Options = TypeVar("Options")
+# What the words of lists are like, so that what follows a list is not taken for a part of it.
+NUMBER = re.compile(r"[-+]?[\d.][\d.eE+-]*,?|[\[(].*|.*[\])]|(?i:none|null|inf|nan)")
+ASSIGNMENT, ADDRESS = re.compile(r"[\w.-]+=.*"), re.compile(r"\w+://.*")
 
 
 def positional(metavar: str, help: str, *, many: bool = False, required: bool = False) -> Any:
@@ -61,6 +65,7 @@ def parse(
     parser = _parser(command, options, keys)
     words = [_spelled(word) for word in arguments]
     parser.check_names(words, refused or {})
+    words = parser.gathered(words)
     read = parser.parse_args if "--" in words else parser.parse_intermixed_args  # which knows no `--`
     found = vars(read(words))
     own: dict[str, Any] = {}
@@ -85,12 +90,22 @@ def _value(kind: Any, found: Any, f: "dataclasses.Field[Any]", name: str) -> obj
 
 def _typed(kind: Any, found: Any, name: str) -> object:
     """The value of the words of a flag. Errors: OptionError, of one number for several with what to type."""
-    lists = [typing.get_args(one) for one in (kind, *typing.get_args(kind)) if typing.get_origin(one) is tuple]
-    several = next((len(of) for of in lists if of[-1] is not ...), 1)
+    several = _several(kind) or 1
     if several > 1 and isinstance(found, list) and len(found) == 1 and found[0].replace(".", "", 1).isdigit():
         do = f"{name} {' '.join(found * several)} gives all of them this value"
         raise OptionError(name, f"takes {several} numbers", expected=values.describe(kind), got=found[0], do=do)
     return found if isinstance(found, bool) else values.from_text(kind, " ".join(found), name)
+
+
+def _several(kind: Any) -> int | None:
+    """How many values a list must have; None where any number, or where it is no list."""
+    lists = [typing.get_args(one) for one in (kind, *typing.get_args(kind)) if typing.get_origin(one) is tuple]
+    return next((len(of) for of in lists if of[-1] is not ...), None)
+
+
+def _words_of(metavar: str) -> re.Pattern[str]:
+    """What words of a list of texts look like: KEY=VALUE, or addresses."""
+    return ASSIGNMENT if "=" in metavar else ADDRESS
 
 
 def _spelled(word: str) -> str:
@@ -126,14 +141,21 @@ class _Parser(argparse.ArgumentParser):
             add_help=False,
         )
         self._command, self._names, self._titles = command, {"--help"}, dict[str, Any]()
+        self._lists: dict[
+            str, tuple[re.Pattern[str], int | None]
+        ] = {}  # of a flag: what its words are like, and the most
 
     def add(self, title: str, name: str, kind: Any, help: str, metavar: str, *, paired: bool = False) -> None:
         """A flag under a title of the page; `paired` gives it a `--no-…`."""
         shown: dict[str, Any] = {"dest": name, "help": help.replace("%", "%%")}
         if kind is bool:
             shown["action"] = argparse.BooleanOptionalAction if paired else "store_true"
+        elif _is_list(kind):
+            texts = kind == tuple[str, ...]
+            shown |= {"nargs": "*", "metavar": metavar or _metavar(kind), "action": "extend" if texts else "store"}
+            self._lists[flag(name)] = _words_of(metavar) if texts else NUMBER, _several(kind)
         else:
-            shown["nargs"], shown["metavar"] = "*" if _is_list(kind) else 1, metavar or _metavar(kind)
+            shown |= {"nargs": 1, "metavar": metavar or _metavar(kind)}
         self._names |= {flag(name), *([flag(f"no-{name}")] if paired else [])}
         self.titled(title).add_argument(flag(name), **shown)
 
@@ -152,6 +174,25 @@ class _Parser(argparse.ArgumentParser):
                 self._refuse(f"{name} is not possible here: {why[name]}")
             if name.startswith("--") and name not in self._names:
                 self._refuse(f"unknown flag {name}", did_you_mean(name, self._names))
+
+    def gathered(self, words: Sequence[str]) -> list[str]:
+        """The words with those of each list joined to its flag: argparse would also give it the arguments that follow.
+        The first word is the flag's, whatever it is; of the others as many as can be."""
+        found: list[str] = []
+        left = list(words)
+        while left:
+            word = left.pop(0)
+            if word == "--":
+                return [*found, word, *left]
+            if word not in self._lists:
+                found.append(word)
+                continue
+            kind, most = self._lists[word]
+            own: list[str] = []
+            while left and len(own) != most and (kind.fullmatch(left[0]) or not (own or left[0].startswith("-"))):
+                own.append(left.pop(0))
+            found += [f"{word}={one}" for one in own] if kind is not NUMBER else [f"{word}={' '.join(own)}"]
+        return found
 
     def error(self, message: str) -> NoReturn:
         self._refuse(message)

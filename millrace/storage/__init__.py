@@ -19,8 +19,8 @@ if TYPE_CHECKING:
         whole_file as whole_file,
     )
     from millrace.storage.folder import HIDDEN as HIDDEN, Folder as Folder, Stat as Stat
-    from millrace.storage.lock import holder as holder, locked as locked, try_lock as try_lock
+    from millrace.storage.lock import holder as holder, holding as holding, locked as locked, try_lock as try_lock
     from millrace.storage.mounts import is_shared as is_shared
-    from millrace.storage.processes import Process as Process
+    from millrace.storage.processes import Process as Process, mapped_by as mapped_by
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

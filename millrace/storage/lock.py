@@ -72,10 +72,16 @@ def _sign(handle: int) -> None:
     os.pwrite(handle, str(os.getpid()).encode(), 0)
 
 
-def holder(path: Path) -> str:
-    """Who holds the lock file, or held it last, in words: "process 4711"."""
+def holding(path: Path) -> int | None:
+    """The number of the process that holds the lock file, or held it last; None where the file does not say."""
     try:
         pid = path.read_text(errors="replace").strip()
     except OSError:
-        pid = ""
-    return f"process {pid}" if pid.isdigit() else "another process"
+        return None
+    return int(pid) if pid.isdecimal() else None
+
+
+def holder(path: Path) -> str:
+    """Who holds the lock file, or held it last, in words: "process 4711"."""
+    pid = holding(path)
+    return "another process" if pid is None else f"process {pid}"

@@ -144,7 +144,7 @@ def make_plan(
     if dataset.test.num_rows:
         sizes["test"] = SplitSize(dataset.test.num_rows, dataset.test.num_rows, 1)
     elif options.augment_test:
-        raise UsageError(f"{spec.name} has no test split to augment", do="leave out --augment-test")
+        raise UsageError(f"{spec.name} has no test split to augment", do="leave out `augment_test`")
     described = {
         "name": spec.name,
         "title": spec.title,

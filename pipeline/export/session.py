@@ -19,7 +19,7 @@ from millrace.datasets.exported import MANIFEST, Manifest, Record, read_manifest
 from millrace.errors import DeadlineError, FormatError, UsageError
 from millrace.formats.shards import heading
 from millrace.pipeline.export.plan import ExportPlan
-from millrace.storage import HIDDEN, Folder, locked, remove
+from millrace.storage import HIDDEN, Folder, holding, locked, remove
 
 PLAN = f"{HIDDEN}/plan-"
 LOCK = f"{HIDDEN}/lock"
@@ -113,7 +113,7 @@ def _lock(folder: Folder, held: ExitStack) -> None:
                 if time.monotonic() > until:
                     raise
             except DeadlineError as error:
-                who = "this" if str(error.got).startswith(f"process {os.getpid()} ") else "another"
+                who = "this" if holding(path) == os.getpid() else "another"
                 raise UsageError(
                     f"{who} process exports into {folder.location}", got=error.got, do="wait for it, or stop it"
                 ) from None

@@ -83,6 +83,7 @@ def test_a_run_without_a_test_split_from_training_to_its_report(home: Path, caps
     assert main(["verify", "out"]) == 0
     again = millrace.train("out", out="again", **SMALL)
     assert [line["ledger"] for line in again.epochs] == [line["ledger"] for line in run.epochs]
-    with pytest.raises(UsageError, match="no test split to augment"):
+    with pytest.raises(UsageError, match="no test split to augment") as refused:
         millrace.export(data, "other", augment_test=True)
+    assert refused.value.do == "leave out `augment_test`"
     assert main(["preview", "--dataset", data, "--out", "a.png"]) == 0

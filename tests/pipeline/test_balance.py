@@ -66,9 +66,9 @@ def test_by_hand() -> None:
     assert balance.turns(turns).classes.tolist() == [0, 1] * 6
     assert balance.turns(turns).before.tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 1, 2]
     firsts = permute([0, 1, 2], 3, seed=9, purpose=Purpose.SAMPLING, tweak=0)  # class 0 in its first round
-    assert balance.samples(np.array([0, 2, 4])).tolist() == (2 * firsts).tolist()
-    assert sorted(balance.samples(np.array([1, 3])).tolist()) == [1, 3]
-    assert sorted(balance.samples(np.array([6, 8, 10])).tolist()) == [0, 2, 4]
+    assert balance.shown(np.array([0, 2, 4]))[0].tolist() == (2 * firsts).tolist()
+    assert sorted(balance.shown(np.array([1, 3]))[0].tolist()) == [1, 3]
+    assert sorted(balance.shown(np.array([6, 8, 10]))[0].tolist()) == [0, 2, 4]
     assert Balance(np.array([3, 2]), 9).before(turns).tolist() == balance.turns(turns).before.tolist()
 
 
@@ -91,6 +91,21 @@ def test_any_part_of_an_epoch_is_computed_alone() -> None:
         assert part.tolist() == numbers[first:last].tolist()
     assert order(seed=5).visited(2, 0, N).tolist() != whole.tolist()
     assert sorted(order().visited(1, 0, N).tolist()) != sorted(whole.tolist())
+
+
+def test_what_is_shown_and_how_often_before_come_from_one_permutation(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, calls = order(), list[int]()
+    places, before = found.visited(2, 3, 50), found.before(2, 3, 50)
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        calls.append(1)
+        return permute(*arguments, **named)
+
+    monkeypatch.setattr("millrace.pipeline.order.permute", counted)
+    both = found.shown(2, 3, 50)
+    assert len(calls) == 1
+    assert np.array_equal(both[0], places)
+    assert np.array_equal(both[1], before)
 
 
 def test_with_one_class_every_row_comes_once_an_epoch_and_was_shown_once_in_each_before() -> None:

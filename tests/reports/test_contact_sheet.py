@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from millrace.reports.contact_sheet import Row, Tile, contact_sheet, parameter_lines, save
+from millrace.reports.glyphs import spelled
 
 DRAWN = {"dx": 1.24, "dy": -0.44, "angle": -5.0, "scale_x": 0.9, "scale_y": 1.1, "shear": 0.004, "flip": 0.0}
 
@@ -39,6 +40,17 @@ def test_a_heading_wider_than_the_pictures_is_not_cut(title: str, detail: str) -
     sheet = np.asarray(contact_sheet(title.strip(), detail.strip(), ["original", "epoch 1"], rows))
     heading = (sheet[:70] != 255).any(axis=(0, 2))
     assert heading.nonzero()[0].max() < sheet.shape[1] - 10  # the margin on the right stays white
+
+
+def test_names_that_the_font_cannot_draw_are_told_apart() -> None:
+    """Japanese names would all be the same boxes; they stand as their numbers, what the font has stays."""
+    assert spelled("é ß Ж α 日本") == "é ß Ж α \\u65e5\\u672c"
+    assert spelled("a\tb", bold=True) == "a\\tb"
+    tile = Tile(np.zeros((1, 8, 8), np.uint8))
+    sheets = [contact_sheet("t", "d", ["original"], [Row(name, "sample 0", tile, ())]) for name in ("犬", "猫")]
+    assert not np.array_equal(*map(np.asarray, sheets))
+    plain = contact_sheet("t", "d", ["original"], [Row("\\u72ac", "sample 0", tile, ())])
+    assert np.array_equal(np.asarray(sheets[0]), np.asarray(plain))
 
 
 def _count(sheet: npt.NDArray[np.uint8], picture: npt.NDArray[np.uint8]) -> int:

@@ -27,6 +27,14 @@ class Needy:
     run: str = flags.positional("RUN", "a run", required=True)
 
 
+@dataclass(frozen=True)
+class Sweeping:
+    """Sweep."""
+
+    names: tuple[str, ...] = flags.positional("NAME", "names", many=True)
+    sweep: tuple[str, ...] = flags.option((), "KEY=V1,V2", "values")
+
+
 ALL = tuple(known_keys())
 
 
@@ -58,6 +66,26 @@ def test_lists_and_none() -> None:
     assert flags.parse("try", Options, ["--network.hidden"], ALL)[1] == {"network.hidden": ()}
 
 
+def test_what_follows_a_list_is_an_argument() -> None:
+    for words, names, given in (
+        ("--size 32 32 photos", ("photos",), {"size": (32, 32)}),
+        ("--size 32 32 5", ("5",), {"size": (32, 32)}),
+        ("--size=none a --policy.scale .9 1.1 b", ("a", "b"), {"size": None, "policy.scale": (0.9, 1.1)}),
+        ("--network.hidden 9 8 photos --seed 1", ("photos",), {"network.hidden": (9, 8), "seed": 1}),
+        ("--network.hidden [64, 32] photos", ("photos",), {"network.hidden": (64, 32)}),
+        ("--network.hidden --seed 1 photos", ("photos",), {"network.hidden": (), "seed": 1}),
+    ):
+        options, found = flags.parse("try", Options, words.split(), ALL)
+        assert (options.names, found) == (names, given)
+    for words in (
+        "--sweep a=1,2 b.c=[3 4] x.yaml",
+        "x.yaml --sweep a=1,2 --sweep b.c=[3 4]",
+        "--sweep=a=1,2 x.yaml --sweep b.c=[3 4]",
+    ):
+        read = flags.parse("sweep", Sweeping, words.replace("[3 4]", "[3_4]").split())[0]
+        assert read == Sweeping(("x.yaml",), ("a=1,2", "b.c=[3_4]"))
+
+
 def test_every_key_has_a_flag_with_help() -> None:
     for key, known in known_keys().items():
         if known.kind is bool:
@@ -79,7 +107,9 @@ def test_every_key_has_a_flag_with_help() -> None:
         ("--zzzzzz", "see millrace help try"),
         ("--epochs many", "--epochs has the wrong type\n  expected: a whole number"),
         ("--rows many", "--rows has the wrong type"),
-        ("--network.hidden 3 x", "--network.hidden has the wrong type"),
+        ("--network.hidden x 3", "--network.hidden has the wrong type"),
+        ("--size FOLDER", "--size has the wrong type"),
+        ("--size 32 FOLDER", "--size takes 2 numbers"),
         ("--size 64", "--size takes 2 numbers\n  expected: a list of 2 whole numbers or none\n  got:      64\n"),
         ("--size 64", "--size 64 64 gives all of them this value"),
         ("--epochs", "argument --epochs: expected 1 argument"),

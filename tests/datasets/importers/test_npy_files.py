@@ -8,6 +8,7 @@ import pytest
 from millrace.datasets.importers import npy_files
 from millrace.datasets.importers.options import Reading
 from millrace.errors import FormatError, UsageError
+from millrace.formats import npy_file
 from tests.datasets.server import Sample
 
 SAMPLE = Sample(shape=(1, 9, 8), train=8, test=4)
@@ -30,6 +31,23 @@ def test_a_folder_of_named_files(tmp_path: Path) -> None:
     made = found.arrays()
     for name, array in SAMPLE.arrays.items():
         np.testing.assert_array_equal(getattr(made, name), array)
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_every_version_of_the_format_is_read(tmp_path: Path, version: tuple[int, int]) -> None:
+    images = SAMPLE.arrays["train_images"]
+    with open(tmp_path / "a.npy", "wb") as file:
+        np.lib.format.write_array(file, images, version)
+    np.testing.assert_array_equal(npy_file.mapped(tmp_path / "a.npy"), images)
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(3))
+    whole = bytearray((tmp_path / "a.npy").read_bytes())
+    whole[6] = 4
+    (tmp_path / "a.npy").write_bytes(whole)
+    with pytest.raises(FormatError, match=r"is not a \.npy array"):
+        npy_file.mapped(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("name", ["a", "a_images.npy", "a_labels.npy"])
