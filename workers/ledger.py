@@ -47,7 +47,7 @@ class ExpectedEpoch(NamedTuple):
 def expected(stream: Stream, epoch: int, steps: Iterable[int] | None = None) -> ExpectedEpoch:
     """The epoch, made from the stream once more. steps: in the order in which a stale run took them; by default as
     they stand."""
-    ledger, shown = EMPTY, []
+    ledger, shown = EMPTY, [np.empty(0, np.int64)]
     first = epoch * stream.order.steps_per_epoch
     for step in range(first, first + stream.order.steps_per_epoch) if steps is None else steps:
         batches = [stream.batch(step, slot) for slot in range(stream.order.slots(step))]

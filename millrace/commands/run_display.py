@@ -46,6 +46,11 @@ class RunDisplay:
         self._stop_said = False
 
     @property
+    def exported(self) -> bool:
+        """Whether the run's dataset is an export."""
+        return self._started is not None and self._started.exported
+
+    @property
     def tested(self) -> bool:
         """Whether the run's dataset has test images."""
         return self._started is not None and self._started.test_samples > 0

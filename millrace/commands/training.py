@@ -35,7 +35,7 @@ def show(screen: Screen, settings: Settings, work: Callable[[Watched], Run]) -> 
         return _left_alone(screen, run, display.done)
     if display.done.stopped:
         return _stopped(screen, run, display.done, stopping)
-    _results(screen, settings, run, display.done, tested=display.tested)
+    _results(screen, settings, run, display.done, display)
     none = "the test set was not looked at" if display.tested else "there are no test images to measure on"
     screen.say(_last_line(display.done.test_accuracy, none), style="bold")
     return 0
@@ -72,8 +72,8 @@ def _left_alone(screen: Screen, run: Run, done: RunDone) -> int:
     return BROKEN_PIPE
 
 
-def _results(screen: Screen, settings: Settings, run: Run, done: RunDone, *, tested: bool) -> None:
-    """Where the run's files lie and what to do next."""
+def _results(screen: Screen, settings: Settings, run: Run, done: RunDone, display: RunDisplay) -> None:
+    """Where the run's files lie and what to do next: what there is something for."""
     screen.say()
     screen.facts(("time", duration(done.seconds)))
     if done.copied_per_step:
@@ -81,8 +81,10 @@ def _results(screen: Screen, settings: Settings, run: Run, done: RunDone, *, tes
     screen.facts(("run", run.location if settings.place.runtime == "ray" else short(run.location)))
     for name, what in FILES:
         screen.facts(("", f"{name:<15} {what}"))
-    path = argument(run.location)
+    path, job = argument(run.location), settings.job
+    seen = command(job, "preview", (*SOURCE_KEYS, "seed", "sampling"))
+    if display.exported:  # a preview would draw nothing: its rows were drawn
+        seen = f"millrace explain {argument(job.dataset)} 0"
     screen.facts(
-        ("next", f"millrace evaluate {path}" if tested else f"millrace predict {path} PICTURE"),
-        ("", command(settings.job, "preview", (*SOURCE_KEYS, "seed", "sampling"))),
+        ("next", f"millrace {f'evaluate {path}' if display.tested else f'predict {path} PICTURE'}"), ("", seen)
     )

@@ -70,6 +70,14 @@ def test_training_on_an_export_ends_in_the_weights_of_the_live_stream(name: str,
     assert door.out.splitlines()[-1] == live
 
 
+def test_what_comes_after_training_on_an_export_can_be_done(door: Any, home: Path) -> None:
+    assert door("export digits --subset 100 --out shards") == 0
+    assert door("train --dataset shards --epochs 1 --batch 50 --network.hidden 4 --out run") == 0
+    assert "preview" not in door.out
+    after = next(line for line in door.out.splitlines() if "millrace explain" in line)
+    assert door(after.partition("millrace ")[2]) == 0
+
+
 def test_training_refuses_what_an_export_cannot_give(door: Any, home: Path) -> None:
     assert door(f"export digits {SMALL} --out data") == 0
     for flags, said in (
