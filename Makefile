@@ -17,7 +17,6 @@ NO_PYTHON := echo "no Python 3.11 to 3.13 here: install one, or name it: make BA
 BASE := $(VENV)/.base
 RUN := $(VENV)/.run
 TEST := $(VENV)/.test
-BENCH := $(VENV)/.bench
 
 FAST := not slow and not data and not ray
 TESTED := not slow and not data and (ray_smoke or not ray)
@@ -56,14 +55,6 @@ format: $(TEST) ## put the sources in order
 test-all: $(TEST) readers peers ## what `make test` leaves out: slow, Ray, real data (MILLRACE_TEST_MIRROR)
 	$(PYTEST) $(PARALLEL) --dist loadfile -m "not ($(TESTED))" --durations 20 $(ARGS)
 
-.PHONY: bench
-bench: $(BENCH) ## the benchmarks: see benchmarks/README.md
-	$(PYTHON) -m benchmarks.warp
-	$(PYTHON) -m benchmarks.training
-	$(PYTHON) -m benchmarks.adam
-	$(PYTHON) -m benchmarks.tails
-	$(PYTHON) -m benchmarks.memory
-
 .PHONY: bench-ray
 bench-ray: $(RUN) ## two workers on Ray against local mode and a peer: about 8 minutes
 	$(PYTHON) -m benchmarks.ray
@@ -96,10 +87,6 @@ $(TEST): $(RUN) requirements/test.txt
 	$(INSTALL) $(VENV) --require-hashes -r requirements/test.txt
 	@touch $@
 
-$(BENCH): $(RUN) requirements/bench.txt
-	$(INSTALL) $(VENV) --require-hashes -r requirements/bench.txt
-	@touch $@
-
 # uv resolves for all supported Pythons and systems at once.
 LOCKER := .venv-lock
 COMPILE := $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -111,7 +98,6 @@ lock: ## choose versions again: requirements/*.txt; ARGS=--upgrade for the newes
 	$(LOCKER)/bin/python -m pip --disable-pip-version-check install --quiet uv
 	$(COMPILE) $(ARGS) --extra all pyproject.toml requirements/build.in -o requirements/run.txt
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra all pyproject.toml requirements/test.in -o requirements/test.txt
-	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra all pyproject.toml requirements/bench.in -o requirements/bench.txt
 	$(COMPILE) $(ARGS) --constraint requirements/run.txt --extra onnx pyproject.toml -o requirements/onnx.txt
 	$(COMPILE) $(ARGS) requirements/readers.in -o requirements/readers.txt
 	$(COMPILE) $(ARGS) requirements/docs.in -o requirements/docs.txt

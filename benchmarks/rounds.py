@@ -6,18 +6,51 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.loaders import OURS
 from millrace import datasets
 from millrace.datasets import Dataset
 from millrace.formats.tables import image_array
 
+Measured = TypeVar("Measured")
 
-def take_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """How much is measured. quick: whether benchmarks run at all, with small sizes, once, without starting Ray."""
+
+    quick: bool = False
+    mirror: str | None = None
+
+    def rounds(self, full: int) -> int:
+        """The rounds of a part that has so many."""
+        return 1 if self.quick else full
+
+
+def able(contenders: Mapping[str, Callable[[], Measured]]) -> tuple[dict[str, Callable[[], Measured]], dict[str, str]]:
+    """Those that can be measured, each tried once, which also warms it; and why the others cannot."""
+    found, missing = dict(contenders), dict[str, str]()
+    for name, contender in contenders.items():
+        try:
+            contender()
+        except ImportError as error:
+            missing[name] = f"not installed ({error})"
+        except Exception as error:  # a peer's fault must not end what is measured of the others
+            missing[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        if name in missing:
+            if name == OURS:
+                raise RuntimeError(missing[name])
+            del found[name]
+    return found, missing
+
+
+def take_turns(contenders: Mapping[str, Callable[[], Measured]], rounds: int) -> dict[str, list[Measured]]:
     """What each contender measures, by name, in every round; the order turns so that none always comes first."""
-    names, found = list(contenders), {name: list[float]() for name in contenders}
+    names, found = list(contenders), {name: list[Measured]() for name in contenders}
     for number in range(rounds):
         for place in range(len(names)):
             name = names[(number + place) % len(names)]
@@ -61,10 +94,15 @@ def arguments(text: str) -> argparse.ArgumentParser:
     return parser
 
 
+def has_mnist(mirror: str | None) -> bool:
+    """Whether MNIST can be had."""
+    return bool(mirror) or datasets.is_cached(datasets.find("mnist"))
+
+
 def mnist(mirror: str | None) -> Dataset:
     """MNIST from the mirror, or from the cache; pictures of noise in its shape where it is in neither."""
     spec = datasets.find("mnist")
-    if mirror or datasets.is_cached(spec):
+    if has_mnist(mirror):
         return datasets.load(spec, mirror=mirror)
     print("no MNIST here (see --mirror): noise of the same shape instead")
     rng = np.random.default_rng(0)

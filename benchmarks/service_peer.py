@@ -17,17 +17,16 @@ from typing import Any
 
 import grpc
 
-BATCH = 256  # of 4,096 images, which `library.Pictures` has
+BATCH, IMAGES = 256, 4096
 METHOD = "/peer/Epoch"
 
 
 def epoch(mirror: str) -> Any:
     """A function that answers a call with the batches of one pass."""
     torch = import_module("torch")
-    library, rounds, datasets = map(import_module, ("benchmarks.library", "benchmarks.rounds", "millrace.datasets"))
+    loaders, rounds, datasets = map(import_module, ("benchmarks.loaders", "benchmarks.rounds", "millrace.datasets"))
     table = rounds.mnist(mirror).train
-    pictures = library.Pictures(torch.from_numpy(datasets.images(table).copy()))
-    labels = datasets.labels(table)
+    pictures = loaders.ByImage(datasets.images(table)[:IMAGES].copy(), datasets.labels(table)[:IMAGES].copy())
     loader = torch.utils.data.DataLoader(
         pictures, batch_size=BATCH, shuffle=True, num_workers=2, persistent_workers=True
     )
@@ -36,8 +35,8 @@ def epoch(mirror: str) -> Any:
         pass
 
     def answer(request: bytes, context: Any) -> Iterator[bytes]:
-        for images in loader:
-            yield images.numpy().tobytes() + labels[: len(images)].tobytes()
+        for images, labels in loader:
+            yield images.numpy().tobytes() + labels.numpy().tobytes()
 
     return answer
 

@@ -1,56 +1,61 @@
-"""Training end to end against the bare matrix products of the same steps, and against PyTorch.
+"""A training step without augmentation, against the bare matrix products and other libraries; part `training`.
 
-    python -m benchmarks.training [--rounds 7] [--epochs 1] [--mirror URL]
+The digits' network 784-999-299-10, Adam, MNIST or noise of its shape, two threads. Samples per second of whole epochs;
+a batch whose default slots are smaller than a thread's half stands twice.
 
-MNIST, 784-999-299-10, Adam, batches of 512, two threads with one BLAS thread each. Contenders take turns in one run:
-
-  millrace         all of `millrace train` from step 0: order, draws, warp, forward, backward, Adam, ledger, metrics;
-                   in slots of 256, one for each thread, and in the default slots of 128
-  matrix products  forward, dW, and dX but for the first layer: two threads, half the batch each, no synchronisation
-  pytorch          two threads, fused Adam, no augmentation, normalised float32 data in memory; run by the Python that
-                   MILLRACE_TORCH_PYTHON names, left out where it names none
+  millrace         all of `millrace train` from step 0: order, rows, forward, backward, Adam, ledger, metrics
+  bare products    forward, dW, and dX but for the first layer: two threads, half the batch each, no synchronisation
+  others           benchmarks/training_peer.py, each in a process of its own that works when it is asked to
 """
 
 import itertools
-import os
-import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.rounds import arguments, mnist, ratio, table, take_turns
+from benchmarks import processes
+from benchmarks.loaders import OURS
+from benchmarks.results import Row
+from benchmarks.rounds import Effort, able, mnist, take_turns
 from millrace.datasets import Dataset, images, labels
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
 from millrace.runs.folder import RunFolder
 from millrace.workers.blas import one_blas_thread
-from millrace.workers.events import EpochDone, Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
 from millrace.workers.setup import Setup
 
-BATCH, WIDTHS, THREADS = 512, (784, 999, 299, 10), 2
-HALVES, PRODUCTS = "millrace, slots of 256", "matrix products"
-PEER = Path(__file__).with_name("torch_peer.py")
+WIDTHS, THREADS, ROUNDS = (784, 999, 299, 10), 2, 5
+PEERS = {"PyTorch": "eager", "PyTorch, compiled": "compiled", "scikit-learn": "scikit-learn"}
+PRODUCTS = "bare products"
+AT_LEAST: dict[int, dict[str, float]] = {
+    64: {"scikit-learn": 2},
+    256: {"PyTorch": 1.0, "PyTorch, compiled": 1.0, "scikit-learn": 2},
+    1024: {"PyTorch": 1.05, "PyTorch, compiled": 1.05, "scikit-learn": 2, PRODUCTS: 0.9},
+}
+DEFAULT_SLOT = 128
 
 
 class Millrace:
     """Whole runs from step 0, each in a folder of its own."""
 
-    def __init__(self, dataset: Dataset, epochs: int, slot_size: int) -> None:
-        self._dataset, self.waiting = dataset, list[float]()
+    def __init__(self, dataset: Dataset, batch: int, slot_size: int | None, samples: int | None) -> None:
+        self._dataset = dataset
         self._job = Job(
             dataset="mnist",
-            epochs=epochs,
-            batch=BATCH,
+            epochs=1,
+            batch=batch,
             slot_size=slot_size,
             seed=0,
-            policy=preset("digits"),
+            subset=samples,
+            policy=preset("none"),
             network=NetworkOptions(hidden=WIDTHS[1:-1]),
             optimizer=OptimizerOptions(name="adam"),
             schedule=ScheduleOptions(),
@@ -58,29 +63,23 @@ class Millrace:
 
     def __call__(self) -> float:
         """Samples per second."""
-        epochs: list[EpochDone] = []
-
-        def observer(event: Event) -> None:
-            if isinstance(event, EpochDone):
-                epochs.append(event)
-
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder.create(Path(folder) / "run", "")
             run.own()
-            done = train(Setup(self._job, self._dataset), Place(workers=THREADS), run, observer, threading.Event())
+            setup = Setup(self._job, self._dataset)
+            done = train(setup, Place(workers=THREADS), run, lambda event: None, threading.Event())
             run.release()
-        self.waiting.append(sum(e.waiting * e.seconds for e in epochs) / done.seconds)
-        return self._job.epochs * len(labels(self._dataset.train)) / done.seconds
+        return (self._job.subset or len(labels(self._dataset.train))) / done.seconds
 
 
 class Products:
     """The matrix products of the same number of steps, and nothing else."""
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
+    def __init__(self, steps: int, batch: int) -> None:
+        self._steps, self._batch = steps, batch
         rng = np.random.default_rng(0)
         self._weights = [self._random(rng, m, k) for m, k in itertools.pairwise(WIDTHS)]
-        rows = BATCH // THREADS
+        rows = batch // THREADS
         self._arrays = [[self._random(rng, rows, width) for width in WIDTHS] for _ in range(THREADS)]
 
     @staticmethod
@@ -96,7 +95,7 @@ class Products:
                 thread.start()
             for thread in threads:
                 thread.join()
-        return self._steps * BATCH / (time.perf_counter() - begun)
+        return self._steps * self._batch / (time.perf_counter() - begun)
 
     def _work(self, values: list[np.ndarray]) -> None:
         outputs, deltas = [np.empty_like(v) for v in values], [np.empty_like(v) for v in values]
@@ -110,60 +109,54 @@ class Products:
                     np.matmul(values[layer + 1], self._weights[layer].T, out=deltas[layer])
 
 
-class Torch:
-    """The same network in PyTorch, in a process of its own that works when it is asked to."""
+class Peer:
+    """Another library, in a process of its own that works when it is asked to."""
 
-    def __init__(self, python: str, dataset: Dataset, epochs: int, folder: Path) -> None:
-        pixels = images(dataset.train).reshape(-1, WIDTHS[0]).astype(np.float32) / 255
-        np.save(folder / "x.npy", (pixels - pixels.mean()) / pixels.std())
-        np.save(folder / "y.npy", labels(dataset.train))
-        command = [python, str(PEER), str(folder), str(epochs), str(BATCH), str(THREADS), *map(str, WIDTHS)]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.version = self._ask("version")
+    def __init__(self, kind: str, folder: Path, batch: int) -> None:
+        words = [kind, str(folder), "1", *map(str, (batch, THREADS, *WIDTHS))]
+        command = [sys.executable, "-m", "benchmarks.training_peer", *words]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
 
     def __call__(self) -> float:
         """Samples per second."""
-        return float(self._ask("go"))
+        return float(processes.ask(self._process)["rate"])
 
     def close(self) -> None:
-        self._process.communicate(timeout=60)
-
-    def _ask(self, what: str) -> str:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise OSError("the peer has no pipes")
-        self._process.stdin.write(what + "\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
+        """End it."""
+        processes.end(self._process)
 
 
-def main() -> None:
-    parser = arguments(__doc__ or "")
-    parser.add_argument("--epochs", type=int, default=1)
-    options = parser.parse_args()
-    dataset = mnist(options.mirror)
-    halves, quarters = (Millrace(dataset, options.epochs, size) for size in (BATCH // 2, BATCH // 4))
-    steps = options.epochs * -(-len(labels(dataset.train)) // BATCH)
-    contenders: dict[str, Callable[[], float]] = {
-        HALVES: halves,
-        "millrace, slots of 128": quarters,
-        PRODUCTS: Products(steps),
-    }
-    python = os.environ.get("MILLRACE_TORCH_PYTHON")
-    with tempfile.TemporaryDirectory() as folder:
-        peer = Torch(python, dataset, options.epochs, Path(folder)) if python else None
-        if peer:
-            contenders["pytorch"] = peer
-        found = take_turns(contenders, options.rounds)
-        if peer:
+def rows(effort: Effort) -> Iterator[Row]:
+    """A row for each batch and size of slots."""
+    dataset = mnist(effort.mirror)
+    samples = 2048 if effort.quick else None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pixels = images(dataset.train)[:samples].reshape(-1, WIDTHS[0]).astype(np.float32) / 255
+        np.save(folder / "x.npy", (pixels - pixels.mean()) / pixels.std())
+        np.save(folder / "y.npy", labels(dataset.train)[:samples])
+        for batch in (1024,) if effort.quick else (64, 256, 1024):
+            yield from _rows(dataset, samples, batch, folder, effort)
+
+
+def _rows(dataset: Dataset, samples: int | None, batch: int, folder: Path, effort: Effort) -> Iterator[Row]:
+    half = batch // THREADS
+    default = Millrace(dataset, batch, None, samples)
+    contenders: dict[str, Callable[[], float]] = {f"slots of {min(DEFAULT_SLOT, half)}": default}
+    if half > DEFAULT_SLOT:
+        contenders[f"slots of {half}"] = Millrace(dataset, batch, half, samples)
+    ours = list(contenders)
+    contenders[PRODUCTS] = Products((samples or dataset.train.num_rows) // batch, batch)
+    peers = {name: Peer(kind, folder, batch) for name, kind in PEERS.items()}
+    try:
+        contenders.update(peers)
+        contenders, missing = able(contenders)
+        found = take_turns(contenders, effort.rounds(ROUNDS))
+    finally:
+        for peer in peers.values():
             peer.close()
-    print(table(found, "samples/s"))
-    print(f"slots of 256 to the matrix products  {ratio(found, HALVES, PRODUCTS):.3f}   (bar: at least 0.85)")
-    if peer:
-        print(
-            f"slots of 256 to PyTorch {peer.version:<12} {ratio(found, HALVES, 'pytorch'):.3f}   (bar: at least 1.00)"
-        )
-    print(f"waiting for data                     {100 * statistics.median(halves.waiting):.2f} %  (bar: at most 1 %)")
-
-
-if __name__ == "__main__":
-    main()
+    for slots in ours:
+        values = {OURS: found[slots], **{name: found[name] for name in found if name not in ours}}
+        yield Row(f"batch {batch}, {slots}", "samples/s", values, at_least=AT_LEAST[batch], missing=missing)

@@ -1,121 +1,214 @@
-"""The warp on one thread: matrices drawn, uint8 in, uint8 out, against OpenCV and SciPy.
+"""The warp on one thread: matrices drawn, uint8 in, uint8 out. Microseconds per image; part `warp` of `make bench`.
 
-    python -m benchmarks.warp [--rounds 15] [--json]
-
-Each contender augments the same batches of handwritten digits, enlarged to 28×28 in grey and 32×32 in colour; they
-take turns within one run, figures are medians over the rounds.
-
-  millrace          `pipeline.draw.draw` and `pipeline.warp.warp`: draws, matrices and pixels of a batch
-  millrace, warp    the pixels alone
-  opencv            `cv2.warpAffine` in a loop on one thread, bilinear, into an array that is there; its matrices are
-                    given to it and cost it nothing
-  scipy             `ndimage.affine_transform(order=1, mode="grid-constant")` in a loop over images and channels, with
-                    given matrices as well
+Every contender augments the same batch of handwritten digits, enlarged, with the same ranges and bilinear. OpenCV,
+grid_sample and SciPy are given their matrices, which cost them nothing, and must make our pixels but for rounding;
+the others draw their own. millrace, pixels: our warp without the draws.
 """
 
-import json
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+from PIL import Image
 
-from benchmarks.rounds import arguments, ratio, table, take_turns
+from benchmarks.loaders import DEGREES, OURS, RANGES
+from benchmarks.results import Row
+from benchmarks.rounds import Effort, able, take_turns
 from millrace import datasets
-from millrace.pipeline import preset
+from millrace.pipeline import Policy
 from millrace.pipeline.draw import draw
 from millrace.pipeline.warp import warp
 
-BATCH = 512
-BARS = {"28×28": 2.2, "32×32×3": 1.7}
+# channels, side → images of a batch, and how many times as fast as OpenCV ours is to be
+SHAPES = {(1, 28): (512, 3.0), (3, 32): (512, 2.2), (3, 64): (256, 2.2), (3, 224): (32, 2.0)}
+AT_LEAST = {"grid_sample": 4, "torchvision v2": 90, "albumentations": 30}
+POLICY = Policy("affine", **RANGES)
+NOTE = "what a call of torchvision or albumentations costs weighs less here, and so does what was promised against it"
+ROUNDS, SECONDS = 15, 0.15
 U8 = npt.NDArray[np.uint8]
 
 
-def pictures(channels: int, side: int) -> U8:
-    """Handwritten digits, enlarged, each channel another blend of two of them: uint8 (n, C, H, W)."""
-    small = datasets.images(datasets.load(datasets.find("digits"), offline=True).train)[:, 0]
-    grey = np.stack([cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC) for image in small])
+def pictures(channels: int, side: int, count: int) -> U8:
+    """Handwritten digits, enlarged, each channel another blend of two of them: (count, C, H, W)."""
+    small = datasets.images(datasets.load(datasets.find("digits"), offline=True).train)[:count, 0]
+    grey = np.stack(
+        [np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)) for image in small]
+    )
     blends = [grey // 2 + np.roll(grey, channel, axis=0) // 2 for channel in range(channels)]
     return np.ascontiguousarray(np.stack(blends, axis=1), np.uint8)
 
 
 class Contest:
-    """The contenders on images of one shape; each call answers in microseconds per image."""
+    """The contenders on images of one shape; each takes a turn of `seconds` at least."""
 
-    def __init__(self, channels: int, side: int) -> None:
-        self.images, self.side = pictures(channels, side), side
-        self.policy = preset("digits" if channels == 1 else "photos")
-        self.rows = np.random.default_rng(0).permutation(len(self.images))[:BATCH].astype(np.int64)
+    def __init__(self, channels: int, side: int, batch: int, seconds: float) -> None:
+        self.images, self.side, self.seconds = pictures(channels, side, max(batch, 256)), side, seconds
+        self.rows = np.random.default_rng(0).permutation(len(self.images))[:batch].astype(np.int64)
         self.epoch = 0
-        given = draw(self.policy, self.rows, height=side, width=side, seed=0, epoch=0).matrices
-        self.given, self.pairs = given, [matrix.reshape(2, 3) for matrix in given.astype(np.float64)]
-        # OpenCV's own layout: rows, columns, channels.
-        self.last = [np.ascontiguousarray(self.images[row].transpose(1, 2, 0)) for row in self.rows]
-        self.out = [np.empty_like(image) for image in self.last]
+        self.given = draw(POLICY, self.rows, height=side, width=side, seed=0, epoch=0).matrices
+        self.batch = self.images[self.rows]
 
     def contenders(self) -> dict[str, Callable[[], float]]:
-        return {
-            "millrace": lambda: self._time(self._millrace, 20),
-            "millrace, warp": lambda: self._time(lambda: len(warp(self.images, self.rows, self.given)), 20),
-            "opencv": lambda: self._time(self._opencv, 10),
-            "scipy": lambda: self._time(self._scipy, 1),
+        """Each answers in microseconds per image."""
+        works = {
+            OURS: self.drawn_and_warped,
+            "millrace, pixels": lambda: warp(self.images, self.rows, self.given),
+            "OpenCV": self.opencv(),
+            "grid_sample": self.grid_sample(),
+            "torchvision v2": self.torchvision(),
+            "Kornia": self.kornia(),
+            "albumentations": self.albumentations(),
+            "SciPy": self.scipy(),
         }
+        return {name: lambda work=work: self.time(work) for name, work in works.items()}  # type: ignore[misc]
 
-    def _time(self, work: Callable[[], int], times: int) -> float:
-        begun = time.perf_counter()
-        done = sum(work() for _ in range(times))
-        return (time.perf_counter() - begun) / done * 1e6
+    def time(self, work: Callable[[], Any]) -> float:
+        """Microseconds per image of calls that return what they made."""
+        begun, done = time.perf_counter(), 0
+        while (taken := time.perf_counter() - begun) < self.seconds or not done:
+            done += len(work())
+        return taken / done * 1e6
 
-    def _millrace(self) -> int:
+    def same(self, made: Any) -> None:
+        """Raise where pixels are not ours but for rounding."""
+        ours = warp(self.images, self.rows, self.given)[: len(made)].astype(np.float64)
+        apart = float(np.abs(ours - np.asarray(made, np.float64)).mean())
+        if apart > 1:
+            raise ValueError(f"its pixels differ from ours by {apart:.2f} in the mean")
+
+    def drawn_and_warped(self) -> U8:
         self.epoch += 1
-        side = self.side
-        drawn = draw(self.policy, self.rows, height=side, width=side, seed=0, epoch=self.epoch)
-        return len(warp(self.images, self.rows, drawn.matrices))
+        drawn = draw(POLICY, self.rows, height=self.side, width=self.side, seed=0, epoch=self.epoch)
+        return warp(self.images, self.rows, drawn.matrices)
 
-    def _opencv(self) -> int:
-        size, flags = (self.side, self.side), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        for image, matrix, out in zip(self.last, self.pairs, self.out, strict=True):
-            cv2.warpAffine(image, matrix, size, out, flags, cv2.BORDER_CONSTANT, 0)
-        return len(self.last)
+    def opencv(self) -> Callable[[], Any]:
+        """`warpAffine` in a loop into arrays that are there, rows × columns × channels, as in OpenCV's tutorial "Affine
+        Transformations" (docs.opencv.org/4.x/d4/d61/tutorial_warp_affine.html)."""
+        last = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in self.batch]
+        pairs, out = self.given.reshape(-1, 2, 3).astype(np.float64), [np.empty_like(image) for image in last]
 
-    def _scipy(self) -> int:
-        some = self.rows[:64]
-        for row, matrix in zip(some, self.given.astype(np.float64), strict=False):
-            turn, shift = matrix[[4, 3, 1, 0]].reshape(2, 2), matrix[[5, 2]]
-            for channel in self.images[row]:
-                ndimage.affine_transform(channel, turn, shift, order=1, mode="grid-constant")
-        return len(some)
+        def work() -> list[U8]:
+            cv2 = import_module("cv2")
+            size, flags = (self.side, self.side), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            for image, matrix, into in zip(last, pairs, out, strict=True):
+                cv2.warpAffine(image, matrix, size, into, flags, cv2.BORDER_CONSTANT, 0)
+            return out
+
+        return _checked(work, lambda: self.same(np.stack(work()).transpose(0, 3, 1, 2)))
+
+    def grid_sample(self) -> Callable[[], Any]:
+        """The whole batch by `affine_grid` and `grid_sample`, as in PyTorch's "Spatial Transformer Networks Tutorial"
+        (docs.pytorch.org/tutorials/intermediate/spatial_transformer_tutorial.html)."""
+        half = (self.side - 1) / 2  # from −1 … 1 to pixels and back
+        pixels = np.array([[half, 0, half], [0, half, half], [0, 0, 1]])
+        whole = np.concatenate([self.given.reshape(-1, 2, 3), np.tile([[[0.0, 0, 1]]], (len(self.rows), 1, 1))], 1)
+        thetas = (np.linalg.inv(pixels) @ whole @ pixels)[:, :2].astype(np.float32)
+
+        def work() -> Any:
+            torch = import_module("torch")
+            torch.set_num_threads(1)
+            source = torch.from_numpy(self.batch).to(torch.float32)
+            grid = torch.nn.functional.affine_grid(torch.from_numpy(thetas), list(source.shape), align_corners=True)
+            made = torch.nn.functional.grid_sample(source, grid, align_corners=True)
+            return made.round_().to(torch.uint8)
+
+        return _checked(work, lambda: self.same(work()))
+
+    def torchvision(self) -> Callable[[], Any]:
+        """`v2.RandomAffine` on uint8 tensors image by image, since it draws once for what it is given, as in "Getting
+        started with transforms v2" (docs.pytorch.org/vision/stable/transforms.html, "Performance considerations")."""
+
+        def work() -> Any:
+            torch, v2 = import_module("torch"), import_module("torchvision.transforms.v2")
+            torch.set_num_threads(1)
+            change = v2.RandomAffine(15, (0.1, 0.1), (0.9, 1.1), DEGREES, v2.InterpolationMode.BILINEAR)
+            return [change(image) for image in torch.from_numpy(self.batch)]
+
+        return work
+
+    def kornia(self) -> Callable[[], Any]:
+        """`RandomAffine` on the whole batch, float32 in and out with no conversion counted, as in Kornia's
+        documentation of `kornia.augmentation` (kornia.readthedocs.io/en/latest/augmentation.html)."""
+        made: list[Any] = []
+
+        def work() -> Any:
+            torch = import_module("torch")
+            torch.set_num_threads(1)
+            if not made:
+                change = import_module("kornia.augmentation").RandomAffine(15.0, (0.1, 0.1), (0.9, 1.1), DEGREES, p=1.0)
+                made.extend([change, torch.from_numpy(self.batch).float() / 255])
+            change, source = made
+            return change(source)
+
+        return work
+
+    def albumentations(self) -> Callable[[], Any]:
+        """`Compose` of one `Affine` on uint8 rows × columns × channels image by image, one thread of OpenCV, as in its
+        authors' benchmark (albumentations.ai/docs/benchmarks/image-benchmarks)."""
+        last = [np.ascontiguousarray(image.transpose(1, 2, 0)) for image in self.batch]
+        made: list[Any] = []
+
+        def work() -> Any:
+            if not made:
+                names = import_module("albumentations")
+                spans = {"rotate": (-15, 15), "scale": (0.9, 1.1), "shear": (-DEGREES, DEGREES)}
+                made.append(names.Compose([names.Affine(translate_percent=(-0.1, 0.1), p=1.0, **spans)]))
+            return [made[0](image=image)["image"] for image in last]
+
+        return work
+
+    def scipy(self) -> Callable[[], Any]:
+        """`ndimage.affine_transform`, linear, over images and channels, as in SciPy's reference of it."""
+        some = self.batch[:64] if self.side < 100 else self.batch[:4]
+        given = self.given.astype(np.float64)
+
+        def work() -> Any:
+            ndimage = import_module("scipy.ndimage")
+            made = np.empty_like(some)
+            for image, matrix, out in zip(some, given, made, strict=False):
+                turn, shift = matrix[[4, 3, 1, 0]].reshape(2, 2), matrix[[5, 2]]
+                for source, into in zip(image, out, strict=True):
+                    ndimage.affine_transform(source, turn, shift, output=into, order=1, mode="grid-constant")
+            return made
+
+        return _checked(work, lambda: self.same(work()))
 
 
-def measure(channels: int, side: int, rounds: int) -> dict[str, list[float]]:
-    """Microseconds per image of each contender in each round, after one round that does not count."""
-    contenders = Contest(channels, side).contenders()
-    take_turns(contenders, 1)
-    return take_turns(contenders, rounds)
+def _checked(work: Callable[[], Any], check: Callable[[], None]) -> Callable[[], Any]:
+    """The work, after a check before its first time."""
+    done = False
+
+    def checked() -> Any:
+        nonlocal done
+        if not done:
+            check()
+            done = True
+        return work()
+
+    return checked
 
 
-def main() -> None:
-    parser = arguments(__doc__ or "")
-    parser.set_defaults(rounds=15)
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    chosen = parser.parse_args()
-    cv2.setNumThreads(1)
-    report: dict[str, object] = {}
-    for name, (channels, side) in {"28×28": (1, 28), "32×32×3": (3, 32)}.items():
-        found = measure(channels, side, chosen.rounds)
-        times = {other: ratio(found, other, "millrace") for other in ("opencv", "scipy")}
-        medians = {contender: statistics.median(values) for contender, values in found.items()}
-        report[name] = {"microseconds": medians, "times_as_fast_as": times, "bar": BARS[name]}
-        if not chosen.json:
-            print(f"\n{name}\n{table(found, 'µs per image')}")
-            print(f"millrace against opencv: {times['opencv']:.2f} times as fast (bar {BARS[name]})")
-            print(f"millrace against scipy:  {times['scipy']:.2f} times as fast")
-    if chosen.json:
-        print(json.dumps(report, ensure_ascii=False, indent=2))
-
-
-if __name__ == "__main__":
-    main()
+def rows(effort: Effort) -> Iterator[Row]:
+    """A row for each shape."""
+    try:
+        cv2 = import_module("cv2")
+    except ImportError:
+        pass
+    else:
+        cv2.setNumThreads(1)
+        cv2.ocl.setUseOpenCL(False)
+    for (channels, side), (batch, bar) in SHAPES.items():
+        contest = Contest(channels, side, 8 if effort.quick else batch, 0.0 if effort.quick else SECONDS)
+        contenders, missing = able(contest.contenders())
+        yield Row(
+            f"{f'{channels}×' if channels > 1 else ''}{side}×{side}, one thread",
+            "µs per image",
+            take_turns(contenders, effort.rounds(ROUNDS)),
+            less_is_better=True,
+            at_least={"OpenCV": bar, **AT_LEAST},
+            missing=missing,
+            note=NOTE if side > 32 else "",
+        )

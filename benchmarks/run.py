@@ -1,0 +1,92 @@
+"""All benchmarks, or some: `make bench`, `make bench ONLY=warp,stream`; `make bench-quick` for whether they run.
+
+    python -m benchmarks.run [--only warp,stream] [--quick] [--out FOLDER] [--mirror URL]
+
+Each part is a process of its own and says first how many minutes it takes. What it found stands in FOLDER (benchmarks/)
+in results.json, in the place of what that part found before, and results.md and results.svg are made of it anew.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+from benchmarks import picture, processes, results, table
+from benchmarks.rounds import Effort, has_mnist
+
+# Minutes on two cores; `rows(effort)` of the module of that name measures.
+PARTS = {"warp": 4, "stream": 14, "training": 9}
+QUICK_SECONDS = 100.0
+PACKAGES = (
+    *("millrace", "numpy", "numba", "pyarrow", "scipy", "opencv-python-headless", "torch", "torchvision", "kornia"),
+    *("albumentations", "grain", "jax", "dm_pix", "tensorflow-cpu", "scikit-learn", "ray", "torchdata", "datasets"),
+)
+
+
+def measure(name: str, effort: Effort) -> results.Part:
+    """Measure a part in this process."""
+    begun = time.monotonic()
+    rows = list(import_module(f"benchmarks.{name}").rows(effort))
+    images = "" if has_mnist(effort.mirror) else "Without MNIST: noise of its shape."
+    taken = time.monotonic() - begun
+    return results.Part(rows, results.machine(), results.today(), results.versions(PACKAGES), taken, images)
+
+
+def in_a_process(name: str, given: argparse.Namespace, folder: Path) -> str:
+    """Measure a part in a process of its own and put it among the results; why that failed, or nothing."""
+    aside = folder / f"{name}.part.json"
+    command = [sys.executable, "-m", "benchmarks.run", "--measure", name, "--out", str(aside)]
+    command += ["--quick"] * given.quick + (["--mirror", given.mirror] if given.mirror else [])
+    limit = QUICK_SECONDS if given.quick else 180.0 * PARTS[name] + 120
+    process = subprocess.Popen(command)
+    try:
+        code = process.wait(limit)
+        if code:
+            return f"{name} ended with exit code {code}"
+        found = results.read(aside)
+    except subprocess.TimeoutExpired:
+        return f"{name} was ended after {limit / 60:.0f} minutes"
+    finally:
+        processes.end(process)
+        aside.unlink(missing_ok=True)
+    both = {**results.read(folder / "results.json"), **found}
+    results.write(folder / "results.json", {part: both[part] for part in PARTS if part in both})
+    print(table.markdown(found), flush=True)
+    return ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(PARTS), help=f"some of: {', '.join(PARTS)}; with commas between")
+    parser.add_argument("--quick", action="store_true", help="small sizes, once: whether they run; no figure counts")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="the folder of the results")
+    parser.add_argument("--mirror", default=os.environ.get("MILLRACE_TEST_MIRROR"), help="where MNIST lies")
+    parser.add_argument("--measure", choices=list(PARTS), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        results.write(given.out, {given.measure: measure(given.measure, Effort(given.quick, given.mirror))})
+        return 0
+    chosen = [name for name in given.only.split(",") if name]
+    if unknown := [name for name in chosen if name not in PARTS]:
+        parser.error(f"--only: unknown {', '.join(unknown)}; expected some of: {', '.join(PARTS)}")
+    given.out.mkdir(parents=True, exist_ok=True)
+    minutes = sum(PARTS[name] for name in chosen)
+    print(f"{', '.join(chosen)}: about {'a minute' if given.quick else f'{minutes} minutes'}", flush=True)
+    failed = []
+    for name in chosen:
+        if not given.quick:
+            print(f"{name}: about {PARTS[name]} minutes", flush=True)
+        failed += [fault] if (fault := in_a_process(name, given, given.out)) else []
+    found = results.read(given.out / "results.json")
+    (given.out / "results.md").write_text(table.markdown(found), encoding="utf-8")
+    picture.draw(found, given.out / "results.svg")
+    for fault in failed:
+        print(fault, file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,53 @@
+"""Results as a table for people: Markdown, each part with its machine and date, each peer in a line of its own."""
+
+import statistics
+from collections.abc import Iterator, Mapping
+
+from benchmarks.loaders import OURS
+from benchmarks.results import Part, Row
+
+HEAD = "| what | contender | median | least to greatest | ours is | at least | holds |\n|---|---|---|---|---|---|---|"
+
+
+def markdown(parts: Mapping[str, Part]) -> str:
+    """The whole text."""
+    return "\n\n".join(_part(name, part) for name, part in parts.items()) + "\n"
+
+
+def short(value: float) -> str:
+    """Three digits, with commas where there are more: 539,000, 3.35, 0.0312."""
+    if value == 0 or not abs(value) < float("inf"):
+        return f"{value:g}"
+    return f"{float(f'{value:.3g}'):,.10g}"
+
+
+def times(row: Row, peer: str) -> str:
+    """The ratio in words, with its spread; who wins is said the same way whoever it is."""
+    ratios = row.ratios(peer)
+    middle = statistics.median(ratios)
+    spread = f"{short(middle)} times as good ({short(min(ratios))} to {short(max(ratios))})"
+    return spread if middle >= 1 else f"{spread}: {peer} is ahead"
+
+
+def _part(name: str, part: Part) -> str:
+    found = ", ".join(f"{package} {version}" for package, version in part.versions.items())
+    told = [f"{part.date}, {part.machine}; {part.seconds / 60:.1f} minutes.", part.images, f"{found}."]
+    lines = [line for row in part.rows for line in _row(row)]
+    return "\n".join([f"## {name}", "", " ".join(text for text in told if text), "", HEAD, *lines])
+
+
+def _row(row: Row) -> Iterator[str]:
+    what = f"{row.name}, {row.unit}{' (less is better)' if row.less_is_better else ''}"
+    what += f"; {row.note}" if row.note else ""
+    for contender, values in row.values.items():
+        middle, spread = short(statistics.median(values)), f"{short(min(values))} to {short(max(values))}"
+        ratio, bar, holds = "", "", ""
+        if contender in row.peers and OURS in row.values:
+            ratio = times(row, contender)
+            bar = short(row.at_least[contender]) if contender in row.at_least else ""
+            holds = {True: "yes", False: "**no**", None: ""}[row.holds(contender)]
+        yield f"| {what} | {contender} | {middle} | {spread} | {ratio} | {bar} | {holds} |"
+        what = ""
+    for contender, reason in row.missing.items():
+        yield f"| {what} | {contender} | not measured: {reason} | | | | |"
+        what = ""
