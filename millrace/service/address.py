@@ -35,6 +35,14 @@ def is_loopback(host: str) -> bool:
     return (mapped or found).is_loopback
 
 
+def is_everywhere(host: str) -> bool:
+    """Whether a host means all addresses of this machine."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        return False
+
+
 def is_private(address: str) -> bool:
     """Whether what is sent to an address can be read by nobody else."""
     parts = urlsplit(address)

@@ -1,9 +1,8 @@
 """One server of a fleet: started at its node, told who the others are, drained at the end."""
 
-import ipaddress
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from millrace.datasets import Dataset
@@ -51,7 +50,7 @@ class NodeServer:
         except MillraceError:
             service.close(0.0)
             raise
-        self._service, self._endpoint = service, _called(place, named).address(service.server.port)
+        self._service, self._endpoint = service, place.called(named).address(service.server.port)
         self.tend(place.endpoints)
         return self._endpoint, None if service.web is None else service.web.address
 
@@ -74,15 +73,6 @@ def summed(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     added = ("clients", "rows_per_second", "rows", "bytes", "cut")
     total = {name: sum(one[name] for one in stats) for name in added}
     return {**total, "refusals": dict(refusals), "uptime": max((one["uptime"] for one in stats), default=0.0)}
-
-
-def _called(place: ServePlace, named: str) -> ServePlace:
-    """The place by a name that others can connect to."""
-    try:
-        everywhere = ipaddress.ip_address(place.host.strip("[]")).is_unspecified
-    except ValueError:
-        everywhere = False
-    return replace(place, host=named) if everywhere else place
 
 
 def _seen(dataset: Dataset) -> None:

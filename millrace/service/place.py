@@ -3,12 +3,12 @@
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from millrace.errors import MillraceError, UsageError
-from millrace.service.address import check_address, is_loopback
+from millrace.service.address import check_address, is_everywhere, is_loopback
 from millrace.service.certificate import valid_until
 from millrace.service.token import TOKEN, checked_token
 
@@ -49,6 +49,10 @@ class ServePlace:
     def local(self) -> bool:
         """Whether nobody but this machine reaches it."""
         return self.unix is not None or is_loopback(self.host)
+
+    def called(self, name: str) -> "ServePlace":
+        """The place by a name that others can connect to, where it is every address of this machine."""
+        return replace(self, host=name) if self.unix is None and is_everywhere(self.host) else self
 
     def address(self, port: int | None = None) -> str:
         """As clients give it: grpc://HOST:PORT, grpc+tls://HOST:PORT or grpc+unix:///PATH."""

@@ -95,7 +95,9 @@ class Service:
     def _status(self) -> Answered:
         from millrace.service.status import status_page  # which needs the extra `pictures`
 
-        shown = status_page(self.offer, self.address, self.server.stats(), secured=self.place.token is not None)
+        own = self.place.called(socket.gethostname()).address(self.server.port)
+        address = next(iter(self.server.endpoints), own)  # what a client elsewhere pastes
+        shown = status_page(self.offer, address, self.server.stats(), secured=self.place.token is not None)
         return HTTPStatus.OK, "text/html", shown
 
     def _metrics(self) -> Answered:

@@ -16,6 +16,7 @@ import socketserver
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -30,6 +31,7 @@ from millrace.service.place import ServePlace
 log = logging.getLogger("millrace.service")
 AT_ONCE = 16  # requests; of more, the connection is closed
 PATIENCE = 5.0  # seconds for a client to say what it wants
+MOST = 30.0  # seconds for a whole request: who says a letter now and then has no place for ever
 REFRESH = 5  # seconds after which a browser asks for the page again
 Answered = tuple[HTTPStatus, str, str]  # status, content type, text
 
@@ -55,6 +57,7 @@ class WebServer(ThreadingHTTPServer):
         self.pages, self.token = pages, place.token
         self._tls = None if place.tls is None or is_loopback(host) else _context(place.tls)
         self.guarded = self._tls is not None and self.token is not None  # so others may be let in
+        self._begun: dict[socket.socket, float] = {}  # the requests that run, by their sockets (monotonic seconds)
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
@@ -98,11 +101,24 @@ class WebServer(ThreadingHTTPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """Encrypted, where it is to be: in the request's own thread, since a client may be slow to shake hands."""
         request.settimeout(PATIENCE)
-        if self._tls is None:
+        if self._tls is not None:
+            request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        self._begun[request] = time.monotonic()
+        try:
+            if self._tls is not None:
+                request.do_handshake()
             super().finish_request(request, client_address)
-        else:
-            with self._tls.wrap_socket(request, server_side=True) as secured:
-                super().finish_request(secured, client_address)
+        finally:
+            del self._begun[request]
+            if self._tls is not None:  # else whoever called closes it
+                request.close()
+
+    def service_actions(self) -> None:
+        """Called every now and then: end the requests that take too long."""
+        for request, begun in list(self._begun.items()):
+            if time.monotonic() - begun > MOST:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(request, socket.SHUT_RDWR)  # also under TLS, which would shake hands first
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that leaves in the middle is nothing to write about."""

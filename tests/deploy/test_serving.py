@@ -66,6 +66,23 @@ def test_kubernetes_ports_and_probes_meet_what_listens() -> None:
     assert annotations["prometheus.io/scheme"] == "https"
 
 
+def test_kubernetes_knows_every_field_of_it() -> None:
+    validate = pytest.importorskip(
+        "kubernetes_validate", reason="kubernetes-validate, with the schemas, is not installed"
+    )
+    for one in deployed():
+        for version in ("1.30", "1.34"):
+            validate.validate(one, version, strict=True)
+
+
+def test_a_linter_has_nothing_against_the_image() -> None:
+    linter = shutil.which("hadolint")
+    if linter is None:
+        pytest.skip("hadolint is not installed")
+    done = subprocess.run([linter, DEPLOY / "Dockerfile"], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_the_image_is_built_from_the_lock_for_a_supported_python() -> None:
     assert "--require-hashes -r /src/requirements/run.txt" in DOCKERFILE
     supported = tomllib.loads((DEPLOY.parent / "pyproject.toml").read_text())["project"]["requires-python"]

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,6 +21,7 @@ from pyarrow import flight
 
 from millrace.commands.serve_display import line
 from millrace.errors import MillraceError
+from millrace.service import web
 from millrace.service.metrics import prometheus_text
 from millrace.service.place import ServePlace, tls_from
 from millrace.service.service import Service
@@ -139,6 +141,42 @@ def test_the_page_asks_for_the_token_where_there_is_one(serve: Serve) -> None:
     basic = base64.b64encode(f"anybody:{TOKEN}".encode()).decode()
     assert fetch(service, "/", Authorization=f"Basic {basic}")[0] == 200
     assert TOKEN not in fetch(service, "/", Authorization=f"Bearer {TOKEN}")[1]
+
+
+def test_the_lines_to_paste_are_for_clients_elsewhere(serve: Serve, tmp_path: Path) -> None:
+    place = ServePlace("0.0.0.0", token=TOKEN, tls=tls_from(*certificate(tmp_path)))
+    service = serve(place=place, metrics=ANY)
+    bearer = f"Bearer {TOKEN}"
+    text = fetch(service, "/", Authorization=bearer)[1]
+    assert f"grpc+tls://{socket.gethostname()}:{service.server.port}" in text
+    assert "0.0.0.0" not in text
+    service.server.name(["grpc+tls://a:1"])
+    assert "connect(&quot;grpc+tls://a:1&quot;" in fetch(service, "/", Authorization=bearer)[1]
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_who_says_a_letter_now_and_then_has_no_place_for_ever(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secured: bool
+) -> None:
+    """16 of them would have kept Kubernetes' probes out, and it would have killed the server."""
+    monkeypatch.setattr(web, "MOST", 0.3)
+    if secured:
+        own_address()
+    place = ServePlace(token=TOKEN, tls=tls_from(*certificate(tmp_path))) if secured else ServePlace()
+    service = serve(place=place, metrics=("0.0.0.0", 0) if secured else ANY)
+    assert service.web is not None
+    with socket.create_connection(("127.0.0.1", urlsplit(service.web.address).port or 0), 5) as drip:
+        drip.settimeout(0.05)
+        began, ended = time.monotonic(), False
+        while not ended and time.monotonic() - began < 10:
+            try:
+                drip.sendall(b"\x16" if secured else b"G")
+                ended = drip.recv(1) == b""
+            except TimeoutError:
+                continue
+            except OSError:
+                ended = True
+    assert time.monotonic() - began < 3
 
 
 def own_address() -> str:
