@@ -124,7 +124,7 @@ def form_of(heads: Heads, reading: Reading) -> Form:
             "the pictures differ in size",
             expected="one size (height × width), or a `size` to bring them to",
             got=f"{shown}{more}",
-            do="add `size=64 64`, or another; `fit` (pad, crop or stretch) says how",
+            do="add `size=(64, 64)`, or another; `fit` (pad, crop or stretch) says how",
         )
     size = next(iter(heads.sizes))
     if not SMALLEST <= min(size) <= max(size) <= LARGEST:
@@ -132,7 +132,7 @@ def form_of(heads: Heads, reading: Reading) -> Form:
             f"the pictures are {size[0]} × {size[1]}, and no size was asked for",
             expected=f"sides of {SMALLEST} to {LARGEST} pixels, or a `size` to bring them to",
             got=f"{size[0]} × {size[1]} ({heads.sizes[size]:,} times)",
-            do="add `size=64 64`, or another; `fit` (pad, crop or stretch) says how",
+            do="add `size=(64, 64)`, or another; `fit` (pad, crop or stretch) says how",
         )
     return Form(size, channels, reading)
 

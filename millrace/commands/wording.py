@@ -67,6 +67,8 @@ def _flag(found: re.Match[str]) -> str:
         return found[0]
     if value == "False":
         return flag(f"no-{name}")
+    if value is not None and value.startswith("("):  # (64, 64): the values of a flag follow each other
+        value = value.strip("()").replace(",", "")
     return flag(name) if value in (None, "True") else f"{flag(name)} {value}"
 
 

@@ -16,6 +16,7 @@ from millrace.errors import OptionError, UsageError
         ("choose a smaller `subset`", "choose a smaller --subset"),
         ("add `validation=N`, or leave out `optimizer.rate`", "add --validation N, or leave out --optimizer.rate"),
         ("pass `mixed_cpus=True` or `test=False`", "pass --mixed-cpus or --no-test"),
+        ("add `size=(64, 64)`, or another", "add --size 64 64, or another"),
         ("leave out `views`", "leave out --tta"),
         ("choose another `out`, or `millrace.resume`", "choose another --out, or `millrace resume`"),
         ("`millrace.resume('/data/a b')` trains it", "`millrace resume '/data/a b'` trains it"),
