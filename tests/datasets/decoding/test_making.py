@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from millrace.datasets.table_files import write_tables
 from millrace.errors import FormatError
 from tests.datasets.importers.drawn import folders, pixels
 
+SCANDIR = os.scandir
+
 
 def table_bytes(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.arrow")}
@@ -35,6 +38,38 @@ def test_the_table_is_the_same_for_any_number_of_threads(tmp_path: Path, monkeyp
         found.append(table_bytes(next((cache / "datasets").iterdir())))
     assert found[0] == found[1] == found[2]
     assert set(found[0]) == {"train.arrow", "test.arrow"}
+
+
+class Backwards:
+    """A folder's entries, the last ones first."""
+
+    def __init__(self, folder: str | int) -> None:
+        with SCANDIR(folder) as entries:
+            self._found = sorted(entries, key=lambda entry: entry.name, reverse=True)
+
+    def __enter__(self) -> Iterator[os.DirEntry[str]]:
+        return iter(self._found)
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+def test_the_table_is_the_same_for_any_order_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, found = folders(tmp_path / "mine", {"a": 5, "b/c": 3, "b/d": 4}), []
+    for cache in (tmp_path / "cache", tmp_path / "backwards"):
+        datasets.load(datasets.find(str(mine)), cache=cache)
+        found.append(table_bytes(next((cache / "datasets").iterdir())))
+        monkeypatch.setattr(os, "scandir", Backwards)
+    assert found[0] == found[1]
+
+
+def test_other_libraries_that_decode_make_another_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = datasets.find(str(folders(tmp_path / "mine", {"a": 2, "b": 2})))
+    here = datasets.dataset_folder(spec, cache=tmp_path)
+    assert any(one.startswith("Pillow ") for one in decoding.versions())
+    assert any(one.startswith("libjpeg_turbo ") for one in decoding.versions())
+    monkeypatch.setattr(making, "versions", lambda: ["Pillow 1.0"])
+    assert datasets.dataset_folder(spec, cache=tmp_path) != here
 
 
 def test_the_table_is_the_one_that_arrays_are_written_as(tmp_path: Path) -> None:
