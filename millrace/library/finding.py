@@ -29,10 +29,15 @@ def runs_folder() -> Path:
     return (Path(xdg) if os.path.isabs(xdg) else base) / "millrace" / "runs"
 
 
+def called(dataset: str) -> str:
+    """What a dataset is called in a line: its name, or the last part of its path or address, without an ending."""
+    return Path(dataset.partition("?")[0] if "://" in dataset else dataset).stem
+
+
 def new_folder(dataset: str, now: datetime) -> Path:
     """Make an empty folder for a new run: `<dataset>-<yyyymmdd-hhmmss>`, with a number behind if that is taken. No two
     processes get the same. Errors: CheckpointError where it cannot be made."""
-    stem, base = f"{Path(dataset).stem}-{now:%Y%m%d-%H%M%S}", runs_folder()
+    stem, base = f"{called(dataset)}-{now:%Y%m%d-%H%M%S}", runs_folder()
     do = "choose another `out`"
     with faults(f"the run's folder in {base}", "cannot be made", CheckpointError, do=do, full=do):
         for name in itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2))):

@@ -60,7 +60,7 @@ def _row(folder: RunFolder, base: Path) -> Ranked:
         dataset, model, parameters = "unknown", "unknown", None
     return Ranked(
         run=name,
-        dataset=Path(dataset).stem,
+        dataset=finding.called(dataset),
         model=model,
         validation=end.get("validation_accuracy"),
         test=result.get("test_accuracy"),

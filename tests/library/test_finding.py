@@ -41,6 +41,13 @@ def test_folders_are_named_by_dataset_and_time_and_never_twice(data: Path) -> No
     assert finding.new_folder("/a/my own.yaml", NOW).name == "my own-20250304-050607"
 
 
+def test_an_address_gives_no_folder_its_options(data: Path) -> None:
+    address = "s3://bucket/shards/mnist?endpoint_override=127.0.0.1:9000&scheme=http"
+    assert finding.called(address) == "mnist"
+    assert finding.called("a/what?.yaml") == "what?"
+    assert finding.new_folder(address, NOW).name == "mnist-20250304-050607"
+
+
 def test_a_relative_data_home_is_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path))
