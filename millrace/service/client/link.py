@@ -14,7 +14,7 @@ from pyarrow import flight
 
 from millrace.errors import DeadlineError, ServiceError, UsageError
 from millrace.service.client.addresses import ServerPlace
-from millrace.service.client.refusals import refused, told
+from millrace.service.client.refusals import refused, told, untrusted
 
 Answer = TypeVar("Answer")
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two rounds of tries
@@ -45,6 +45,7 @@ class Link:
     def _open(self) -> None:
         self._lock, self._turn, self._learn_at = threading.Lock(), 0, time.monotonic() + LEARN
         self._client: flight.FlightClient | None = None
+        self._answered = False  # whether a server ever has
 
     def __getstate__(self) -> dict[str, Any]:
         return {"place": self.place, "patience": self.patience, "_given": self._given}
@@ -86,11 +87,16 @@ class Link:
             client = self._connected()
             try:
                 answer = ask(client)
+                self._answered = True
                 self._refresh(client)
                 return answer
             except FAULTS as error:
                 if (refusal := refused(error)) is not None:
                     raise refusal from error
+                # One that answered before may have its certificate renewed; all others are tried first.
+                fault = None if self._answered or tried + 1 < len(self.place.addresses) else untrusted(error)
+                if fault is not None:
+                    raise fault from error
                 if ended():
                     raise UsageError("the iteration was closed", do="iterate over the loader again") from error
                 left = began + self.patience - time.monotonic()

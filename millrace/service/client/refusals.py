@@ -9,6 +9,7 @@ from millrace.service.ticket import BAD_TICKET, NEWER_VERSION, OTHER_STREAM, OUT
 _MESSAGE = re.compile(
     r"(?:^|with message: )([a-z-]+): ([^\n]*?)(?:\. Detail: |\. gRPC client debug|\. Client context|\n|$)"
 )
+_UNTRUSTED = re.compile(r"certificate verify failed:? ?([a-z -]*)|Verification Check failed|not in peer certificate")
 _DO = {
     BAD_TICKET: "use a client and a server of one release",
     OTHER_STREAM: "connect anew for the stream that is served now, or serve the one that this client began with",
@@ -37,6 +38,21 @@ def refused(error: BaseException) -> MillraceError | None:
         hers, _, ours = reason.removeprefix("this server has ").partition(", the ticket is for ")
         return other_stream(ours, hers)
     return ServiceError(f"the server refuses: {reason}", got=code, do=_DO[code]) if code in _DO else None
+
+
+def untrusted(error: BaseException) -> ServiceError | None:
+    """The error where no encrypted connection comes about and none will: gRPC calls such a server unavailable."""
+    text = str(error)
+    if found := _UNTRUSTED.search(text):
+        return ServiceError(
+            "the certificate of the server is not trusted",
+            expected="one that `tls_roots`, else this machine, vouches for, made out for the host of the address",
+            got=found[1] or "one of another host",
+            do="give `tls_roots`, the PEM file of who signed it",
+        )
+    if "wrong version number" in text:
+        return ServiceError("the server does not speak TLS", expected="grpc://HOST:PORT", got="grpc+tls://HOST:PORT")
+    return None
 
 
 def other_stream(ours: str, hers: str) -> ServiceError:

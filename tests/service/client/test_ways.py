@@ -33,8 +33,25 @@ def test_tls_with_a_token(serve: Serve, local: Any, tmp_path: Path) -> None:
     service = serve(place=ServePlace(token=TOKEN, tls=tls_from(cert, key)))
     stream = millrace.connect(service.address, token=TOKEN, tls_roots=cert, patience=5)
     assert [batch.num_rows for batch in stream] == [batch.num_rows for batch in local]
-    with pytest.raises(DeadlineError):  # nobody here vouches for that certificate
-        millrace.connect(service.address, token=TOKEN, patience=0.2)
+    began = time.monotonic()
+    for roots in (None, certificate(tmp_path, "other")[0]):  # nobody here vouches for that certificate
+        with pytest.raises(ServiceError, match="is not trusted") as raised:
+            millrace.connect(service.address, token=TOKEN, tls_roots=roots, patience=60)
+        assert "self-signed" in str(raised.value)
+        assert "tls_roots" in str(raised.value.do)
+    with pytest.raises(ServiceError, match="does not speak TLS"):
+        millrace.connect(serve().address.replace("grpc:", "grpc+tls:"), tls_roots=cert, patience=60)
+    assert time.monotonic() - began < 20
+    # The others of a list are asked first.
+    several = [serve().address.replace("grpc:", "grpc+tls:"), service.address]
+    assert len(millrace.connect(several, token=TOKEN, tls_roots=cert, patience=60)) == len(local)
+
+
+def test_a_certificate_of_another_host_is_not_trusted(serve: Serve, tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path)  # for localhost and 127.0.0.1
+    service = serve(place=ServePlace(host="127.0.0.2", token=TOKEN, tls=tls_from(cert, key)))
+    with pytest.raises(ServiceError, match="is not trusted"):
+        millrace.connect(service.address, token=TOKEN, tls_roots=cert, patience=60)
 
 
 def test_a_unix_socket(serve: Serve, local: Any, tmp_path: Path) -> None:
