@@ -173,7 +173,11 @@ class FlightService(flight.FlightServerBase):  # type: ignore[misc]
             rows += offer.rows_of(offer.asked(parse_ticket(text)))
             places = [*self._places[part:], *self._places[:part]]
             endpoints.append(flight.FlightEndpoint(flight.Ticket(text), places))
-        return flight.FlightInfo(offer.schema, descriptor, endpoints, rows, offer.bytes(rows))
+        more: dict[str, Any] = {}
+        if int(pa.__version__.partition(".")[0]) >= 18:  # before, a flight says neither
+            described = json.dumps(self._describe(b"")).encode()
+            more = {"ordered": True, "app_metadata": described}
+        return flight.FlightInfo(offer.schema, descriptor, endpoints, rows, offer.bytes(rows), **more)
 
     def _describe(self, body: bytes) -> dict[str, Any]:
         limits = self.budget.limits

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyarrow import flight
 
@@ -78,6 +79,10 @@ def test_a_flight_says_what_to_expect_and_where(serve: Serve) -> None:
         [info] = client.list_flights(options=PATIENCE)
         again = client.get_flight_info(flight.FlightDescriptor.for_path(service.offer.digest), PATIENCE)
         assert info.total_records == again.total_records == ROWS
+        if int(pa.__version__.split(".")[0]) >= 18:
+            assert json.loads(info.app_metadata) == action(client, "describe")
+            assert json.loads(again.app_metadata)["steps_per_epoch"] == STEPS
+            assert info.ordered
         # One part for each server, to be read beside each other; each server has all parts.
         places = [[place.uri for place in endpoint.locations] for endpoint in again.endpoints]
         assert places == [[b"grpc://a:1", b"grpc+tls://b:2"], [b"grpc+tls://b:2", b"grpc://a:1"]]
