@@ -56,13 +56,12 @@ def fleet_of(
 
         def arguments(node: str, port: int | None, endpoints: tuple[str, ...]) -> tuple[ServePlace, str]:
             """A server that is started again has the port that it had: clients know it by that."""
-            every = (*place.endpoints, *endpoints)
             wanted = place.port if port is None else port
-            return replace(place, host=host or node, port=wanted, endpoints=every), node
+            return replace(place, host=host or node, port=wanted, endpoints=endpoints), node
 
         for machine in sorted(machines):
             arguments(machine, None, ())  # refused here, if it is to be
         local = replace(place, host=host).local if host is not None else False
-        terms = ServeTerms(source.choice, offer.epochs, limits, threads, metrics)
+        terms = ServeTerms(source.choice, offer.epochs, limits, threads, metrics, place.endpoints)
         with Fleet(NodeServer, source.dataset, terms, arguments, only=here if local else None, note=note) as fleet:
             yield fleet

@@ -19,13 +19,14 @@ from millrace.service.service import Service
 @dataclass(frozen=True)
 class ServeTerms:
     """What all servers of a fleet have in common: the choice and epochs of an `Offer`, and a `Service`'s limits,
-    threads and metrics."""
+    threads and metrics. endpoints: servers of the stream that are none of the fleet's."""
 
     choice: Choice
     epochs: int | None
     limits: Limits
     threads: int | None
     metrics: tuple[str, int] | None
+    endpoints: tuple[str, ...] = ()
 
 
 class NodeServer:
@@ -55,9 +56,9 @@ class NodeServer:
         return self._endpoint, None if service.web is None else service.web.address
 
     def tend(self, endpoints: Sequence[str]) -> Mapping[str, Any]:
-        """Name these servers of the stream to clients, this one first; what the action `stats` answers."""
+        """Name the servers of the fleet to clients, this one first; what the action `stats` answers."""
         server = self._service.server
-        server.name((self._endpoint, *(one for one in endpoints if one != self._endpoint)))
+        server.name(tuple(dict.fromkeys((self._endpoint, *endpoints, *self._terms.endpoints))))
         return server.stats()
 
     def drain(self, patience: float) -> None:

@@ -16,10 +16,12 @@ from millrace.service.place import ServePlace, tls_from
 from tests.service.conftest import BATCH, action, offered
 from tests.service.test_place import TOKEN, certificate
 
+BALANCER = "grpc://192.0.2.9:1"  # named by the user, none of the fleet
+
 
 def node_server(source: StreamSource | None = None) -> NodeServer:
     source = source or offered().source
-    return NodeServer(source.dataset, ServeTerms(source.choice, None, Limits(), 1, None))
+    return NodeServer(source.dataset, ServeTerms(source.choice, None, Limits(), 1, None, (BALANCER,)))
 
 
 @pytest.fixture
@@ -33,12 +35,12 @@ def test_it_names_itself_first_and_then_the_others(server: NodeServer, local: An
     endpoint, page = server.start(ServePlace(endpoints=("grpc://192.0.2.1:1",)), "unused")
     assert page is None
     with flight.FlightClient(endpoint) as client:
-        assert action(client, "describe")["endpoints"] == [endpoint, "grpc://192.0.2.1:1"]
+        assert action(client, "describe")["endpoints"] == [endpoint, "grpc://192.0.2.1:1", BALANCER]
         stats = server.tend(("grpc://192.0.2.2:1", endpoint))
         assert stats["clients"] == 0
         info = client.get_flight_info(flight.FlightDescriptor.for_path(action(client, "describe")["stream"]))
         named = [place.uri.decode() for place in info.endpoints[0].locations]
-        assert named == [endpoint, "grpc://192.0.2.2:1"]
+        assert named == [endpoint, "grpc://192.0.2.2:1", BALANCER]
     assert millrace.connect(endpoint, patience=5)[2].equals(local[2], check_metadata=True)
 
 
