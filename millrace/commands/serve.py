@@ -15,6 +15,7 @@ from millrace.library.exporting import ExportPlace
 from millrace.library.serving import KEYS, ReadyFile, offer_of
 from millrace.library.serving_on_ray import check_reachable
 from millrace.reports.words import counted, in_words
+from millrace.service.address import is_loopback
 from millrace.service.budget import Limits
 from millrace.service.memory import settle
 from millrace.service.offer import Offer
@@ -95,6 +96,8 @@ def run(arguments: Sequence[str]) -> int:
             _announce(screen, offer)
             page = None if service.web is None else service.web.address
             say_ready(screen, offer, [service.address], {} if page is None else {service.address: page})
+            if not is_loopback(options.metrics_host) and service.web is not None and not service.web.guarded:
+                screen.note("other machines see /healthz and /livez alone: the page needs a token and TLS for them")
             ready.say(service.address)
             with ServiceDisplay(screen) as display:
                 while not stopping.event.wait(TICK):

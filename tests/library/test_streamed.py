@@ -96,6 +96,8 @@ def test_what_the_service_does_not_state_is_refused(service: Service, token: str
     refused("cannot be read", millrace.MillraceError, token_file=str(tmp_path / "none"))
     with Service(served(split="test", policy="none"), ServePlace()) as other:
         refused("not for training", stream=other.address, token_file=None)
+    with Service(Offer(served().source, 2), ServePlace()) as ending:  # as an export ends
+        refused("epochs without end", stream=ending.address, token_file=None)
 
 
 @pytest.mark.slow

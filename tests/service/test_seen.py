@@ -143,6 +143,21 @@ def test_the_page_asks_for_the_token_where_there_is_one(serve: Serve) -> None:
     assert TOKEN not in fetch(service, "/", Authorization=f"Bearer {TOKEN}")[1]
 
 
+def test_no_page_is_asked_for_when_the_service_has_let_go_of_what_it_serves(serve: Serve) -> None:
+    service, answered = serve(metrics=ANY), list[bool]()
+    assert service.web is not None
+    where, end = (ANY[0], urlsplit(service.web.address).port or 0), service.server.end
+
+    def ending() -> None:
+        with socket.socket() as one:
+            answered.append(one.connect_ex(where) == 0)
+        end()
+
+    service.server.end = ending  # type: ignore[method-assign]
+    service.close(0.0)
+    assert answered == [False]
+
+
 def test_the_lines_to_paste_are_for_clients_elsewhere(serve: Serve, tmp_path: Path) -> None:
     place = ServePlace("0.0.0.0", token=TOKEN, tls=tls_from(*certificate(tmp_path)))
     service = serve(place=place, metrics=ANY)
