@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-OURS, RAY = "millrace", "Ray Data, our warp"
+OURS, TORCH, RAY = "millrace", "millrace, .torch()", "Ray Data, our warp"
 RANGES: dict[str, Any] = {"translate": 0.1, "rotate": 15, "scale": (0.9, 1.1), "shear": 0.1}
 DEGREES = 5.7  # of the shear: its tangent is 0.1
 BATCH, CORES = 256, 2
@@ -268,7 +268,7 @@ def ray_data(images: U8, labels: U8) -> Batches:
     data = import_module("ray.data")
     blocks = 8
     parts = zip(np.array_split(images, blocks), np.array_split(labels, blocks), strict=True)
-    tables = [_numpy_table(part, marks) for part, marks in parts]
+    tables = [numpy_table(part, marks) for part, marks in parts]
     table = data.from_arrow(tables).materialize()
     while True:
         made = table.randomize_block_order().map_batches(ray_warp, batch_size=4096, batch_format="numpy")
@@ -276,7 +276,8 @@ def ray_data(images: U8, labels: U8) -> Batches:
             yield batch["image"], batch["label"]
 
 
-def _numpy_table(images: U8, labels: U8) -> Any:
+def numpy_table(images: U8, labels: Any) -> Any:
+    """A block of Ray Data's."""
     arrow = import_module("pyarrow")
     tensors = import_module("ray.data.extensions").ArrowTensorArray.from_numpy(images)
     return arrow.table({"image": tensors, "label": labels})
@@ -285,7 +286,7 @@ def _numpy_table(images: U8, labels: U8) -> Any:
 # name → the way, and what is imported before the clock starts, as a program would have done
 WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
     OURS: (ours, ("millrace.loading.opening",)),
-    "millrace, .torch()": (ours_to_torch, ("millrace.loading.opening", "torch")),
+    TORCH: (ours_to_torch, ("millrace.loading.opening", "torch")),
     "DataLoader, RandomAffine": (dataloader, ("torch", "torchvision.transforms.v2")),
     "DataLoader, grid_sample": (batched_dataloader, ("torch",)),
     "grid_sample, two threads": (batched_in_process, ("torch",)),

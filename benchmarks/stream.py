@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import processes
-from benchmarks.loaders import OURS, RAY, WAYS
+from benchmarks.loaders import OURS, RAY, TORCH, WAYS
 from benchmarks.results import Row
 from benchmarks.rounds import Effort, able, mnist, take_turns
 from millrace import datasets
@@ -28,6 +28,7 @@ ROUNDS, SECONDS = 5, 3.0
 LIMIT = 240.0  # of a turn, in seconds
 QUICK = {OURS, "DataLoader, RandomAffine"}
 STEADY: dict[str, float] = {"DataLoader, RandomAffine": 50, "DataLoader, grid_sample": 3, "Grain, OpenCV": 40, RAY: 1}
+LOOP = {"DataLoader, RandomAffine": 20.0}
 # measure → what, unit, whether less is better, what was promised
 MEASURES: dict[str, tuple[str, str, bool, dict[str, float]]] = {
     "steady": ("steady", "images/s", False, STEADY),
@@ -63,6 +64,10 @@ def _rows(shape: str, effort: Effort, files: list[str]) -> Iterator[Row]:
     ways = {name: ["-m", "benchmarks.turn", name, *files, seconds] for name in names}
     contenders, missing = able({name: partial(processes.answer, way, LIMIT) for name, way in ways.items()})
     turns = take_turns(contenders, effort.rounds(ROUNDS))
+    if TORCH in turns:
+        shown = {OURS: turns[TORCH], **{name: found for name, found in turns.items() if name.startswith("DataLoader")}}
+        rates = {name: [one["steady"] for one in found] for name, found in shown.items()}
+        yield Row(f"{shape}, to a PyTorch loop", "images/s", rates, at_least=LOOP)
     for key, (what, unit, less, bars) in MEASURES.items():
         values = {name: [one[key] for one in found] for name, found in turns.items() if key in found[0]}
         steady = key == "steady"

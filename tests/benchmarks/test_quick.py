@@ -22,6 +22,8 @@ def test_every_part_runs(tmp_path: Path) -> None:
     for part in found.values():
         assert part.rows
         assert all(value >= 0 for row in part.rows for values in row.values.values() for value in values)
+    values = {row.name: list(row.values["millrace"]) for row in found["resume"].rows}
+    assert values["repeated"] == values["lost"] == [0.0]
     assert {path.name for path in tmp_path.iterdir()} == {"results.json", "results.md", "results.svg"}
 
 
