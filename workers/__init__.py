@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from millrace.lazy import door
 
 if TYPE_CHECKING:
-    from millrace.workers.checkpoints import identity as identity
     from millrace.workers.evaluation import (
         Evaluation as Evaluation,
         answers as answers,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from millrace.workers.ledger import expected as expected
     from millrace.workers.local_replay import replay_here as replay_here
     from millrace.workers.local_training import train as train
+    from millrace.workers.records import identity as identity
     from millrace.workers.series import Trial as Trial, broken as broken, one_by_one as one_by_one
     from millrace.workers.setup import Setup as Setup
 else:

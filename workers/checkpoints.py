@@ -1,13 +1,11 @@
 """What a checkpoint holds of a run: the server's state and the trainer's, at the very same step."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from millrace.model import Checkpoint, differences
 from millrace.model import fingerprint as own_fingerprint
-from millrace.runs import Journal, RunFolder
+from millrace.runs import RunFolder
 from millrace.workers.events import Notice, Reporter
 from millrace.workers.parameter_server import ServerState
 from millrace.workers.setup import Setup
@@ -64,21 +62,6 @@ def server_state(checkpoint: Checkpoint) -> ServerState:
     sums = {name: checkpoint.state[name] for name in ("epoch_loss", "epoch_correct", "epoch_samples", "ledger")}
     left = tuple(checkpoint.state.get("left", ()))
     return ServerState(checkpoint.step, checkpoint.weights, checkpoint.optimizer, **sums, left=left)
-
-
-def identity(setup: Setup) -> str:
-    """What a run's journal names it by: a digest of its recipe and its data."""
-    text = json.dumps([setup.job.recipe, setup.dataset.digest], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def open_journal(setup: Setup, folder: RunFolder, checkpoint: Checkpoint | None) -> Journal | None:
-    """The journal of a stale run, to go on from a checkpoint; None where the run is not stale. Errors: as `Journal`."""
-    if not setup.job.stale:
-        return None
-    if checkpoint is None:
-        return Journal(folder.journal, identity(setup))
-    return Journal(folder.journal, identity(setup), checkpoint.step, checkpoint.state.get("journal"))
 
 
 def take_up(checkpoint: Checkpoint | None, folder: RunFolder, report: Reporter) -> ServerState | None:

@@ -6,6 +6,11 @@ from typing import Protocol
 from millrace.workers.parameter_server import ServerState, Update
 
 
+class Rewound(Exception):
+    """The server of a stale run was lost, with all that came since the newest checkpoint: from there it goes on, and
+    what was reported since does not count. Any call of a runtime may raise it."""
+
+
 class Runtime(Protocol):
     """Steps are computed by themselves as far as they are allowed to; the trainer only watches."""
 

@@ -66,6 +66,11 @@ class Grants:
         del self._out[worker]
         return True
 
+    @property
+    def latest(self) -> int | None:
+        """The worker whose weights are the oldest; None where nobody has any."""
+        return min(self._out, key=lambda worker: self._out[worker].read, default=None)
+
     def lose(self, worker: int) -> None:
         """The worker is gone, or begins anew: its batch is handed out again."""
         if worker in self._out:
@@ -97,6 +102,11 @@ class StaleServer(ParameterServer):
         """The batches in the order in which they will be handed out, if none is lost."""
         yield from self._left
         yield from range(self._first, self._setup.total_steps)
+
+    def missing(self) -> list[int]:
+        """The batches that were handed out and have not come."""
+        with self._updating:
+            return list(self.grants.undone)
 
     def take(self, worker: int, limit: int, weights: F32Array) -> Grant | None:
         """The next batch below the limit, and into `weights` (float32 (parameters,)) a copy of those to take its

@@ -12,13 +12,15 @@ import numpy.typing as npt
 from millrace.datasets import images, labels
 from millrace.errors import DeadlineError, Diverged
 from millrace.model import Checkpoint, fingerprint
-from millrace.runs import JsonLines, RunFolder, reproducible
-from millrace.workers.checkpoints import TimeSpent, compose, open_journal
+from millrace.runs import RunFolder, reproducible
+from millrace.workers.checkpoints import TimeSpent, compose
 from millrace.workers.evaluation import Evaluation, evaluate
 from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Reporter, RunDone, RunStarted, StepDone
+from millrace.workers.idle import idle_workers
 from millrace.workers.job import Place
 from millrace.workers.parameter_server import ServerState, Update
-from millrace.workers.runtime import Runtime
+from millrace.workers.records import Records
+from millrace.workers.runtime import Rewound, Runtime
 from millrace.workers.setup import Setup
 from millrace.workers.standstill import Standstill
 from millrace.workers.verdicts import Verdicts
@@ -46,17 +48,10 @@ class Trainer:
     ) -> None:
         self._setup, self._place, self._runtime = setup, place, runtime
         self._folder, self._report, self._stop, self._threads = folder, report, stop, threads
-        self._first = self._step = checkpoint.step if checkpoint else 0
-        kept = checkpoint.state.get("trainer", {}) if checkpoint else {}
-        self._spent = TimeSpent(**kept)
-        self._verdicts = Verdicts(setup.job, checkpoint.state.get("verdicts") if checkpoint else None)
-        self._pending: deque[Update] = deque()
+        self._take_up(checkpoint)
+        self._first = self._step
         self._standstill = Standstill(setup)
         self._until = setup.total_steps if until is None else until
-        self._limit, self._seconds = 0, 0.0  # what the runtime may compute; how long the last step took
-        self._journal = open_journal(setup, folder, checkpoint)
-        self._steps = JsonLines(folder.metrics, "step", self._step)
-        self._epochs = JsonLines(folder.epochs, "epoch", self._step // setup.order.steps_per_epoch)
         self._fingerprint = fingerprint()
         folder.notice = lambda text: report(Notice(text))
 
@@ -65,27 +60,52 @@ class Trainer:
         written in all three cases."""
         self._announce()
         self._runtime.start()
-        self._allow()
-        last_checkpoint = time.monotonic()
         try:
-            while not self._ended and self._step < self._until and not self._stopped:
-                self._next(POLL)
-                self._rest()
-                if time.monotonic() - last_checkpoint >= self._place.checkpoint_every:
-                    self._checkpoint()
-                    last_checkpoint = time.monotonic()
-            done = self._end()
-            if self._report.failure is not None:
-                raise self._report.failure
-            return done
+            while True:
+                try:
+                    return self._train()
+                except Rewound:
+                    self._rewind()
         except Diverged:
-            with suppress(Diverged):
+            with suppress(Diverged, Rewound):
                 self._next(0.0)  # the last steps before it say most about it
             raise
         finally:
-            for file in (self._steps, self._epochs, self._journal):
-                if file is not None:
-                    file.abandon() if self._folder.lost else file.close()
+            self._records.close()
+
+    def _train(self) -> RunDone:
+        self._allow()
+        last_checkpoint = time.monotonic()
+        while not self._ended and self._step < self._until and not self._stopped:
+            self._next(POLL)
+            self._rest()
+            if time.monotonic() - last_checkpoint >= self._place.checkpoint_every:
+                self._checkpoint()
+                last_checkpoint = time.monotonic()
+        done = self._end()
+        if self._report.failure is not None:
+            raise self._report.failure
+        return done
+
+    def _take_up(self, checkpoint: Checkpoint | None) -> None:
+        """Be where the run was at this checkpoint; None: at its start."""
+        self._step = checkpoint.step if checkpoint else 0
+        kept = checkpoint.state if checkpoint else {}
+        self._records = Records(self._setup, self._folder, checkpoint)
+        self._spent = TimeSpent(**kept.get("trainer", {}))
+        self._verdicts = Verdicts(self._setup.job, kept.get("verdicts"))
+        self._pending: deque[Update] = deque()
+        self._limit, self._seconds = 0, 0.0  # what the runtime may compute; how long the last step took
+        best = (self._verdicts.best.epoch + 1) * self._setup.order.steps_per_epoch
+        if checkpoint is not None and self._setup.job.stale and self._verdicts.keeps_best and best == self._step > 0:
+            self._folder.write_best(checkpoint)  # see `_decide`
+
+    def _rewind(self) -> None:
+        """Go back to the newest checkpoint, as the runtime has."""
+        self._records.close()
+        digest, model = self._setup.dataset.digest, self._setup.network.text
+        self._take_up(self._folder.latest(dataset_digest=digest, model=model))
+        self._report(Notice(f"the run goes on from step {self._step:,}, its newest checkpoint"))
 
     @property
     def _stopped(self) -> bool:
@@ -105,9 +125,7 @@ class Trainer:
         while self._pending and (until is None or self._pending[0].step < until):
             self._record(self._pending.popleft())
         self._folder.check_owner()
-        self._steps.flush()
-        if self._journal is not None:
-            self._journal.flush()
+        self._records.flush()
 
     def _rest(self) -> None:
         """Leave the cores to the workers for the next steps: each look interrupts one of them."""
@@ -117,7 +135,8 @@ class Trainer:
     def _announce(self) -> None:
         setup, order = self._setup, self._setup.order
         slots = order.most_slots
-        self._warn_of_idle_workers()
+        if idle := idle_workers(setup, self._place.most_workers, self._threads):
+            self._report(Notice(idle))
         self._report(
             RunStarted(
                 folder=self._folder.location,
@@ -137,19 +156,6 @@ class Trainer:
                 test_samples=setup.dataset.test.num_rows,
             )
         )
-
-    def _warn_of_idle_workers(self) -> None:
-        """Say so where there are more than can work at once."""
-        most, job = self._setup.most_at_work, self._setup.job
-        wanted = self._place.most_workers
-        if not (wanted > most or (not wanted and self._threads > most)):
-            return
-        what = f"{wanted} workers" if wanted else f"{self._threads} cores"
-        if job.stale:
-            why, do = f"staleness {job.staleness}", "a larger `staleness`"
-        else:
-            why, do = f"{most} slot{'s'[: most > 1]}", "a smaller `slot_size` or a larger `batch`"
-        self._report(Notice(f"{what} for {why}: {most} can work at once; {do} would use more"))
 
     def _allow(self) -> None:
         """Up to the epoch's edge where there is something to do at it, else to the end."""
@@ -174,9 +180,7 @@ class Trainer:
             waiting=round(update.waiting, 6),
             staleness=None if update.row is None else update.step - update.row.read,
         )
-        self._steps.write({name: value for name, value in vars(done).items() if value is not None})
-        if self._journal is not None and update.row is not None:
-            self._journal.write(update.row)
+        self._records.step(done, update.row)
         self._step, self._seconds = update.step + 1, update.seconds
         self._standstill.moved(update.seconds)
         self._spent.seconds += update.seconds
@@ -206,10 +210,7 @@ class Trainer:
             seconds=spent.epoch_seconds,
         )
         self._folder.check_owner()
-        if self._journal is not None:
-            self._journal.flush()  # before the epoch's line: what that says is held against it
-        self._epochs.write({**vars(done), "samples": update.epoch_samples, "ledger": update.ledger})
-        self._epochs.flush()
+        self._records.epoch({**vars(done), "samples": update.epoch_samples, "ledger": update.ledger})
         spent.epoch_seconds = spent.epoch_waiting = 0.0
         self._report(done)
         if state is not None and validation is not None and self._verdicts.wanted:
@@ -220,6 +221,10 @@ class Trainer:
         cuts = self._verdicts.cuts
         better = self._verdicts.see(epoch, loss)
         if better and self._verdicts.keeps_best:
+            if self._setup.job.stale:
+                # A run that goes on from before this epoch has other weights after it: the best of a run must not be
+                # of steps that do not count. So it is a checkpoint first, of which the best is made again if need be.
+                self._checkpoint()
             self._folder.write_best(self._composed(state))
         if self._verdicts.cuts != cuts:
             self._report(Notice(f"epoch {epoch + 1}: the validation loss has stopped falling, the rate is cut"))
@@ -240,8 +245,7 @@ class Trainer:
             self._next(POLL, until=state.version)
             if time.monotonic() > until:
                 raise DeadlineError("a finished step was not reported", expected=state.version, got=self._step)
-        if self._journal is not None:
-            self._journal.sync()
+        self._records.sync()
         path = self._folder.write(self._composed(state))
         self._report(CheckpointWritten(state.version, str(path)))
         return state
@@ -256,7 +260,7 @@ class Trainer:
             verdicts,
             incarnation=incarnation,
             fingerprint=self._fingerprint,
-            journal=self._journal.digest if self._journal is not None else None,
+            journal=self._records.digest,
         )
 
     def _end(self) -> RunDone:
@@ -271,8 +275,8 @@ class Trainer:
                     Notice(f"{self._setup.dataset.spec.name} has no test images: nothing was measured on them")
                 )
             found: dict[str, object] = {"reproducible": reproducible(self._folder.incidents)}
-            if self._journal is not None:
-                found["staleness"] = dict(sorted(self._journal.staleness.items()))
+            if self._setup.job.stale:
+                found["staleness"] = self._records.staleness
             if measured is not None:
                 done = replace(done, test_loss=measured.loss, test_accuracy=measured.accuracy)
                 found |= {"correct": measured.correct, "count": measured.count}

@@ -16,11 +16,11 @@ from millrace.library.replaying import Replay, replay
 from millrace.model import OptimizerOptions, RegularizationOptions, ScheduleOptions
 from millrace.runs.folder import RunFolder
 from millrace.runs.journal import Journal, JournalRow, read_journal
-from millrace.workers.checkpoints import identity
 from millrace.workers.events import Event, Notice, StepDone
 from millrace.workers.gradient_worker import GradientWorker, gradient_worker
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train as train_here
+from millrace.workers.records import identity
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
 from millrace.workers.tree import root
@@ -160,10 +160,10 @@ def test_stopped_in_the_middle_of_things_and_gone_on_with(tmp_path: Path, stalen
 @pytest.mark.usefixtures("slowed")
 def test_what_was_written_after_the_checkpoint_is_cut(tmp_path: Path) -> None:
     """As after a kill: the journal is longer than the newest checkpoint, and torn."""
-    job = stale("unbounded")
+    job = stale("unbounded", dataclasses.replace(JOB, batch=4, slot_size=4))
     first = stopped_at(tmp_path, job, 3)
     short = (tmp_path / "journal.bin").read_bytes()
-    train(tmp_path, job, FOUR, until=9)
+    assert train(tmp_path, job, FOUR, until=70).step == 70 > first
     RunFolder.open(tmp_path).drop_after(first)
     with (tmp_path / "journal.bin").open("r+b") as file:
         file.truncate(file.seek(0, 2) - 1)
@@ -190,6 +190,22 @@ def test_whatever_the_methods(tmp_path: Path, changes: dict[str, object]) -> Non
     train(tmp_path, job, FOUR)
     assert replayed(tmp_path, job, 2).different == ()
     assert not audit(RunFolder.open(tmp_path), job, digits()).wrong
+
+
+def test_the_best_weights_are_of_steps_that_count(tmp_path: Path) -> None:
+    """A kill between a checkpoint and the writing of its best weights; before that a better epoch was not kept."""
+    early = RegularizationOptions(early_stopping=5)
+    job = stale(1, dataclasses.replace(VALIDATING, epochs=3, regularization=early))
+    train(tmp_path, job, FOUR, until=STEPS_PER_EPOCH)
+    folder = RunFolder.open(tmp_path)
+    best = folder.best()
+    assert best is not None
+    assert [path.name for path in folder.checkpoints()] == ["step-0000000003"]  # with the best itself
+    folder.write_best(dataclasses.replace(best, step=6, weights=best.weights + 1))
+    train(tmp_path, job, FOUR, until=4)
+    again = folder.best()
+    assert again is not None
+    assert (again.step, again.weights.tobytes()) == (3, best.weights.tobytes())
 
 
 def test_a_synchronous_run_needs_no_journal(tmp_path: Path, synchronous: Path) -> None:
