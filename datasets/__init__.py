@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         rows_to_test as rows_to_test,
         split as split,
     )
+    from millrace.datasets.table_copies import TableFiles as TableFiles
     from millrace.datasets.table import Dataset as Dataset, images as images, in_memory as in_memory, labels as labels
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from millrace.datasets.catalogue import find, registry
 from millrace.datasets.importers.path_spec import name_of
+from millrace.datasets.table_copies import COPIES
 from millrace.datasets.table_files import LOCK, MANIFEST
 from millrace.errors import MillraceError
 from millrace.storage import faults, holder, mapped_by, try_lock
@@ -29,15 +30,16 @@ class CachedTable:
 def cached_tables(name: str | None = None, cache: Path | None = None) -> list[CachedTable]:
     """The tables in the cache, or those of one dataset (a name, a dataset file, or the path of files that may be gone):
     also those of other readings of it, and of what its files were before they changed."""
-    base = (cache or user_cache()) / "datasets"
+    bases = [(cache or user_cache()) / kind for kind in ("datasets", COPIES)]
     found = []
-    for folder in sorted(base.iterdir()) if base.is_dir() else ():
+    for folder in [folder for base in bases if base.is_dir() for folder in sorted(base.iterdir())]:
         match = _FOLDER.fullmatch(folder.name)
         if match is None or folder.is_symlink() or not folder.is_dir():
             continue
         if name is None or match[1] in _names(name):
             files = [path for path in folder.rglob("*") if path.is_file()]
-            downloaded = match[1] in registry() or any((folder / "files").glob("*"))
+            fetched = folder.parent.name != COPIES
+            downloaded = fetched and (match[1] in registry() or any((folder / "files").glob("*")))
             found.append(CachedTable(match[1], folder, sum(path.stat().st_size for path in files), downloaded))
     return found
 

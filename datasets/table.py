@@ -22,13 +22,15 @@ TABLE_VERSION = 1
 @dataclass(frozen=True)
 class Dataset:
     """A dataset ready to use: tables of both splits, and the sha256 (hex) of images, labels and classes. left_out: what
-    of one's own files could not be read, and why."""
+    of one's own files could not be read, and why. folder: of the files that the tables are mapped from, on the machine
+    that opened them; None for tables in memory."""
 
     spec: DatasetSpec
     train: pa.Table
     test: pa.Table
     digest: str
     left_out: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    folder: str | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     @property
     def classes(self) -> tuple[str, ...]:

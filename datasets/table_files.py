@@ -66,24 +66,19 @@ def write_tables(
         path = folder / f"{split}.arrow"
         if isinstance(arrays, FilledArrays) and table.num_rows:
             arrays.files[place].finish(table)
-            digest = _sha256(arrays.files[place].path)
+            digest = sha256_of(arrays.files[place].path)
             rename(arrays.files[place].path, path)
         else:
-            digest = _write(path, table)
-        entries[split] = _entry(path) | {"rows": table.num_rows, "sha256": digest}
-    manifest = {"version": TABLE_VERSION, "digest": dataset.digest, "files": entries}
-    if spec.touched:
-        manifest["touched"] = spec.touched
-    if left_out:
-        manifest["left_out"] = dict(left_out)
-    _write_manifest(folder, manifest)
+            digest = write_table(path, table)
+        entries[split] = {"rows": table.num_rows, "sha256": digest}
+    manifest = write_manifest(folder, dataset.digest, entries, left_out, spec.touched)
     opened = _open_tables(folder, manifest, spec)
     if opened is None:
         raise IntegrityError(f"the table of {spec.name} was written but does not read back", got=str(folder))
     return opened
 
 
-def _write(path: Path, table: pa.Table) -> str:
+def write_table(path: Path, table: pa.Table) -> str:
     """Write a table's file; the sha256 of its bytes."""
     with whole_file(path) as file:
         digested = _Digested(file)
@@ -96,7 +91,7 @@ def open_tables(folder: Path, spec: DatasetSpec) -> Dataset | None:
     """The memory-mapped dataset, or None where its files are missing, damaged or of another version, or those that it
     was made of were touched since."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_bytes())
+        manifest = read_manifest(folder)
         touched = manifest.get("touched")
         if manifest["version"] != TABLE_VERSION or (touched and spec.touched and touched != spec.touched):
             return None
@@ -108,15 +103,20 @@ def open_tables(folder: Path, spec: DatasetSpec) -> Dataset | None:
     return opened
 
 
+def read_manifest(folder: Path) -> Any:
+    """The manifest of a folder's tables. Errors: OSError, ValueError."""
+    return json.loads((folder / MANIFEST).read_bytes())
+
+
 def verify_tables(folder: Path, spec: DatasetSpec) -> Dataset:
     """Read both files whole and compare their digests; IntegrityError for the first that differs."""
     dataset = open_tables(folder, spec)
     if dataset is None:
         raise IntegrityError(f"the table of {spec.name} is missing or damaged", got=str(folder))
-    manifest = json.loads((folder / MANIFEST).read_bytes())
+    manifest = read_manifest(folder)
     for split in SPLITS:
         path = folder / f"{split}.arrow"
-        expected, got = manifest["files"][split]["sha256"], _sha256(path)
+        expected, got = manifest["files"][split]["sha256"], sha256_of(path)
         if expected != got:
             raise IntegrityError(f"{path} is damaged", expected=f"sha256:{expected}", got=f"sha256:{got}")
     return dataset
@@ -143,14 +143,14 @@ def _open_tables(folder: Path, manifest: dict[str, Any], spec: DatasetSpec) -> D
     expected = schema(train.schema.field("image").type.shape, spec.name, manifest["digest"], len(spec.classes))
     if not all(table.schema.equals(expected, check_metadata=True) for table in (train, test)):
         return None
-    return Dataset(spec, train, test, manifest["digest"], left_out=manifest.get("left_out", {}))
+    return Dataset(spec, train, test, manifest["digest"], left_out=manifest.get("left_out", {}), folder=str(folder))
 
 
 def _open(path: Path, entry: dict[str, Any]) -> pa.Table | None:
     found = _entry(path)
     if found["bytes"] != entry["bytes"]:
         return None
-    if found["mtime_ns"] != entry["mtime_ns"] and _sha256(path) != entry["sha256"]:
+    if found["mtime_ns"] != entry["mtime_ns"] and sha256_of(path) != entry["sha256"]:
         return None
     with pa.memory_map(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
@@ -165,10 +165,29 @@ def _refresh(folder: Path, manifest: dict[str, Any]) -> None:
     for split in SPLITS:
         manifest["files"][split]["mtime_ns"] = times[split]
     with suppress(OSError):
-        _write_manifest(folder, manifest)
+        _put_manifest(folder, manifest)
 
 
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(
+    folder: Path,
+    digest: str,
+    files: Mapping[str, Mapping[str, Any]],
+    left_out: Mapping[str, str] = MappingProxyType({}),
+    touched: str = "",
+) -> dict[str, Any]:
+    """Write what makes files of tables in a folder a dataset, and return it. digest: of the content; files: rows and
+    sha256 of each split's; touched: as in the specification."""
+    entries = {split: _entry(folder / f"{split}.arrow") | dict(files[split]) for split in SPLITS}
+    manifest = {"version": TABLE_VERSION, "digest": digest, "files": entries}
+    if touched:
+        manifest["touched"] = touched
+    if left_out:
+        manifest["left_out"] = dict(left_out)
+    _put_manifest(folder, manifest)
+    return manifest
+
+
+def _put_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     write_whole(folder / MANIFEST, json.dumps(manifest, indent=1).encode() + b"\n")
 
 
@@ -177,7 +196,7 @@ def _entry(path: Path) -> dict[str, Any]:
     return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     total = hashlib.sha256()
     with open(path, "rb") as file:
         while chunk := file.read(_CHUNK):

@@ -103,13 +103,13 @@ def test_a_manifest_of_something_else_is_noticed(folder: Path) -> None:
 def test_a_copied_cache_is_compared_by_digest_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.utime(folder / "train.arrow", ns=(1, 1))
     counted = list[str]()
-    real = table_files._sha256
+    real = table_files.sha256_of
 
     def counting(path: Path) -> str:
         counted.append(path.name)
         return real(path)
 
-    monkeypatch.setattr(table_files, "_sha256", counting)
+    monkeypatch.setattr(table_files, "sha256_of", counting)
     opened(folder)
     opened(folder)
     assert counted == ["train.arrow"]
