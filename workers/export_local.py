@@ -23,9 +23,11 @@ class LocalExecutor:
         return in_threads(self._writer.shard, indices, self._threads, stopped)
 
 
-def executor(writer: ShardWriter, workers: int, address: str | None = None) -> LocalExecutor:
-    """The executor of `--runtime local`, which has no address. workers: shards in work at once; 0: two more than there
-    are cores, since some wait for the disk."""
+def executor(
+    writer: ShardWriter, workers: int, address: str | None = None, note: Callable[[str], None] = lambda text: None
+) -> LocalExecutor:
+    """The executor of `--runtime local`, which has no address and nothing to note. workers: shards in work at once; 0:
+    two more than there are cores, since some wait for the disk."""
     return LocalExecutor(writer, workers or cores() + 2)
 
 

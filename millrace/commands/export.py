@@ -60,7 +60,7 @@ def run(arguments: Sequence[str]) -> int:
     if folder is None or options.dry_run:
         return _dry_run(screen, plan, dataset, folder)
     with Stopping() as stopping, ShardDisplay(screen, "writing", plan.rows) as display:
-        written = write(plan, dataset, folder, place, stopping.event, display.take)
+        written = write(plan, dataset, folder, place, stopping.event, display.take, screen.note)
     if written.manifest is None:
         return _stopped(screen, written, stopping)
     _finished(screen, written, written.manifest, folder, display)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from millrace.storage import Folder
 from millrace.version import __version__
 from millrace.workers import READING_KEYS, Job
 
+LOG = logging.getLogger("millrace")
 # Where shards are written: modules with `executor(writer, workers, address)`.
 RUNTIMES = {"local": "millrace.workers.export_local", "ray": "millrace.workers.ray_runtime.export"}
 # The keys of the configuration that an export uses, beside its dataset.
@@ -155,9 +157,11 @@ def write(
     place: ExportPlace,
     stop: threading.Event,
     each: Callable[[Done], None] = lambda done: None,
+    note: Callable[[str], None] = LOG.warning,
 ) -> Exported:
     """Write the export that is planned into the folder, from where it stands; `each` is called with each shard as it is
-    whole. Errors: UsageError where the folder holds something else, or another process exports into it."""
+    whole, `note` with what is worth a word. Errors: UsageError where the folder holds something else, or another
+    process exports into it."""
     try:
         runtime = importlib.import_module(RUNTIMES[place.runtime])
     except ModuleNotFoundError as error:
@@ -167,7 +171,8 @@ def write(
     with ExportSession.open(plan, folder) as session:
         writer = ShardWriter(plan, dataset, folder, session.known)
         done: dict[int, Done] = {}
-        for one in runtime.executor(writer, place.workers, place.address).run(range(len(plan.shards)), stop.is_set):
+        executor = runtime.executor(writer, place.workers, place.address, note)
+        for one in executor.run(range(len(plan.shards)), stop.is_set):
             done[one.index] = one
             each(one)
         whole = tuple(done[index] for index in sorted(done))

@@ -40,11 +40,6 @@ class Source:
             balanced=options.sampling == BALANCED,
         )
 
-    @property
-    def nbytes(self) -> int:
-        """The memory that the images take."""
-        return self._images.nbytes + self._test.nbytes
-
     def rows(self, shard: Shard, room: Pixels | None = None) -> Rows:
         """The shard's rows. room: memory for at least so many images; the rows may lie in it."""
         return self.range(shard.split, shard.first, shard.first + shard.rows, room)

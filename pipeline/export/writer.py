@@ -46,14 +46,14 @@ class ShardWriter:
     def __init__(
         self, plan: ExportPlan, dataset: Dataset, folder: Folder, known: Mapping[int, Record] | None = None
     ) -> None:
-        self.plan, self.folder, self._known = plan, folder, dict(known or {})
+        self.plan, self.dataset, self.folder, self.known = plan, dataset, folder, dict(known or {})
         self.source = Source(plan, dataset)
         self._as_manifest = plan.manifest()
 
     def shard(self, index: int) -> Done:
         """Make sure that a shard is whole. Errors: DataError of the filesystem."""
         shard = self.plan.shards[index]
-        found = self._known.get(index) or self._recorded(shard)
+        found = self.known.get(index) or self._recorded(shard)
         if found is not None and self._is_whole(found):
             return Done(index, found, False)
         return Done(index, self.write(shard), True)

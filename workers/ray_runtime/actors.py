@@ -11,13 +11,14 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from millrace.errors import DeadlineError, UsageError
+from millrace.errors import DeadlineError, MillraceError
 from millrace.model import fingerprint
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
 from millrace.workers.ray_runtime.causes import cause_of
 from millrace.workers.ray_runtime.cluster import alive_nodes, check_memory
 from millrace.workers.ray_runtime.fetcher import FETCH, FetcherActor
+from millrace.workers.ray_runtime.handover import Handover, MappedNodes, TableOffer, patience, received, this_node
 from millrace.workers.ray_runtime.server import ServerActor
 from millrace.workers.ray_runtime.worker import WorkerActor
 
@@ -43,19 +44,23 @@ class Actors:
         self._job, self._bound = job, bound
         self._names = itertools.count()
         self._workers: dict[str, _Worker] = {}
-        self._avoided: list[str] = []  # nodes whose environment was refused
+        self._avoided: list[str] = []  # nodes that were refused: their environment, or no room for the table
         self.server: Any = None
         self.server_node = ""
-        self._here = str(ray.get_runtime_context().get_node_id())
-        # On the driver's node: there is the user's cache, and while the driver lives, so does this copy of the data.
-        here = NodeAffinitySchedulingStrategy(self._here, soft=True)
+        self._here = this_node()
+        # On the driver's node: there is the user's cache, and while the driver lives, so does this copy of the data. Of
+        # actors without CPUs Ray (2.60) takes a soft wish for none, and puts them anywhere.
+        here = NodeAffinitySchedulingStrategy(self._here, soft=False)
         fetcher: Any = ray.remote(FetcherActor)
         self._fetcher = fetcher.options(
             num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER, scheduling_strategy=here
         ).remote()
-        self._data = self._fetcher.fetch.remote(job.dataset, job.reading, mirror, offline)
+        fetch = self._fetcher.fetch.options(num_returns=2)
+        self._data = Handover(*fetch.remote(job.dataset, job.reading, mirror, offline))
+        self._offer: TableOffer | None = None
+        self._mapped: MappedNodes | None = None
         self.mixed = mixed
-        self._environment = fingerprint()
+        self.environment = fingerprint()
         self.augmenters = Augmenters(job, self._data, augmenters)
 
     def begin(self, workers: int, note: Callable[[str], None]) -> None:
@@ -66,7 +71,7 @@ class Actors:
         for _ in range(workers):
             self.add_worker()
         began = time.monotonic()
-        while not ray.wait([self._data], timeout=SAY)[0]:
+        while not ray.wait([self._data.offer], timeout=SAY)[0]:
             since = time.monotonic() - began
             if since > FETCH:
                 raise DeadlineError(
@@ -76,8 +81,9 @@ class Actors:
                     do="look at its node's network, or give a `mirror`",
                 )
             note(f"dataset {self._job.dataset} is being fetched for {since:.0f} s")
-        dataset = self.dataset()
-        check_memory(dataset.train.nbytes + dataset.test.nbytes + self._bound)
+        self._offer = self._asked(lambda: ray.get(self._data.offer, timeout=START))
+        self._mapped = MappedNodes(self._offer)
+        check_memory(self._bound, "take a smaller `read_ahead`")
 
     def begin_server(self) -> None:
         """Start the parameter server; Ray restarts it where it dies.
@@ -92,18 +98,13 @@ class Actors:
             label_selector=_not_on([self._here, *self._avoided]),
             fallback_strategy=[{"label_selector": _not_on(self._avoided)}],
         )
-        self.server = server.remote(self._job, [self._data], self._environment, self.mixed)
+        self.server = server.remote(self._job, self._data, self.environment, self.mixed)
 
-    def move_server(self, different: str) -> None:
-        """Start the server where none was refused, and all workers with it; UsageError where there is no such node."""
+    def move_server(self, refusal: MillraceError) -> None:
+        """Start the server where none was refused, and all workers with it; where there is no such node, this error."""
         self.avoid(self.server_node)
         if set(alive_nodes()) <= set(self._avoided):
-            raise UsageError(
-                "every node has another environment than the run, so bits would differ",
-                expected=self._environment,
-                got=different,
-                do="start the run on a machine like the cluster's, or pass `mixed_cpus=True`",
-            )
+            raise refusal
         ray.kill(self.server)
         self.begin_server()
         for name in list(self._workers):
@@ -125,9 +126,22 @@ class Actors:
         return len(self.augmenters) + sum(bool(worker.node) for worker in self._workers.values())
 
     def dataset(self) -> Any:
-        """The dataset, from this node's shared memory."""
+        """The dataset, from this node's shared memory or mapped from its file."""
+        return self._asked(lambda: received(self._data, START))
+
+    def mapped(self) -> list[tuple[str, str, str]]:
+        """Who maps the table and was not named yet: the dataset, a node on which the run has processes, why."""
+        used = [self._here, self.server_node, *(node for _, node in self.augmenters.handles)]
+        used += [worker.node for worker in self._workers.values()]
+        return self._mapped.fresh(used) if self._mapped is not None else []
+
+    def patience(self) -> float:
+        """Seconds that are waited longer for a process to begin, where it may have to copy the table."""
+        return patience(self._offer) if self._offer is not None else 0.0
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
         try:
-            return ray.get(self._data, timeout=START)
+            return ask()
         except RayTaskError as error:
             raise cause_of(error) from error
         except GetTimeoutError as error:
@@ -155,14 +169,17 @@ class Actors:
             label_selector=_not_on(self._avoided),
         )
         helpers = self.augmenters.handles
-        actor: Any = maker.remote(number, self._job, [self._data], self.server, helpers, self._bound)
+        actor: Any = maker.remote(number, self._job, self._data, self.server, helpers, self._bound)
         self._workers[name] = _Worker(actor, actor.run.remote(), time.monotonic())
         return name
 
     def end_worker(self, name: str) -> None:
         """End a worker at once; it is not reported as gone."""
+        worker = self._workers.pop(name)
         with suppress(RayError):
-            ray.kill(self._workers.pop(name).actor)
+            ray.kill(worker.actor)
+        with suppress(RayError):  # Ray prints an error that nobody asked for
+            ray.get(worker.run, timeout=0)
 
     def note(self, nodes: Mapping[str, str]) -> dict[str, str]:
         """Where the workers are that have joined, by name; those of them that are new."""

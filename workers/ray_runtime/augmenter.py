@@ -7,9 +7,11 @@ from typing import Any
 import pyarrow as pa
 import ray
 
+from millrace.errors import MillraceError
 from millrace.pipeline import Order
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.fetcher import FETCH
+from millrace.workers.ray_runtime.handover import Handover, received
 from millrace.workers.setup import Setup
 from millrace.workers.tree import share
 
@@ -17,12 +19,18 @@ from millrace.workers.tree import share
 class AugmenterActor:
     """Any slot of any step, as the stream computes it; remembers nothing between calls."""
 
-    def __init__(self, job: Job, data: list[Any]) -> None:
-        self._stream = Setup(job, ray.get(data[0], timeout=FETCH)).stream
+    def __init__(self, job: Job, data: Handover) -> None:
         self._incarnation = uuid.uuid4().hex
+        self._unready: MillraceError | None = None
+        try:
+            self._stream = Setup(job, received(data, FETCH)).stream
+        except MillraceError as error:  # raised here it would end the process, and lose all but its text
+            self._unready = error
 
     def hello(self) -> tuple[str, str]:
-        """This incarnation and its node."""
+        """This incarnation and its node. Errors: DataError where this node's disk has no room for the table."""
+        if self._unready is not None:
+            raise self._unready
         return self._incarnation, str(ray.get_runtime_context().get_node_id())
 
     def make(self, begin: int, end: int, lease: tuple[int, int]) -> pa.Buffer:

@@ -9,10 +9,12 @@ import ray
 from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from millrace.errors import MillraceError
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.augmenter import AugmenterActor
-from millrace.workers.ray_runtime.causes import why
+from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.cluster import alive_nodes, nodes
+from millrace.workers.ray_runtime.handover import Handover
 
 FOREVER = -1
 ROOM = 2  # CPUs of a node that has an augmenter of its own: a worker wants one too
@@ -45,8 +47,9 @@ def places() -> list[str]:
 class Augmenters:
     """So many augmenters as are wanted; None: one on each node with room for it, which goes with its node."""
 
-    def __init__(self, job: Job, data: Any, wanted: int | None) -> None:
+    def __init__(self, job: Job, data: Handover, wanted: int | None) -> None:
         self._job, self._data, self._wanted = job, data, wanted
+        self._refused: set[str] = set()  # nodes that have no room for the table
         self._names = itertools.count()
         self._all: list[_Augmenter] = []
 
@@ -60,13 +63,13 @@ class Augmenters:
 
     def fill(self, most: int | None = None) -> bool:
         """Start those that are missing, but no more than `most`; whether there were any."""
-        found, missing = places(), []
+        found, missing = [node for node in places() if node not in self._refused], []
         if self._wanted is None:
             taken = {augmenter.node for augmenter in self._all}
             missing = [node for node in found if node not in taken]
         else:
-            spread = found or alive_nodes()
-            missing = [spread[k % len(spread)] for k in range(len(self._all), self._wanted)]
+            spread = found or [node for node in alive_nodes() if node not in self._refused]
+            missing = [spread[k % len(spread)] for k in range(len(self._all), self._wanted) if spread]
         for node in missing[:most]:
             self._add(node)
         return bool(missing[:most])
@@ -105,7 +108,7 @@ class Augmenters:
         maker = ray.remote(AugmenterActor).options(
             num_cpus=1, max_restarts=FOREVER, max_task_retries=0, scheduling_strategy=strategy
         )
-        actor: Any = maker.remote(self._job, [self._data])
+        actor: Any = maker.remote(self._job, self._data)
         self._all.append(_Augmenter(f"augmenter-{next(self._names)}", actor, node, "", actor.hello.remote()))
 
     def _asked(self, augmenter: _Augmenter) -> str:
@@ -121,7 +124,9 @@ class Augmenters:
         except ActorUnavailableError:
             pass  # it restarts: its next answer will say so
         except (RayError, TimeoutError) as error:
-            cause = why(error)
+            cause = why(cause_of(error))
+            if isinstance(cause_of(error), MillraceError):  # it would be so again
+                self._refused.add(augmenter.node)
             self.end(augmenter.name)
         augmenter.greeting = augmenter.actor.hello.remote()
         return cause

@@ -101,8 +101,9 @@ def _deadline(seconds: float, what: str) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def check_memory(size: int) -> None:
-    """UsageError where a node's shared memory cannot hold so many bytes: it would spill to disk."""
+def check_memory(size: int, instead: str = "take a `subset`") -> None:
+    """UsageError where a node's shared memory cannot hold so many bytes: it would spill to disk. instead: the other
+    advice."""
     for node in nodes():
         memory = int(node["Resources"].get("object_store_memory", 0))
         if node["Alive"] and memory < size:
@@ -110,7 +111,7 @@ def check_memory(size: int) -> None:
                 f"the object store of node {node['NodeName']} is too small: it would spill to disk",
                 expected=f"at least {size / MIB:.0f} MiB",
                 got=f"{memory / MIB:.0f} MiB",
-                do="start the node with a larger --object-store-memory, or take a `subset`",
+                do=f"start the node with a larger --object-store-memory, or {instead}",
             )
 
 

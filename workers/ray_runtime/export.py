@@ -1,23 +1,36 @@
 """Ray actors that write the shards of an export, on any number of nodes that see its folder."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from millrace.cores import cores
+from millrace.datasets.exported import Record
 from millrace.errors import DeadlineError, MillraceError, UsageError
-from millrace.pipeline.export import Done, ShardWriter, check_claimed
+from millrace.pipeline.export import Done, ExportPlan, ShardWriter, check_claimed
+from millrace.storage import Folder
 from millrace.workers.ray_runtime.capacity import check_capacity
 from millrace.workers.ray_runtime.causes import cause_of, why
-from millrace.workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, resources
+from millrace.workers.ray_runtime.cluster import MIB, Need, connected, inside_job, resources
+from millrace.workers.ray_runtime.handover import (
+    MAPPED,
+    Handover,
+    MappedNodes,
+    TableOffer,
+    offered,
+    patience,
+    received,
+    this_node,
+)
 
 STORE = 1024 * MIB  # shared memory of an own Ray
 SHARD = 1800.0  # seconds that one shard may take
 START = 180.0  # seconds in which a first actor, or a new one where none is left, must come
+TABLE = 300.0  # seconds for the object store's part of the dataset to come
 LOOK = 0.5  # seconds between two looks at whether to stop
 TRIES = 4  # actors that one shard may cost, and starts in a row that may fail
 
@@ -25,28 +38,41 @@ LOGS = "look into the logs of Ray on its nodes, and at their memory"
 
 
 class ShardActor:
-    """Writes shards; the dataset lies in the node's shared memory once."""
+    """Writes shards; the dataset lies in the node's shared memory, or in a file there, once."""
 
-    def __init__(self, writer: list[Any]) -> None:
-        self._writer: ShardWriter = ray.get(writer[0], timeout=300)
+    def __init__(self, work: list[Any]) -> None:
+        self._work: _Work = ray.get(work[0], timeout=TABLE)
 
-    def ready(self) -> None:
-        """Returns once work can begin. Errors: UsageError where this node does not see the export's folder."""
-        node = str(ray.get_runtime_context().get_node_id())
-        check_claimed(self._writer.plan, self._writer.folder, f"node {node[:8]}")
+    def ready(self) -> str:
+        """This node, once work can begin. Errors: UsageError where it does not see the export's folder, DataError where
+        its disk has no room for the table."""
+        node, work = this_node(), self._work
+        check_claimed(work.plan, work.folder, f"node {node[:8]}")
+        self._writer = ShardWriter(work.plan, received(work.data, TABLE), work.folder, work.known)
+        return node
 
     def shard(self, index: int) -> Done:
         """Make sure that a shard is whole."""
         return self._writer.shard(index)
 
 
+class _Work(NamedTuple):
+    """What a `ShardWriter` is made of on any node."""
+
+    plan: ExportPlan
+    data: Handover
+    folder: Folder
+    known: Mapping[int, Record]
+
+
 class _Crew:
     """The actors of one export. Where one is lost another is asked for, and its shard is dealt again at once: the
     cluster may have no room for a new one before the others are done."""
 
-    def __init__(self, writer: Any, size: int) -> None:
+    def __init__(self, work: Any, offer: TableOffer, size: int, note: Callable[[str], None]) -> None:
         self._kind: Any = ray.remote(ShardActor)
-        self._writer = writer
+        self._work, self._offer, self._note = work, offer, note
+        self._mapped = MappedNodes(offer)
         self._coming: dict[Any, Any] = {}
         self._idle: list[Any] = []
         self._running: dict[Any, tuple[Any, int]] = {}
@@ -84,13 +110,13 @@ class _Crew:
             ray.kill(actor)
 
     def _hire(self) -> None:
-        actor = self._kind.options(num_cpus=1, scheduling_strategy="SPREAD").remote([self._writer])
+        actor = self._kind.options(num_cpus=1, scheduling_strategy="SPREAD").remote([self._work])
         self._coming[actor.ready.remote()] = actor
 
     def _arrived(self, reference: Any) -> None:
         actor = self._coming.pop(reference)
         try:
-            ray.get(reference, timeout=SHARD)
+            node = ray.get(reference, timeout=SHARD)
         except RayTaskError as error:
             self._fail(cause_of(error))
         except RayError as error:
@@ -101,6 +127,8 @@ class _Crew:
                 self._fail(MillraceError("the cluster starts no actor", got=why(error), do=LOGS))
         else:
             self._failed_starts = 0
+            for name, where, cause in self._mapped.fresh([node]):
+                self._note(f"{MAPPED}: {name} on node {where[:8]} ({cause})")
             self._idle.append(actor)
 
     def _finished(self, reference: Any) -> Done | None:
@@ -130,7 +158,7 @@ class _Crew:
     def _check_patience(self, waited: float) -> None:
         if self._running and waited > SHARD:
             raise DeadlineError("no shard was finished", expected=f"one within {SHARD:g} s", got="none")
-        if not self._running and waited > START:
+        if not self._running and waited > START and waited > START + patience(self._offer):
             raise DeadlineError(
                 "no actor could begin",
                 expected=f"a free CPU within {START:g} s",
@@ -141,10 +169,11 @@ class _Crew:
 
 class RayExecutor:
     """An executor, as `export_local.LocalExecutor`, of actors. actors: 0 for as many as there are CPUs. address: of a
-    cluster that runs already; None: an own Ray on this machine, it joins no other."""
+    cluster that runs already; None: an own Ray on this machine, it joins no other. note: hears which nodes map the
+    table."""
 
-    def __init__(self, writer: ShardWriter, actors: int, address: str | None) -> None:
-        self._writer, self._actors, self._address = writer, actors, address
+    def __init__(self, writer: ShardWriter, actors: int, address: str | None, note: Callable[[str], None]) -> None:
+        self._writer, self._actors, self._address, self._note = writer, actors, address, note
 
     def run(self, indices: Sequence[int], stopped: Callable[[], bool]) -> Iterator[Done]:
         """Each index done, in the order in which they are."""
@@ -159,14 +188,18 @@ class RayExecutor:
             wanted = self._actors or int(resources("cluster").get("CPU", 0)) or cores()
             if not own:
                 check_capacity(1)
-            check_memory(2 * self._writer.source.nbytes)
-            crew = _Crew(ray.put(self._writer), min(wanted, max(1, len(indices))))
+            writer = self._writer
+            offer, table = offered(writer.dataset)
+            work = _Work(writer.plan, Handover(ray.put(offer), ray.put(table)), writer.folder, writer.known)
+            crew = _Crew(ray.put(work), offer, min(wanted, max(1, len(indices))), self._note)
             try:
                 yield from crew.deal(indices, stopped)
             finally:
                 crew.close()
 
 
-def executor(writer: ShardWriter, workers: int, address: str | None = None) -> RayExecutor:
-    """The executor of `--runtime ray`."""
-    return RayExecutor(writer, workers, address or ("auto" if inside_job() else None))
+def executor(
+    writer: ShardWriter, workers: int, address: str | None = None, note: Callable[[str], None] = lambda text: None
+) -> RayExecutor:
+    """The executor of `--runtime ray`. note: hears what is no fault."""
+    return RayExecutor(writer, workers, address or ("auto" if inside_job() else None), note)

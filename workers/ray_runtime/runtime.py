@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from millrace.errors import DeadlineError, TrainingError
+from millrace.errors import DataError, DeadlineError, TrainingError
 from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
@@ -56,6 +56,7 @@ class RayRuntime:
         self._counted = ("", 0)  # the server's incarnation, and what it had copied
 
     def start(self) -> None:
+        self._staffing.say_mapped(self._next)
         self._restore(self._state)
         self._state = None
         self._staffing.begin()
@@ -152,11 +153,16 @@ class RayRuntime:
                 self._actors.find_server()
                 return
             except RayTaskError as error:
-                raise cause_of(error) from error
+                cause = cause_of(error)
+                if not isinstance(cause, (DataError, DeadlineError)):
+                    raise cause from error
+                # The table does not come to its node.
+                self._actors.find_server()
+                self._staffing.refuse_server(cause, why(cause), self._next)
             except LOST as error:
                 waited = time.monotonic() - began
                 self._watch.server_late(waited)
-                if waited > RESTART:
+                if waited > RESTART and waited > RESTART + self._actors.patience():
                     raise DeadlineError(
                         "the parameter server does not come back",
                         expected=f"a restart within {RESTART:g} s",

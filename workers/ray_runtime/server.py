@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from millrace.errors import UsageError
+from millrace.errors import MillraceError, UsageError
 from millrace.model import differences, fingerprint
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.dispatcher import Dispatcher
@@ -19,6 +19,7 @@ from millrace.workers.job import Job
 from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.fetcher import FETCH
 from millrace.workers.ray_runtime.gauges import ServerGauges
+from millrace.workers.ray_runtime.handover import Handover, received, this_node
 from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, Status
 from millrace.workers.ray_runtime.shared import Arena, Handle
 from millrace.workers.ray_runtime.socket_line import listen
@@ -30,14 +31,12 @@ PATIENCE = 2.0  # seconds that a worker's call may hang without work before it a
 class ServerActor:
     """Every call runs in one event loop, so nothing here needs a lock. A new process is a new incarnation."""
 
-    def __init__(self, job: Job, data: list[Any], environment: dict[str, str], mixed: bool) -> None:
-        self._setup = Setup(job, ray.get(data[0], timeout=FETCH))
+    def __init__(self, job: Job, data: Handover, environment: dict[str, str], mixed: bool) -> None:
         self._mixed = mixed
         self._incarnation = uuid.uuid4().hex
-        self._node = ray.get_runtime_context().get_node_id()
+        self._node = this_node()
         self._blas = one_blas_thread()
         self._blas.__enter__()
-        self._arena = Arena.create(self._node, 2, self._setup.network.parameters)
         self._row_of_view = 0  # of the arena: θ, or the view where it is another array
         self._dispatcher: Dispatcher | None = None
         self._stopped = False
@@ -55,13 +54,24 @@ class ServerActor:
         self._last = time.perf_counter()
         self._copied = 0
         self._gauges = ServerGauges()
+        self._arena: Arena | None = None
+        self._unready: MillraceError | None = None
+        try:
+            self._setup = Setup(job, received(data, FETCH))
+        except MillraceError as error:  # raised here it would end the process, and lose all but its text
+            self._unready = error
+        else:
+            self._arena = Arena.create(self._node, 2, self._setup.network.parameters)
 
     async def node(self) -> str:
         """The node that this actor runs on."""
-        return str(self._node)
+        return self._node
 
     async def hello(self) -> tuple[str, bool, list[str]]:
-        """This incarnation, whether it has its state, and how its environment differs from the run's."""
+        """This incarnation, whether it has its state, and how its environment differs from the run's. Errors: DataError
+        where this node's disk has no room for the table."""
+        if self._unready is not None:
+            raise self._unready
         return self._incarnation, self._dispatcher is not None, differences(fingerprint(), self._fingerprint)
 
     async def restore(self, state: ServerState | None, limit: int, cuts: tuple[int, ...] = ()) -> str:

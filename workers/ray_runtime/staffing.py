@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from ray.exceptions import RayError, RayTaskError
 
-from millrace.errors import DeadlineError, MillraceError, TrainingError
+from millrace.errors import DeadlineError, MillraceError, TrainingError, UsageError
 from millrace.runs import MIXED
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.cluster import resources
+from millrace.workers.ray_runtime.handover import MAPPED
 from millrace.workers.ray_runtime.messages import Status
 
 PERIOD = 1.0  # seconds between two looks at who could join
@@ -79,6 +80,7 @@ class Staffing:
             if name in self._grown:
                 self._grown.remove(name)
                 self._incident("worker joined", name, node, "a CPU was free", step)
+        self.say_mapped(step)
         for name in set(status.members) - self._actors.workers:
             # Ended here, a member there: its `join` was taken for lost and carried out later. Without this its share
             # of every step would wait for the straggler's deadline.
@@ -105,10 +107,15 @@ class Staffing:
             self._actors.assign()
         self._check_staffed(status, now)
 
+    def say_mapped(self, step: int) -> None:
+        """Say of each node on which the run has processes, once, that they map the table from a file."""
+        for mapped in self._actors.mapped():
+            self._incident(MAPPED, *mapped, step)
+
     def give_way(self, step: int, waited: float) -> None:
         """Free a CPU for the parameter server, where it has none: an augmenter's, or that of one of several workers."""
         fits = resources("cluster").get("CPU", 0) >= self._actors.held + 1  # it only takes its time, then
-        if resources("available").get("CPU", 0) >= 1 or (fits and waited < GIVE_WAY):
+        if resources("available").get("CPU", 0) >= 1 or (fits and waited < GIVE_WAY + self._actors.patience()):
             return
         loss = self._actors.give_up()
         if loss is not None:
@@ -118,12 +125,25 @@ class Staffing:
         """Whether the server may stay though its environment differs from the run's; else it is started elsewhere."""
         self._actors.find_server()
         if not self._actors.mixed:
-            self._incident("parameter server refused", "server", self._actors.server_node, different, step)
-            self._actors.move_server(different)
+            self.refuse_server(
+                UsageError(
+                    "every node has another environment than the run, so bits would differ",
+                    expected=self._actors.environment,
+                    got=different,
+                    do="start the run on a machine like the cluster's, or pass `mixed_cpus=True`",
+                ),
+                different,
+                step,
+            )
         elif self._actors.server_node not in self._foreign:
             self._foreign.add(self._actors.server_node)
             self._incident(MIXED, "server", self._actors.server_node, different, step)
         return self._actors.mixed
+
+    def refuse_server(self, refusal: MillraceError, cause: str, step: int) -> None:
+        """Start the server elsewhere; the refusal is raised where there is no other node."""
+        self._incident("parameter server refused", "server", self._actors.server_node, cause, step)
+        self._actors.move_server(refusal)
 
     def _refused(self, name: str, node: str, cause: BaseException, step: int) -> None:
         self._incident("worker refused", name, node, why(cause), step)
@@ -146,12 +166,13 @@ class Staffing:
     def _check_staffed(self, status: Status, now: float) -> None:
         """Give up a worker that joins nowhere, and the run where none is at work."""
         if self._actors.worker_count > self._staff.least:
-            for name in self._actors.late_workers(PLACED)[:1]:
+            late = self._actors.late_workers(PLACED)
+            for name in late and self._actors.late_workers(PLACED + self._actors.patience())[:1]:
                 self._actors.end_worker(name)
                 self._rest_until, self._rest = now + self._rest, 2 * self._rest
         if status.members:
             self._staffed = now
-        elif now - self._staffed > UNSTAFFED:
+        elif now - self._staffed > UNSTAFFED and now - self._staffed > UNSTAFFED + self._actors.patience():
             raise DeadlineError(
                 "no worker is at work",
                 expected=f"one within {UNSTAFFED:g} s",

@@ -19,7 +19,7 @@ MESSAGES: Any = node_manager_pb2  # generated, without types
 SERVICES: Any = node_manager_pb2_grpc
 LOOK = 5.0  # seconds between two looks at the object stores
 ANSWER = 2.0  # seconds for a node's answer; one that is late is asked again at the next look
-NEW = "on a machine new to this program its kernels are compiled first"
+NEW = "on a machine new to this program its kernels are compiled first, and a table that is mapped there is copied"
 SILENCE, AGAIN = 15.0, 60.0  # seconds without a step until it is said, and until it is said again
 
 

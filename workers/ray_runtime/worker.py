@@ -5,7 +5,7 @@ from typing import Any
 
 import ray
 
-from millrace.errors import DeadlineError
+from millrace.errors import DeadlineError, MillraceError
 from millrace.model import fingerprint
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.gradient_worker import gradient_worker
@@ -13,6 +13,7 @@ from millrace.workers.job import Job
 from millrace.workers.ray_runtime.augmenter import nearest
 from millrace.workers.ray_runtime.causes import why
 from millrace.workers.ray_runtime.fetcher import FETCH
+from millrace.workers.ray_runtime.handover import Handover, received, this_node
 from millrace.workers.ray_runtime.messages import (
     ELSEWHERE,
     JOIN,
@@ -39,11 +40,16 @@ class WorkerActor:
     """One gradient worker. Its arrays lie in shared memory, so contributions on one node are not copied."""
 
     def __init__(
-        self, number: int, job: Job, data: list[Any], server: Any, augmenters: list[tuple[Any, str]], bound: int
+        self, number: int, job: Job, data: Handover, server: Any, augmenters: list[tuple[Any, str]], bound: int
     ) -> None:
         self._number, self._name, self._server = number, f"worker-{number}", server
-        self._setup = Setup(job, ray.get(data[0], timeout=FETCH))
-        self._node = str(ray.get_runtime_context().get_node_id())
+        self._node = this_node()
+        self._unready: MillraceError | None = None
+        try:
+            self._setup = Setup(job, received(data, FETCH))
+        except MillraceError as error:  # raised here it would end the process, and lose all but its text
+            self._unready = error
+            return
         setup = self._setup
         augmenter = nearest(augmenters, self._node, number)
         self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps)
@@ -61,10 +67,14 @@ class WorkerActor:
 
     def use(self, augmenters: list[tuple[Any, str]]) -> None:
         """These augmenters (actor, node) are there now; called while `run` runs."""
-        self._supply.use(nearest(augmenters, self._node, self._number))
+        if self._unready is None:
+            self._supply.use(nearest(augmenters, self._node, self._number))
 
     def run(self) -> int:
-        """Work until the server says stop; the number of blocks computed."""
+        """Work until the server says stop; the number of blocks computed. Errors: DataError where this node's disk has
+        no room for the table."""
+        if self._unready is not None:
+            raise self._unready
         computed = 0
         with one_blas_thread():
             command = self._join()

@@ -40,21 +40,24 @@ class Node:
 class Nodes:
     """A head, on which drivers run, and nodes that come and go."""
 
-    def __init__(self, cpus: int) -> None:
+    def __init__(self, cpus: int, store: int) -> None:
         self._kernels = (user_cache() / "kernels").resolve()
         self._folders: list[Path] = []
         self._ours = internal_kv.global_gcs_client  # of this process's own Ray; the cluster puts its own in its place
         self._cluster = Cluster()
-        self.head = self._start(cpus, {}, include_dashboard=False, _system_config=HEALTH)
+        self.head = self._start(cpus, {}, store, include_dashboard=False, _system_config=HEALTH)
         self.others: list[Node] = []
 
     @property
     def address(self) -> str:
         return str(self._cluster.address)
 
-    def add(self, cpus: int, environment: Mapping[str, str] | None = None, *, wait: bool = True) -> Node:
-        """One more node, with an empty cache and no data; its raylet and all below have this environment."""
-        node = self._start(cpus, environment or {}, wait=wait)
+    def add(
+        self, cpus: int, environment: Mapping[str, str] | None = None, *, store: int = STORE, wait: bool = True
+    ) -> Node:
+        """One more node, with an empty cache and no data; its raylet and all below have this environment. store: bytes
+        of its object store."""
+        node = self._start(cpus, environment or {}, store, wait=wait)
         self.others.append(node)
         return node
 
@@ -82,7 +85,7 @@ class Nodes:
                 raise TimeoutError(f"{left} cannot be removed")
             time.sleep(0.2)
 
-    def _start(self, cpus: int, environment: Mapping[str, str], **arguments: Any) -> Node:
+    def _start(self, cpus: int, environment: Mapping[str, str], store: int, **arguments: Any) -> Node:
         folder = Path(tempfile.mkdtemp(prefix="node-"))  # short: sockets lie in it, whose paths may have 107 bytes
         self._folders.append(folder)
         private = {name: str(folder / below) for name, below in FOLDERS.items()}
@@ -93,7 +96,7 @@ class Nodes:
         for again in (True, False):
             try:
                 node = self._cluster.add_node(
-                    num_cpus=cpus, object_store_memory=STORE, env_vars=variables, temp_dir=str(folder), **arguments
+                    num_cpus=cpus, object_store_memory=store, env_vars=variables, temp_dir=str(folder), **arguments
                 )
             except Exception as error:  # a bare one
                 if not again or "timed out during startup" not in str(error):
@@ -107,9 +110,9 @@ class Nodes:
 
 
 @contextmanager
-def several_nodes(head: int, *others: int) -> Iterator[Nodes]:
-    """A cluster of nodes with so many CPUs each; all of it ends with the block."""
-    nodes = Nodes(head)
+def several_nodes(head: int, *others: int, store: int = STORE) -> Iterator[Nodes]:
+    """A cluster of nodes with so many CPUs each; all of it ends with the block. store: bytes of the head's."""
+    nodes = Nodes(head, store)
     try:
         for cpus in others:
             nodes.add(cpus)
