@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ray
-from ray.exceptions import ActorUnavailableError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from millrace.cores import cores
@@ -29,6 +29,7 @@ START = 180.0  # seconds for the first server to answer
 SLOW = 30.0  # seconds until it is said that a server does not come
 SILENT = 60.0  # seconds without an answer after which a server is started again
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is started again
+STEADY = 60.0  # seconds of service after which its loss is not taken for a failure of its start
 LEAVE = 15.0  # seconds for servers to end, beyond the patience with their clients
 ENDED = "error: this program was ended, and the servers with it: by kill -9, or the loss of its node or of the head.\n"
 
@@ -48,7 +49,8 @@ def cluster_of(address: str | None, size: int, note: Callable[[str], None]) -> I
 
 @dataclass
 class _Post:
-    """A node and the server there. answer: of `start`, then of `tend`, still to come; since `asked`."""
+    """A node and the server there. answer: of `start`, then of `tend`, still to come; since `asked`. began: when it
+    answered first."""
 
     node: str
     address: str
@@ -58,6 +60,7 @@ class _Post:
     figures: Mapping[str, Any] = field(default_factory=dict)
     answer: Any = None
     asked: float = 0.0
+    began: float = 0.0
     again: float = 0.0
     pause: float = FIRST_PAUSE
     said: str = ""
@@ -180,12 +183,10 @@ class Fleet:
             return self._check_patience(post, time.monotonic() - post.asked)
         try:
             answer = ray.get(post.answer, timeout=LOOK)
-        except ActorUnavailableError:
-            pass  # its machine is out of reach for the moment, or it ends: the next answer will say
-        except RayTaskError as error:
-            return self._failed(post, cause_of(error))
         except RayError as error:
-            return self._failed(post, error)
+            # Of one that serves: its machine is out of reach for the moment, or it ends. The next answer will say.
+            if not (post.endpoint and isinstance(error, ActorUnavailableError)):
+                return self._failed(post, cause_of(error))
         else:
             if post.endpoint:
                 post.figures = answer
@@ -197,6 +198,7 @@ class Fleet:
     def _arrived(self, post: _Post, endpoint: str, page: str | None) -> None:
         again = post.port is not None
         post.endpoint, post.port, post.error, post.said = endpoint, urlsplit(endpoint).port, None, ""
+        post.began = time.monotonic()
         if page is not None:
             self.pages[endpoint] = page
         if self._begun:
@@ -204,21 +206,22 @@ class Fleet:
             self._note(f"a server answers{' again' if again else ''} at {endpoint} on node {post.node[:8]}{shown}")
 
     def _failed(self, post: _Post, error: BaseException) -> None:
-        """Have it started again: at once where it had answered, after a while where it could not start."""
+        """Have it started again after a pause, longer each time until it has served for a while."""
         _end(post)
-        reason = str(error) if isinstance(error, MillraceError) else why(error)
+        now, reason = time.monotonic(), _reason(error)
         if post.endpoint:
+            post.pause = FIRST_PAUSE if now - post.began > STEADY else post.pause
             self._note(f"the server at {post.endpoint} was lost ({reason}); it is started again")
         else:
             # The port that it had is tried twice: what held it may take a moment to end.
             post.error, post.port = error, post.port if post.error is None else None
-            post.again, post.pause = time.monotonic() + post.pause, min(2 * post.pause, LONGEST_PAUSE)
             self._say(post, f"no server could be started on node {post.node[:8]}: {reason}")
+        post.again, post.pause = now + post.pause, min(2 * post.pause, LONGEST_PAUSE)
         post.actor, post.endpoint, post.figures = None, "", {}
 
     def _check_patience(self, post: _Post, waited: float) -> None:
         if post.endpoint and waited > SILENT:
-            self._failed(post, DeadlineError("it did not answer", expected=f"within {SILENT:g} s"))
+            self._failed(post, DeadlineError(f"no answer for {SILENT:g} s"))
         elif not post.endpoint and waited > SLOW:
             self._say(post, f"the server on node {post.node[:8]} waits for a free CPU, or for the data")
 
@@ -227,6 +230,13 @@ class Fleet:
         if self._begun and text != post.said:
             self._note(text)
         post.said = text
+
+
+def _reason(error: BaseException) -> str:
+    """Why a server is not there, on one line."""
+    if isinstance(error, MillraceError):
+        return ": ".join(str(part) for part in (error.what, error.got) if part is not None)
+    return why(error)
 
 
 def _end(post: _Post) -> None:
