@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         versions as versions,
     )
     from millrace.datasets.decoding.pixels import (
+        WIDE as WIDE,
         BadPicture as BadPicture,
         Form as Form,
         decoded as decoded,

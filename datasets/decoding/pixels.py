@@ -31,7 +31,8 @@ U8Array = npt.NDArray[np.uint8]
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 MOST_PIXELS = 64_000_000
 SIXTEEN = ("I;16", "I;16B", "I;16L", "I;16N")
-GREY = ("1", "L", "LA", "La", "I", "F", *SIXTEEN)
+WIDE = (*SIXTEEN, "I", "F")  # modes whose values a `range` is for
+GREY = ("1", "L", "LA", "La", *WIDE)
 FILTER = Image.Resampling.BICUBIC
 ORIENTATION, TURNED = 0x0112, (5, 6, 7, 8)  # EXIF: orientations that exchange height and width
 # What Pillow raises for damaged files.
@@ -142,7 +143,7 @@ def _scaled(picture: Image.Image, form: Form) -> None:
 
 def _plain(picture: Image.Image, reading: Reading, background: tuple[int, int, int]) -> Image.Image:
     """Without transparency, in 8 bits: mode L or RGB."""
-    if picture.mode in (*SIXTEEN, "I", "F"):
+    if picture.mode in WIDE:
         grey, clear = _of_wide(picture, reading), picture.info.get("transparency")
         if isinstance(clear, int):
             unseen = Image.fromarray(np.asarray(picture) == clear)

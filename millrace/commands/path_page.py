@@ -38,7 +38,7 @@ def show_path(screen: Screen, spec: PathSpec) -> None:
         "cached": f"yes, {short(dataset_folder(spec))}" if cached else "no: training decodes them first",
     }
     screen.facts(*((name, value) for name, value in facts.items() if value))
-    _lines(screen, "notes", list(found.notes))
+    _lines(screen, "notes", list(map(in_flags, found.notes)))
     _lines(screen, "bad", [f"{name}: {in_flags(why)}" for name, why in found.bad.items()])
     screen.say()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from millrace.cores import cores
 from millrace.datasets import PathSpec, rows_to_test
-from millrace.datasets.decoding import Heads, arranged, form_of, look, ordered
+from millrace.datasets.decoding import WIDE, Heads, arranged, form_of, look, ordered
 from millrace.datasets.importers import Survey, shown_name, worth_knowing
 from millrace.errors import MillraceError
 
@@ -37,13 +37,15 @@ def understood(spec: PathSpec) -> Understood:
     heads.sizes, heads.modes = inventory.sizes, inventory.modes
     drawn = "test" not in inventory.counts and "validation" not in inventory.counts
     rows: dict[str, int] = {}
-    shape, missing = None, ""
+    shape, missing, notes = None, "", [*inventory.notes, *worth_knowing(inventory)]
     if spec.surveyed.encoded:
         parts = arranged(spec.surveyed)
         heads = Heads()
         for pictures in parts:
             heads.add(look(pictures, spec.reading, cores()))
         rows = dict(zip(("train", "test"), map(len, parts), strict=True))
+        if spec.reading.range is not None and not any(mode in WIDE for mode in heads.modes):
+            notes.append("`range` changes nothing: no picture has pixels of 16 or 32 bits or floats")
         try:
             shape = form_of(heads, spec.reading).shape
         except MillraceError as error:
@@ -61,7 +63,7 @@ def understood(spec: PathSpec) -> Understood:
         shape=shape,
         missing=missing,
         bad={shown_name(name): heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)},
-        notes=(*inventory.notes, *worth_knowing(inventory)),
+        notes=tuple(notes),
     )
 
 

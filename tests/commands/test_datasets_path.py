@@ -51,6 +51,15 @@ def test_classes_without_training_pictures_are_said(door: Any, home: Path) -> No
     ]
 
 
+def test_a_range_that_changes_nothing_is_said(door: Any, home: Path) -> None:
+    mine = folders(home / "mine", {"cat": 2, "dog": 2})
+    assert door(f"datasets {mine} --range 0..1000") == 0
+    assert "--range changes nothing: no picture has pixels of 16 or 32 bits or floats" in door.out
+    Image.fromarray(np.zeros((12, 10), np.uint16)).save(mine / "cat" / "wide.png")
+    assert door(f"datasets {mine} --range 0..1000") == 0
+    assert "changes nothing" not in door.out
+
+
 def test_fetch_decodes_and_keeps(door: Any, home: Path) -> None:
     mine = folders(home / "mine", {"cat": 5, "dog": 5})
     assert door(f"fetch {mine} --size 8 8") == 0

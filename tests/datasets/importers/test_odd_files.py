@@ -1,5 +1,6 @@
 """Files that are none, names that cannot be written, links that lead nowhere: named, never waited for."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -73,6 +74,21 @@ def test_links_that_lead_to_themselves_are_passed_over_or_named(tmp_path: Path) 
     with pytest.raises(FormatError, match="1 of 5 pictures cannot be taken") as caught:
         datasets.load(datasets.find(str(mine)), cache=tmp_path)
     assert "cat/loop.png: unreadable: Too many levels of symbolic links" in str(caught.value)
+
+
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = folders(tmp_path / "mine", {"cat": 2, "dog": 2, "dog/secret": 1})
+    real = os.open
+
+    def refusing(path: Any, *more: Any, **named: Any) -> int:
+        if str(path).endswith("secret"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *more, **named)
+
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(DataError, match="dog/secret cannot be read") as caught:
+        survey(mine, Reading())
+    assert caught.value.got == "Permission denied"
 
 
 def test_names_that_cannot_be_written_are_escaped_and_stay_different(tmp_path: Path) -> None:
