@@ -6,6 +6,7 @@ them, so that a damaged table is made again without a network; the whole folder 
 The embedded digits and the points live in memory alone and need no cache.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def load(
             progress(f"waiting for {owner}", int(waited), None)
 
     if isinstance(spec, PathSpec):
-        made = open_or_make(folder, spec, lambda: _of_path(spec, folder, progress), waiting)
+        made = open_or_make(folder, spec, lambda: _of_path(spec, folder, progress), waiting, _same(spec))
         return replace(made, spec=spec.without(len(made.left_out))) if made.left_out else made
 
     def make() -> Arrays:
@@ -78,6 +79,11 @@ def _of_path(spec: PathSpec, folder: Path, progress: Progress | None) -> Making:
     if isinstance(survey, ArraySurvey):
         return array_tables.filled(survey, spec, folder, progress)
     raise DataError(f"{spec.location} holds neither pictures nor arrays", got=survey.inventory.kind)
+
+
+def _same(spec: DatasetSpec) -> Callable[[str], bool]:
+    """What says whether the files of a dataset still have a content."""
+    return lambda content: isinstance(spec, PathSpec) and bool(content) and decoding.same_content(spec, content)
 
 
 def dataset_folder(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None = None) -> Path:
@@ -114,7 +120,7 @@ def is_cached(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | Non
     """Whether `load` would need neither network nor decoding."""
     return (
         spec.format in (*BUILT_IN, EXPORT)
-        or open_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec) is not None
+        or open_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec, _same(spec)) is not None
     )
 
 
@@ -122,4 +128,4 @@ def verify(spec: DatasetSpec, *, cache: Path | None = None, mirror: str | None =
     """Read the cached table whole and compare its digests; IntegrityError if it is missing or damaged."""
     if spec.format in (*BUILT_IN, EXPORT):
         return load(spec)
-    return verify_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec)
+    return verify_tables(dataset_folder(spec, cache=cache, mirror=mirror), spec, _same(spec))

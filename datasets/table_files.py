@@ -3,8 +3,8 @@
 In a dataset's cache folder lie train.arrow, test.arrow and table.json, the manifest, written last: sizes,
 modification times, row counts and sha256 of both files, and the digest of the content. Opening
 compares sizes, times and schema, in about a millisecond; a file that was touched since is read whole
-and compared by digest, as is everything on `verify_tables`. A table of one's own files is made again where these were
-touched since.
+and compared by digest, as is everything on `verify_tables`. So it is with the files of one's own that a table was made
+of: where they were touched since, and hold something else, it is made again.
 """
 
 import hashlib
@@ -31,22 +31,31 @@ _CHUNK = 1 << 20
 Making = Arrays | tuple[Arrays, Mapping[str, str]]  # also with what was left out, and why
 
 
+def _never(content: str) -> bool:
+    """What says that files which were touched are others now, where nobody looks."""
+    return False
+
+
 def open_or_make(
-    folder: Path, spec: DatasetSpec, make: Callable[[], Making], waiting: Callable[[str, float], None]
+    folder: Path,
+    spec: DatasetSpec,
+    make: Callable[[], Making],
+    waiting: Callable[[str, float], None],
+    same: Callable[[str], bool] = _never,
 ) -> Dataset:
     """The memory-mapped dataset; what `make` decodes is written first where the folder has none.
 
-    One process makes it, others wait: `waiting(owner, seconds so far)`. Errors: those of `make`, DeadlineError, and
-    DataError for a disk that is full or may not be written.
+    One process makes it, others wait: `waiting(owner, seconds so far)`. same: as of `open_tables`. Errors: those of
+    `make`, DeadlineError, and DataError for a disk that is full or may not be written.
     """
-    if (found := open_tables(folder, spec)) is not None:
+    if (found := open_tables(folder, spec, same)) is not None:
         return found
     do = "choose another folder, such as MILLRACE_CACHE=/path/with/room"
     with faults(f"the cache folder {folder}", "cannot be written", do=do, full=do, within=folder):
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / LOCK, seconds=limits.LOCK, waiting=waiting):
             # The process that was waited for may have done the work.
-            if (found := open_tables(folder, spec)) is not None:
+            if (found := open_tables(folder, spec, same)) is not None:
                 return found
             sweep(folder)
             made = make()
@@ -71,7 +80,8 @@ def write_tables(
         else:
             digest = write_table(path, table)
         entries[split] = {"rows": table.num_rows, "sha256": digest}
-    manifest = write_manifest(folder, dataset.digest, entries, left_out, spec.touched)
+    content = arrays.content if isinstance(arrays, FilledArrays) else ""
+    manifest = write_manifest(folder, dataset.digest, entries, left_out, spec.touched, content)
     opened = _open_tables(folder, manifest, spec)
     if opened is None:
         raise IntegrityError(f"the table of {spec.name} was written but does not read back", got=str(folder))
@@ -87,19 +97,19 @@ def write_table(path: Path, table: pa.Table) -> str:
     return str(digested.total.hexdigest())
 
 
-def open_tables(folder: Path, spec: DatasetSpec) -> Dataset | None:
-    """The memory-mapped dataset, or None where its files are missing, damaged or of another version, or those that it
-    was made of were touched since."""
+def open_tables(folder: Path, spec: DatasetSpec, same: Callable[[str], bool] = _never) -> Dataset | None:
+    """The memory-mapped dataset, or None where its files are missing, damaged or of another version; also where those
+    that it was made of were touched since, and `same` says that they are not of this content any more."""
     try:
         manifest = read_manifest(folder)
-        touched = manifest.get("touched")
-        if manifest["version"] != TABLE_VERSION or (touched and spec.touched and touched != spec.touched):
+        touched = bool(spec.touched) and manifest.get("touched", spec.touched) != spec.touched
+        if manifest["version"] != TABLE_VERSION or (touched and not same(manifest.get("content", ""))):
             return None
         opened = _open_tables(folder, manifest, spec)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
         return None
     if opened is not None:
-        _refresh(folder, manifest)
+        _refresh(folder, manifest, spec.touched if touched else "")
     return opened
 
 
@@ -108,9 +118,9 @@ def read_manifest(folder: Path) -> Any:
     return json.loads((folder / MANIFEST).read_bytes())
 
 
-def verify_tables(folder: Path, spec: DatasetSpec) -> Dataset:
+def verify_tables(folder: Path, spec: DatasetSpec, same: Callable[[str], bool] = _never) -> Dataset:
     """Read both files whole and compare their digests; IntegrityError for the first that differs."""
-    dataset = open_tables(folder, spec)
+    dataset = open_tables(folder, spec, same)
     if dataset is None:
         raise IntegrityError(f"the table of {spec.name} is missing or damaged", got=str(folder))
     manifest = read_manifest(folder)
@@ -157,13 +167,16 @@ def _open(path: Path, entry: dict[str, Any]) -> pa.Table | None:
     return table if table.num_rows == entry["rows"] else None
 
 
-def _refresh(folder: Path, manifest: dict[str, Any]) -> None:
-    """Note new modification times of files whose digests agreed (a copied cache), where that is possible."""
+def _refresh(folder: Path, manifest: dict[str, Any], touched: str) -> None:
+    """Note new modification times of files whose digests agreed (a copied cache), and when those were touched that the
+    table was made of, if their content is the same: where that is possible."""
     times = {split: _entry(folder / f"{split}.arrow")["mtime_ns"] for split in SPLITS}
-    if all(times[split] == manifest["files"][split]["mtime_ns"] for split in SPLITS):
+    if not touched and all(times[split] == manifest["files"][split]["mtime_ns"] for split in SPLITS):
         return
     for split in SPLITS:
         manifest["files"][split]["mtime_ns"] = times[split]
+    if touched:
+        manifest["touched"] = touched
     with suppress(OSError):
         _put_manifest(folder, manifest)
 
@@ -174,13 +187,14 @@ def write_manifest(
     files: Mapping[str, Mapping[str, Any]],
     left_out: Mapping[str, str] = MappingProxyType({}),
     touched: str = "",
+    content: str = "",
 ) -> dict[str, Any]:
-    """Write what makes files of tables in a folder a dataset, and return it. digest: of the content; files: rows and
-    sha256 of each split's; touched: as in the specification."""
+    """Write what makes files of tables in a folder a dataset, and return it. digest: of the tables' content; files:
+    rows and sha256 of each split's; touched: as in the specification; content: a digest of what they were made of."""
     entries = {split: _entry(folder / f"{split}.arrow") | dict(files[split]) for split in SPLITS}
     manifest = {"version": TABLE_VERSION, "digest": digest, "files": entries}
     if touched:
-        manifest["touched"] = touched
+        manifest |= {"touched": touched, "content": content}
     if left_out:
         manifest["left_out"] = dict(left_out)
     _put_manifest(folder, manifest)

@@ -89,9 +89,11 @@ class TableImages:
 
 @dataclass(frozen=True)
 class FilledArrays(Arrays):
-    """Arrays whose images lie in the files of tables already."""
+    """Arrays whose images lie in the files of tables already. content: a digest of what they were made of, if one is
+    known."""
 
     files: tuple[TableImages, TableImages]
+    content: str = ""
 
 
 class _Around:

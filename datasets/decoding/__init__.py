@@ -7,6 +7,7 @@ from millrace.lazy import door
 
 if TYPE_CHECKING:
     from millrace.datasets.decoding.arranging import arranged as arranged
+    from millrace.datasets.decoding.contents import same_content as same_content
     from millrace.datasets.decoding.heads import Heads as Heads, look as look
     from millrace.datasets.decoding.making import (
         Made as Made,

@@ -15,6 +15,7 @@ from PIL import features
 from millrace.cores import cores
 from millrace.datasets.arrays import U8Array
 from millrace.datasets.decoding.arranging import arranged, labels_of
+from millrace.datasets.decoding.contents import content_of, digests, note
 from millrace.datasets.decoding.heads import Heads, all_grey, look
 from millrace.datasets.decoding.pixels import BadPicture, Form, decoded, opened
 from millrace.datasets.decoding.work import over_rows
@@ -53,14 +54,16 @@ def make_tables(spec: PathSpec, folder: Path, threads: int = 0, report: Report |
     total = sum(map(len, parts))
     heads = _heads(parts, survey.reading, threads)
     form = form_of(heads, survey.reading)
+    noted = [digests(pictures) for pictures in parts]
     with contextlib.ExitStack() as undone:
-        made = _filled(spec, folder, parts, form, heads.bad, threads, report, undone)
+        made = _filled(spec, folder, parts, form, heads.bad, noted, threads, report, undone)
         if heads.bad and (not survey.reading.skip_bad or not len(made[0][1])):
             raise refused(heads.bad, total)
         undone.pop_all()
     (train, train_labels), (test, test_labels) = made
     labels = (narrowed(values, len(spec.classes), spec.name) for values in (train_labels, test_labels))
-    arrays = FilledArrays(train.images, next(labels), test.images, next(labels), (train, test))
+    content = content_of([(rows, labels_of(pictures)) for rows, pictures in zip(noted, parts, strict=True)])
+    arrays = FilledArrays(train.images, next(labels), test.images, next(labels), (train, test), content)
     return Made(arrays, {shown_name(name): heads.bad[name] for name in sorted(heads.bad, key=os.fsencode)})
 
 
@@ -70,14 +73,15 @@ def _filled(
     parts: Sequence[Sequence[Picture]],
     form: Form,
     bad: dict[str, str],
+    noted: Sequence[U8Array],
     threads: int,
     report: Report | None,
     undone: contextlib.ExitStack,
 ) -> list[tuple[TableImages, npt.NDArray[np.int64]]]:
-    """The images of both tables in their files, and their labels, without those that are `bad`. undone: what takes the
-    files away again."""
+    """The images of both tables in their files, and their labels, without those that are `bad`. noted: takes down what
+    the pictures' bytes are; undone: what takes the files away again."""
     size, done, made, total = form.bytes, 0, [], sum(map(len, parts))
-    for split, pictures in zip(("train", "test"), parts, strict=True):
+    for split, pictures, rows in zip(("train", "test"), parts, noted, strict=True):
         room = TableImages(folder, split, spec, form.shape, len(pictures))
         undone.callback(room.path.unlink, missing_ok=True)
 
@@ -85,7 +89,7 @@ def _filled(
             if report is not None:
                 report(f"decoding {spec.name}", (done + rows) * size, total * size)
 
-        kept = _fill(room.images, pictures, form, bad, threads, say)
+        kept = _fill(room.images, pictures, form, bad, rows, threads, say)
         if form.reading.skip_bad:
             room.keep(kept)
         made.append((room, labels_of(pictures)[kept]))
@@ -147,6 +151,7 @@ def _fill(
     pictures: Sequence[Picture],
     form: Form,
     bad: dict[str, str],
+    noted: U8Array,
     threads: int,
     report: Callable[[int], None],
 ) -> npt.NDArray[np.bool_]:
@@ -156,10 +161,12 @@ def _fill(
 
     def decode(row: int) -> None:
         one = pictures[row]
-        if one.name in known:
-            return
         try:
-            images[row] = decoded(opened(one.read(), form.reading.first_frame), form)
+            data = one.read()
+            note(noted, row, data)
+            if one.name in known:
+                return
+            images[row] = decoded(opened(data, form.reading.first_frame), form)
             kept[row] = True
         except BadPicture as error:
             bad[one.name] = error.what
