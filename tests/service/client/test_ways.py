@@ -193,11 +193,11 @@ def test_no_call_is_without_a_deadline(
     serve: Serve, told: Callable[[Any], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """apache/arrow#44560, #36043: without one a client waits for ever for a server that hangs."""
+    stream = millrace.connect(told({**description(serve), "hangs": True}), patience=0)
     monkeypatch.setattr(link, "CALL", 0.2)
     silent = socket.create_server(("127.0.0.1", 0))  # it takes connections, and says nothing
     with silent, pytest.raises(DeadlineError, match="no server answers"):
         millrace.connect(f"grpc://127.0.0.1:{silent.getsockname()[1]}", patience=0)
-    stream = millrace.connect(told({**description(serve), "hangs": True}), patience=0)
     asks: list[Callable[[], object]] = [lambda: stream[2], lambda: next(iter(stream)), lambda: stream.shard(0, 2)[1]]
     for ask in asks:
         began = time.monotonic()
