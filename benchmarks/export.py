@@ -1,26 +1,32 @@
-"""Exports against Ray Data and against the bare warp; memory and cost by the number of epochs.
+"""Exports of MNIST (or noise of its shape) on all cores, from the empty folder to the manifest; part `export`.
 
-    python -m benchmarks.export [--mirror URL] [--epochs 5] [--repeats 3]
+  millrace        `ExportSession` with the threads that `millrace export` has
+  bare warp       draws and warp of the same rows on as many threads, dropped
+  others          benchmarks/export_peer.py, each in a process of its own that works when it is asked to
 
-Needs MNIST (in the cache or at the mirror) and the readers' environment (`make readers`). All rates are images per
-second, each contender on as many cores as there are; contenders take turns, ratios are of medians.
+Every other format for one epoch, and the most memory of a process that exports 2, 8 and 32 epochs.
 """
 
-import argparse
+import dataclasses
+import json
+import os
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from millrace import datasets
+from benchmarks import processes
+from benchmarks.loaders import OURS
+from benchmarks.results import Row
+from benchmarks.rounds import Effort, able, mnist, take_turns
 from millrace.cores import cores
 from millrace.datasets import Dataset, images, labels
 from millrace.formats import FORMATS
@@ -29,17 +35,20 @@ from millrace.pipeline.export import ExportOptions, ExportPlan, ExportSession, S
 from millrace.storage.folder import Folder
 from millrace.workers.export_local import executor
 
-ROOT = Path(__file__).resolve().parent.parent
-PEER_PYTHON = ROOT / ".venv-readers" / "bin" / "python"
+PEERS = {"Ray Data, OpenCV": "ray", "Hugging Face, OpenCV": "huggingface"}
+AT_LEAST: dict[str, dict[str, float]] = {"parquet": {"Ray Data, OpenCV": 6}, "arrow": {"bare warp": 0.7}}
+ROUNDS, EPOCHS, MEMORY_EPOCHS = 3, 3, (2, 8, 32)
+LIMIT = 600.0  # of a process for memory, in seconds
 
 
 def planned(dataset: Dataset, name: str, epochs: int) -> ExportPlan:
+    """What is to be written."""
     options = ExportOptions(preset("digits"), name, epochs=epochs)
     return make_plan(options, dataset, source="mnist", statistics=((0.13,), (0.31,)), millrace="benchmark")
 
 
 def export(dataset: Dataset, name: str, epochs: int, out: Path) -> float:
-    """Seconds that an export takes, from the empty folder to the manifest."""
+    """Images per second."""
     shutil.rmtree(out, ignore_errors=True)
     begun = time.perf_counter()
     plan, folder = planned(dataset, name, epochs), Folder(str(out))
@@ -47,34 +56,35 @@ def export(dataset: Dataset, name: str, epochs: int, out: Path) -> float:
         done_by = executor(ShardWriter(plan, dataset, folder), 0)
         done = {one.index: one.record for one in done_by.run(range(len(plan.shards)), lambda: False)}
         session.finish([done[index] for index in range(len(done))], [])
-    seconds = time.perf_counter() - begun
+    taken = time.perf_counter() - begun
     shutil.rmtree(out)
-    return seconds
+    return epochs * len(labels(dataset.train)) / taken
 
 
 def bare_warp(dataset: Dataset, epochs: int) -> float:
-    """Seconds to draw and warp the same rows, on the same threads, and drop them."""
+    """Images per second that are drawn and warped on the same threads, and dropped."""
     stream = Stream(images(dataset.train), labels(dataset.train), policy=preset("digits"), seed=0, batch=1)
     size, step = dataset.train.num_rows, 16384
     parts = [(epoch, first, min(first + step, size)) for epoch in range(epochs) for first in range(0, size, step)]
     begun = time.perf_counter()
     with ThreadPoolExecutor(cores()) as pool:
-        for _ in pool.map(lambda part: len(stream.rows(*part).pixels), parts):
-            pass
-    return time.perf_counter() - begun
+        done = sum(pool.map(lambda part: len(stream.rows(*part).pixels), parts))
+    return done / (time.perf_counter() - begun)
 
 
 class Peer:
-    """Ray Data in a process of its own."""
+    """Another library, in a process of its own."""
 
-    def __init__(self, dataset: Dataset, folder: Path, epochs: int) -> None:
+    def __init__(self, kind: str, dataset: Dataset, folder: Path, epochs: int) -> None:
         np.save(folder / "images.npy", images(dataset.train)[:, 0])
         np.save(folder / "labels.npy", labels(dataset.train))
-        script = Path(__file__).with_name("export_peer.py")
-        arguments = ["images.npy", "labels.npy", str(folder / "peer"), str(epochs), str(cores())]
+        script = str(Path(__file__).with_name("export_peer.py"))
+        words = [kind, "images.npy", "labels.npy", str(folder / kind), str(epochs), str(cores())]
+        # Our folders `datasets` and `ray.py` must not be found by it.
         self._process = subprocess.Popen(
-            [str(PEER_PYTHON), "-P", str(script), *arguments],  # its own folder has a ray.py
+            [sys.executable, "-P", script, *words],
             cwd=folder,
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -82,71 +92,56 @@ class Peer:
         )
 
     def __call__(self) -> float:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return float(self._process.stdout.readline())
+        """Images per second."""
+        return float(processes.ask(self._process)["rate"])
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        self._process.wait(60)
+        """End it."""
+        processes.end(self._process)
 
 
-def rates(contenders: dict[str, Callable[[], float]], rows: int, repeats: int) -> dict[str, float]:
-    """The median rate of each contender; they take turns, so that a busy moment hits all."""
-    found: dict[str, list[float]] = {name: [] for name in contenders}
-    for _ in range(repeats):
-        for name, run in contenders.items():
-            found[name].append(rows / run())
-    for name, values in found.items():
-        print(f"{name:<22} {statistics.median(values):>10,.0f} images/s  ({min(values):,.0f} to {max(values):,.0f})")
-    return {name: statistics.median(values) for name, values in found.items()}
-
-
-def memory(dataset: Dataset, folder: Path, name: str, epochs: int) -> None:
-    """Print time and peak memory of one export; run in a process of its own."""
-    seconds = export(dataset, name, epochs, folder / "memory")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{name:<12} {epochs:>4} epochs {seconds:>8.2f} s {seconds / epochs:>8.3f} s/epoch {peak:>6.0f} MiB peak")
+def rows(effort: Effort) -> Iterator[Row]:
+    """Parquet and Arrow against others, then what is ours alone."""
+    dataset, epochs = mnist(effort.mirror), EPOCHS
+    if effort.quick:
+        dataset, epochs = dataclasses.replace(dataset, train=dataset.train.slice(0, 2000)), 1
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours = {kind: partial(export, dataset, kind, epochs, folder / "out") for kind in ("parquet", "arrow")}
+        contenders: dict[str, Callable[[], float]] = {**ours, "bare warp": lambda: bare_warp(dataset, epochs)}
+        peers = {} if effort.quick else {n: Peer(kind, dataset, folder, epochs) for n, kind in PEERS.items()}
+        contenders.update(peers)
+        try:
+            contenders, missing = able(contenders)
+            found = take_turns(contenders, effort.rounds(ROUNDS))
+        finally:
+            for peer in peers.values():
+                peer.close()
+        for kind in ours:
+            others = {one: found[one] for one in found if one not in ours and (kind == "arrow") == (one == "bare warp")}
+            values = {OURS: found[kind], **others}
+            yield Row(
+                f"{epochs} epochs to {kind}",
+                "images/s",
+                values,
+                False,
+                AT_LEAST[kind],
+                missing if kind == "parquet" else {},
+            )
+        for kind in (one for one in FORMATS if one not in ours):
+            yield Row(f"an epoch to {kind}", "images/s", {OURS: [export(dataset, kind, 1, folder / "out")]})
+    for count in () if effort.quick else MEMORY_EPOCHS:
+        command = ["-m", "benchmarks.export", str(count), *([effort.mirror] if effort.mirror else [])]
+        peak = processes.answer(command, LIMIT)["peak"]
+        yield Row(f"memory of {count} epochs to parquet", "MiB", {OURS: [peak]}, less_is_better=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mirror")
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--memory", nargs=2, metavar=("FORMAT", "EPOCHS"), help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    dataset = datasets.load(datasets.find("mnist"), mirror=chosen.mirror)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        if chosen.memory:
-            memory(dataset, folder, chosen.memory[0], int(chosen.memory[1]))
-            return
-        epochs, rows = chosen.epochs, chosen.epochs * dataset.train.num_rows
-        peer = Peer(dataset, folder, epochs)
-        try:
-            found = rates(
-                {
-                    "Ray Data, OpenCV": peer,
-                    "export parquet": lambda: export(dataset, "parquet", epochs, folder / "out"),
-                    "export arrow": lambda: export(dataset, "arrow", epochs, folder / "out"),
-                    "bare warp": lambda: bare_warp(dataset, epochs),
-                },
-                rows,
-                chosen.repeats,
-            )
-        finally:
-            peer.close()
-        print(f"parquet / Ray Data     {found['export parquet'] / found['Ray Data, OpenCV']:>10.2f}  (at least 4)")
-        print(f"arrow / bare warp      {found['export arrow'] / found['bare warp']:>10.2f}  (at least 0.7)")
-        others = [name for name in FORMATS if name not in ("parquet", "arrow", "imagefolder")]
-        rates({f"export {n}": lambda n=n: export(dataset, n, 1, folder / "out") for n in others}, rows // epochs, 1)  # type: ignore[misc]
-    for count in (2, 8, 32):
-        arguments = ["--memory", "parquet", str(count), *(["--mirror", chosen.mirror] if chosen.mirror else [])]
-        subprocess.run([sys.executable, "-m", "benchmarks.export", *arguments], cwd=ROOT, check=True)
+    """The most memory of this process while it exports: `python -m benchmarks.export EPOCHS [MIRROR]`."""
+    dataset = mnist(sys.argv[2] if len(sys.argv) > 2 else None)
+    with tempfile.TemporaryDirectory() as folder:
+        export(dataset, "parquet", int(sys.argv[1]), Path(folder) / "out")
+    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 
 
 if __name__ == "__main__":

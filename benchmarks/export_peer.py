@@ -1,12 +1,18 @@
 # mypy: ignore-errors
-# (what is imported here lies in the readers' environment)
-"""The peer of benchmarks/export.py: Ray Data with OpenCV's warpAffine in a loop, written as Parquet.
+# (Hugging Face's `datasets` has the name of a folder of ours, so nothing of ours is imported here.)
+"""The peers of benchmarks/export.py, each image through OpenCV's warpAffine in a loop, written as Parquet.
 
-    python export_peer.py IMAGES.npy LABELS.npy OUT EPOCHS CORES
+    python -P export_peer.py NAME IMAGES.npy LABELS.npy OUT EPOCHS CORES
 
-Waits for a line on stdin before each measurement and prints the seconds of it; starting Ray is not counted.
+For every line on stdin it writes the epochs and prints a line of JSON with the images per second; starting Ray is not
+counted.
+
+  ray           Ray Data, `map_batches` and `write_parquet`, as in "Working with Images" (docs.ray.io/en/latest/data)
+  huggingface   Hugging Face Datasets, `map` over batches in as many processes as cores and `to_parquet`, as in
+                "Process", "Batch processing" and "Multiprocessing" (huggingface.co/docs/datasets/process)
 """
 
+import json
 import logging
 import shutil
 import sys
@@ -14,10 +20,6 @@ import time
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import ray
-import ray.data
-from ray.data.extensions import ArrowTensorArray
 
 
 def augment(batch):
@@ -35,29 +37,53 @@ def augment(batch):
     return {"image": out, "label": batch["label"]}
 
 
-def main() -> None:
-    images, labels = np.load(sys.argv[1]), np.load(sys.argv[2])
-    out, epochs, cores = sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+def ray_data(images, labels, out, epochs, cores):
+    """Ray Data."""
+    import pyarrow as pa
+    import ray
+    import ray.data
+    from ray.data.extensions import ArrowTensorArray
+
     ray.init(address="local", num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     logging.getLogger("ray.data").setLevel("ERROR")
     ray.data.DataContext.get_current().enable_progress_bars = False
     blocks = [
-        {"image": part, "label": marks}
+        pa.table({"image": ArrowTensorArray.from_numpy(part), "label": marks})
         for part, marks in zip(np.array_split(images, 8), np.array_split(labels, 8), strict=True)
     ]
-    source = ray.data.from_arrow([_table(block) for block in blocks] * epochs).materialize()
-    source.limit(1000).map_batches(augment, batch_format="numpy").write_parquet(f"{out}/warm")
+    source = ray.data.from_arrow(blocks * epochs).materialize()
+    return lambda: source.map_batches(augment, batch_size=1024, batch_format="numpy").write_parquet(out)
+
+
+def huggingface(images, labels, out, epochs, cores):
+    """Hugging Face Datasets."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    kinds = {"image": datasets.Array2D(images.shape[1:], "uint8"), "label": datasets.Value("uint8")}
+    source = datasets.Dataset.from_dict({"image": images, "label": labels}, datasets.Features(kinds))
+    source = source.with_format("numpy", dtype=np.uint8).repeat(epochs)
+
+    def write():
+        made = source.map(augment, batched=True, batch_size=1024, num_proc=cores, load_from_cache_file=False)
+        made.to_parquet(f"{out}/data.parquet")
+
+    return write
+
+
+def main() -> None:
+    name, images, labels, out = sys.argv[1], np.load(sys.argv[2]), np.load(sys.argv[3]), sys.argv[4]
+    epochs, cores = int(sys.argv[5]), int(sys.argv[6])
+    write = {"ray": ray_data, "huggingface": huggingface}[name](images, labels, out, epochs, cores)
     for _ in sys.stdin:
         begun = time.perf_counter()
-        source.map_batches(augment, batch_size=1024, batch_format="numpy").write_parquet(f"{out}/data")
-        sys.stdout.write(f"{time.perf_counter() - begun}\n")
-        sys.stdout.flush()
-        shutil.rmtree(f"{out}/data")
-
-
-def _table(block):
-    return pa.table({"image": ArrowTensorArray.from_numpy(block["image"]), "label": block["label"]})
+        write()
+        print(json.dumps({"rate": epochs * len(images) / (time.perf_counter() - begun)}), flush=True)
+        shutil.rmtree(out)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except ImportError as error:
+        print(json.dumps({"missing": str(error)}), flush=True)
