@@ -82,8 +82,8 @@ def test_another_stream_behind_the_address_is_refused_by_both_digests(tmp_path: 
 
 def test_patience_ends(tmp_path: Path) -> None:
     with Served(tmp_path, *WORDS) as server:
-        stream = millrace.connect(server.address, patience=1)
-        running = iter(stream)
+        stream = millrace.connect(server.address, patience=1, read_ahead=0.05)
+        running = iter(stream.arrow(20))  # far more than one call brings before the server is gone
         next(running)
         server.kill()
         began = time.monotonic()
