@@ -10,7 +10,7 @@ bench: $(BENCH)/.installed ## the benchmarks against peers, into benchmarks/; ON
 bench-quick: $(TEST) ## whether the benchmarks run, without peers; its figures mean nothing
 	$(PYTHON) -m benchmarks.run --quick --out build/bench-quick
 
-$(BENCH)/.installed: requirements/bench-peers.txt pyproject.toml
+$(BENCH)/.installed: requirements/bench-peers.txt pyproject.toml | $(BASE)
 	$(BASE_PYTHON) -m venv --clear $(BENCH)
 	$(BASE_PYTHON) make/install.py $(BENCH) -r requirements/bench-peers.txt || grep -v '^#' requirements/bench-peers.txt | \
 		while read -r peer; do $(BASE_PYTHON) make/install.py $(BENCH) "$$peer" || echo "without $$peer" >&2; done

@@ -1,0 +1,78 @@
+"""How cost grows with work, on one thread; part `growth` of `make bench`.
+
+Each figure is the cost of k times the work over k times that of one, in the same round: 1 is linear.
+
+  images       draws and warp of 256·k images of 28×28
+  pixels       draws and warp of 64 images with k times the pixels of 28×28
+  parameters   the gradient of 256 rows, of a network with a hidden layer k times as wide as 250: k times the parameters
+  slots        the gradient of 1,024 rows in k slots: the same work, so the figure is the cost of k over that of one.
+               Each slot is a matrix product of its own, and reads the weights and writes a gradient anew
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from benchmarks.results import Row
+from benchmarks.rounds import Effort, take_turns, timed
+from benchmarks.warp import POLICY
+from millrace.model import Network, NetworkOptions
+from millrace.pipeline.draw import draw
+from millrace.pipeline.warp import warp
+from millrace.workers.blas import one_blas_thread
+
+ROUNDS = 15
+Works = Mapping[int, Callable[[], object]]  # how many times the work → the work
+INPUTS, CLASSES, ROWS, HIDDEN = 784, 10, 1024, 250
+
+
+def images(times: int, side: int = 28, count: int = 256) -> Callable[[], object]:
+    """Draws and warp of so many times the images."""
+    pixels = np.random.default_rng(0).integers(0, 256, (count * times, 1, side, side), np.uint8)
+    rows = np.arange(len(pixels))
+
+    def work() -> object:
+        drawn = draw(POLICY, rows, height=side, width=side, seed=0, epoch=0)
+        return warp(pixels, rows, drawn.matrices)
+
+    return work
+
+
+def gradients(width: int, rows: int, slots: int) -> Callable[[], object]:
+    """Gradients of all rows, slot by slot."""
+    network = Network(NetworkOptions(hidden=(HIDDEN * width,)), inputs=INPUTS, classes=CLASSES)
+    weights, size = network.initial(seed=0), rows // slots
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((rows, INPUTS), np.float32), rng.integers(0, CLASSES, rows).astype(np.uint8)
+    out, workspace = np.empty_like(weights), network.workspace(size)
+
+    def work() -> object:
+        for first in range(0, rows, size):
+            network.gradient(weights, x[first : first + size], y[first : first + size], out, workspace)
+        return out
+
+    return work
+
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """A row for each kind of work."""
+    few = 2 if effort.quick else 5
+    with one_blas_thread():
+        yield _row("images", {times: images(times) for times in (1, 2, 4, 8, 16)[:few]}, effort)
+        pixels = {scale**2: images(1, 28 * scale, 64) for scale in (1, 2, 4, 8)[:few]}
+        yield _row("pixels", pixels, effort)
+        yield _row("parameters", {times: gradients(times, 256, 1) for times in (1, 2, 4, 8, 16)[:few]}, effort)
+        slots = {times: gradients(4, ROWS, times) for times in (1, 2, 4, 8, 16)[:few]}
+        yield _row("slots", slots, effort, same_work=True)
+
+
+def _row(what: str, works: Works, effort: Effort, *, same_work: bool = False) -> Row:
+    found = take_turns({str(times): timed(work) for times, work in works.items()}, effort.rounds(ROUNDS))
+    values = {
+        f"millrace, ×{times}": [
+            cost / one / (1 if same_work else times) for cost, one in zip(found[str(times)], found["1"], strict=True)
+        ]
+        for times in works
+        if times > 1
+    }
+    return Row(f"{what} ×1 to ×{max(works)}", "cost for the same work, of that of ×1", values, less_is_better=True)
