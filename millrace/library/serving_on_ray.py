@@ -49,8 +49,7 @@ def fleet_of(
         from millrace.workers.ray_runtime.fleet import Fleet, cluster_of
 
     source = offer.source
-    table = source.dataset.train.nbytes + source.dataset.test.nbytes
-    with cluster_of(address, table, note) as (here, machines):
+    with cluster_of(address, note) as (here, machines):
         if host is None and machines == {here}:
             host = LOOPBACK
 

@@ -17,15 +17,26 @@ from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from millrace.cores import cores
+from millrace.datasets import Dataset
 from millrace.errors import DeadlineError, MillraceError
 from millrace.workers.ray_runtime.capacity import check_capacity
 from millrace.workers.ray_runtime.causes import cause_of, why
-from millrace.workers.ray_runtime.cluster import MIB, Need, check_memory, connected, inside_job, nodes, resources
+from millrace.workers.ray_runtime.cluster import MIB, Need, connected, inside_job, nodes, resources
+from millrace.workers.ray_runtime.handover import (
+    MAPPED,
+    Handover,
+    MappedNodes,
+    offered,
+    patience,
+    received,
+    this_node,
+)
 from millrace.workers.ray_runtime.last_words import last_words
 
 OWN_STORE = 1024 * MIB  # shared memory of an own Ray; it is taken only as it is used
 LOOK = 1.0  # seconds between two looks at who is there
 START = 180.0  # seconds for the first server to answer
+TABLE = 300.0  # seconds for the object store's part of the dataset to come to a node
 SLOW = 30.0  # seconds until it is said that a server does not come
 SILENT = 60.0  # seconds without an answer after which a server is started again
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is started again
@@ -35,16 +46,35 @@ ENDED = "error: this program was ended, and the servers with it: by kill -9, or 
 
 
 @contextmanager
-def cluster_of(address: str | None, size: int, note: Callable[[str], None]) -> Iterator[tuple[str, set[str]]]:
-    """Ray, connected for servers that share data of so many bytes: the address of this machine, and those of all."""
-    with connected(address or ("auto" if inside_job() else None), Need(cores(), max(OWN_STORE, 2 * size))) as own:
+def cluster_of(address: str | None, note: Callable[[str], None]) -> Iterator[tuple[str, set[str]]]:
+    """Ray, connected for servers: the address of this machine, and those of all."""
+    with connected(address or ("auto" if inside_job() else None), Need(cores(), OWN_STORE)) as own:
         if not own:
             check_capacity(1, note=note)
-        check_memory(size)
-        here = str(ray.get_runtime_context().get_node_id())
         addresses = {str(node["NodeID"]): str(node["NodeManagerAddress"]) for node in nodes() if node["Alive"]}
         with last_words(ENDED):
-            yield addresses[here], set(addresses.values())
+            yield addresses[this_node()], set(addresses.values())
+
+
+class NodeActor:
+    """A server of a class that knows nothing of Ray, made once the dataset is there: in the node's shared memory, or
+    in a file that is mapped."""
+
+    def __init__(self, kind: type[Any], data: Handover, terms: Any) -> None:
+        self._kind, self._data, self._terms = kind, data, terms
+
+    def start(self, *arguments: Any) -> Any:
+        """As the class. Errors: its own, and those of `received`."""
+        self._server = self._kind(received(self._data, TABLE), self._terms)
+        return self._server.start(*arguments)
+
+    def tend(self, endpoints: tuple[str, ...]) -> Any:
+        """As the class."""
+        return self._server.tend(endpoints)
+
+    def drain(self, patience: float) -> None:
+        """As the class."""
+        self._server.drain(patience)
 
 
 @dataclass
@@ -70,14 +100,14 @@ class _Post:
 class Fleet:
     """The servers of a cluster, from `begin` to the end of the block. `look` after them about once a second.
 
-    kind: the class; it is made of `shared`, which lies once on each node, and `terms`. arguments: of `start`, for a
+    kind: the class; it is made of the dataset, which lies once on each node, and `terms`. arguments: of `start`, for a
     node's address, the port that its server had or None, and the endpoints there are. only: the address of the
     machine that alone gets servers; None: all do. note: hears who came, went and failed."""
 
     def __init__(
         self,
         kind: type[Any],
-        shared: Any,
+        dataset: Dataset,
         terms: Any,
         arguments: Callable[[str, int | None, tuple[str, ...]], tuple[Any, ...]],
         *,
@@ -85,7 +115,8 @@ class Fleet:
         note: Callable[[str], None],
     ) -> None:
         self._kind, self._terms, self._arguments = kind, terms, arguments
-        self._shared = ray.put(shared)
+        self._offer, table = offered(dataset)
+        self._data, self._mapped = Handover(ray.put(self._offer), ray.put(table)), MappedNodes(self._offer)
         self._only, self._note, self._begun = only, note, False
         self._posts: dict[str, _Post] = {}
         self._left_out: set[str] = set()
@@ -105,7 +136,7 @@ class Fleet:
     def begin(self, stopped: Callable[[], bool]) -> None:
         """Start servers and wait until a first one answers, or `stopped`. Errors: what all of them failed by;
         DeadlineError."""
-        until = time.monotonic() + START
+        until = time.monotonic() + START + patience(self._offer)
         while not self.endpoints and not stopped():
             self._look()
             failed = [post.error for post in self._posts.values() if post.error is not None]
@@ -170,10 +201,10 @@ class Fleet:
             return
         place = NodeAffinitySchedulingStrategy(post.node, soft=False)
         # Started again here, not by Ray: the new one is told the port that the old one had.
-        maker = ray.remote(self._kind).options(
+        maker = ray.remote(NodeActor).options(
             num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=4, scheduling_strategy=place
         )
-        post.actor = maker.remote(self._shared, self._terms)
+        post.actor = maker.remote(self._kind, self._data, self._terms)
         post.answer = post.actor.start.remote(*self._arguments(post.address, post.port, self.endpoints))
         post.asked = time.monotonic()
 
@@ -201,6 +232,8 @@ class Fleet:
         post.began = time.monotonic()
         if page is not None:
             self.pages[endpoint] = page
+        for name, node, cause in self._mapped.fresh([post.node]):
+            self._note(f"{MAPPED}: {name} on node {node[:8]} ({cause})")
         if self._begun:
             shown = "" if page is None else f", its page at {page}"
             self._note(f"a server answers{' again' if again else ''} at {endpoint} on node {post.node[:8]}{shown}")

@@ -16,7 +16,7 @@ from tests.workers.ray_runtime.processes import descendants
 from tests.workers.ray_runtime.waiting import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
-SERVER, EPOCHS, BATCH = "ray::NodeServer", 60, 32
+SERVER, EPOCHS, BATCH = "ray::NodeActor", 60, 32
 
 
 def test_a_client_goes_on_through_the_loss_of_a_node_and_of_a_server(tmp_path: Path) -> None:
