@@ -120,14 +120,8 @@ def rows(effort: Effort) -> Iterator[Row]:
         for kind in ours:
             others = {one: found[one] for one in found if one not in ours and (kind == "arrow") == (one == "bare warp")}
             values = {OURS: found[kind], **others}
-            yield Row(
-                f"{epochs} epochs to {kind}",
-                "images/s",
-                values,
-                False,
-                AT_LEAST[kind],
-                missing if kind == "parquet" else {},
-            )
+            told = missing if kind == "parquet" else {}
+            yield Row(f"{epochs} epochs to {kind}", "images/s", values, at_least=AT_LEAST[kind], missing=told)
         for kind in (one for one in FORMATS if one not in ours):
             yield Row(f"an epoch to {kind}", "images/s", {OURS: [export(dataset, kind, 1, folder / "out")]})
     for count in () if effort.quick else MEMORY_EPOCHS:

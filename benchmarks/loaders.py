@@ -283,10 +283,11 @@ def numpy_table(images: U8, labels: Any) -> Any:
     return arrow.table({"image": tensors, "label": labels})
 
 
+KERNELS = ("millrace.loading.opening", "millrace.pipeline.draw", "millrace.pipeline.warp")
 # name → the way, and what is imported before the clock starts, as a program would have done
 WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
-    OURS: (ours, ("millrace.loading.opening",)),
-    TORCH: (ours_to_torch, ("millrace.loading.opening", "torch")),
+    OURS: (ours, KERNELS),
+    TORCH: (ours_to_torch, (*KERNELS, "torch")),
     "DataLoader, RandomAffine": (dataloader, ("torch", "torchvision.transforms.v2")),
     "DataLoader, grid_sample": (batched_dataloader, ("torch",)),
     "grid_sample, two threads": (batched_in_process, ("torch",)),

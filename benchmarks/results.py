@@ -30,6 +30,7 @@ class Row:
     values: Mapping[str, Sequence[float]]  # contender → a value of each round; ours is called OURS
     less_is_better: bool = False
     at_least: Mapping[str, float] = field(default_factory=dict)  # peer → the ratio that was promised
+    at_most: float | None = None  # what was promised of ours alone, in the row's unit
     missing: Mapping[str, str] = field(default_factory=dict)  # contender → why it was not measured
     note: str = ""
     shown: bool = True  # in the picture
@@ -47,7 +48,9 @@ class Row:
         return [_over(ours, theirs) for ours, theirs in pairs]
 
     def holds(self, peer: str) -> bool | None:
-        """Whether what was promised is so; None where nothing was."""
+        """Whether what was promised against a peer, or of ours alone, is so; None where nothing was."""
+        if peer == OURS:
+            return None if self.at_most is None else statistics.median(self.values[OURS]) <= self.at_most
         bar = self.at_least.get(peer)
         return None if bar is None else statistics.median(self.ratios(peer)) >= bar
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from benchmarks.loaders import OURS
 from benchmarks.results import Part, Row
 
-HEAD = "| what | contender | median | least to greatest | ours is | at least | holds |\n|---|---|---|---|---|---|---|"
+HEAD = "| what | contender | median | least to greatest | ours is | promised | holds |\n|---|---|---|---|---|---|---|"
 
 
 def markdown(parts: Mapping[str, Part]) -> str:
@@ -41,11 +41,12 @@ def _row(row: Row) -> Iterator[str]:
     what += f"; {row.note}" if row.note else ""
     for contender, values in row.values.items():
         middle, spread = short(statistics.median(values)), f"{short(min(values))} to {short(max(values))}"
-        ratio, bar, holds = "", "", ""
+        ratio, bar = "", short(row.at_least[contender]) if contender in row.at_least else ""
         if contender in row.peers and OURS in row.values:
             ratio = times(row, contender)
-            bar = short(row.at_least[contender]) if contender in row.at_least else ""
-            holds = {True: "yes", False: "**no**", None: ""}[row.holds(contender)]
+        elif contender == OURS and row.at_most is not None:
+            bar = f"at most {short(row.at_most)}"
+        holds = {True: "yes", False: "**no**", None: ""}[row.holds(contender)]
         yield f"| {what} | {contender} | {middle} | {spread} | {ratio} | {bar} | {holds} |"
         what = ""
     for contender, reason in row.missing.items():

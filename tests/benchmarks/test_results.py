@@ -16,7 +16,7 @@ SPEED = Row(
     at_least={"Slow": 10, "Fast": 1},
     missing={"Absent": "not installed (No module named 'absent')"},
 )
-SECONDS = Row("first batch", "s", {"millrace": [0.5], "millrace, otherwise": [0.1], "Slow": [2.0]}, less_is_better=True)
+SECONDS = Row("first batch", "s", {"millrace": [0.5], "millrace, otherwise": [0.1], "Slow": [2.0]}, True, at_most=0.2)
 PART = Part([SPEED, SECONDS], "2 cores of a machine", "2026-11-29", {"Python": "3.11.7", "slow": "1.0"}, 90.0)
 
 
@@ -40,6 +40,7 @@ def test_the_table_says_who_is_ahead_and_what_is_missing() -> None:
     assert "|  | Slow | 10 | 10 to 40 | 10 times as good (5 to 30) | 10 | yes |" in text
     assert "|  | Fast | 300 | 200 to 800 | 0.5 times as good (0.25 to 1): Fast is ahead | 1 | **no** |" in text
     assert "|  | Absent | not measured: not installed (No module named 'absent') | | | | |" in text
+    assert "| first batch, s (less is better) | millrace | 0.5 | 0.5 to 0.5 |  | at most 0.2 | **no** |" in text
     assert "|  | millrace, otherwise | 0.1 | 0.1 to 0.1 |  |  |  |" in text
     columns = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert columns == {8}
