@@ -10,12 +10,14 @@ from millrace.workers.tree import Block, Partial
 
 class Task(NamedTuple):
     """What a member computes now: blocks of a step, of which `slots` exist, at the weights of that version; and the
-    lease that it holds of the steps after, (rank, members)."""
+    lease that it holds of the steps after, (rank, members). read: of a stale run, the version of the weights that are
+    there now, which must be copied before the next contribution."""
 
     step: int
     slots: int
     blocks: list[Block]
     lease: tuple[int, int]
+    read: int = -1
 
 
 class Dispatcher:
@@ -25,9 +27,9 @@ class Dispatcher:
     it counts if it is for this step and its slots are free, and is dropped whole otherwise.
     """
 
-    def __init__(self, setup: Setup, state: ServerState | None = None) -> None:
+    def __init__(self, setup: Setup, state: ServerState | None = None, server: ParameterServer | None = None) -> None:
         self._setup = setup
-        self.server = ParameterServer(setup, state)
+        self.server = server or ParameterServer(setup, state)
         self.leases = Leases()
         self.limit = self.server.version
         self.retries = 0  # blocks handed out beyond the standing shares
@@ -71,8 +73,9 @@ class Dispatcher:
         self.retries += 0 if fresh else len(blocks)
         return Task(self.version, self._setup.order.slots(self.version), blocks, self.leases.standing(name))
 
-    def contribute(self, step: int, block: Block, partial: Partial) -> Update | None:
-        """Take a contribution; the update, if it was the step's last."""
+    def contribute(self, step: int, block: Block, partial: Partial, name: str = "", read: int = -1) -> Update | None:
+        """Take a contribution; the update, if it was the step's last. name, read: whose, and at which weights, which a
+        stale run asks."""
         _, complete = self.server.contribute(step, block, partial)
         if not complete:
             return None

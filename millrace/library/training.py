@@ -197,12 +197,6 @@ def _report(setup: Setup, folder: RunFolder) -> None:
 def _runtime(settings: Settings, watched: Watched) -> Iterator[tuple[Setup, Train]]:
     """The parts of the run and what trains it: threads of this process, or actors of a Ray connected meanwhile."""
     if settings.place.runtime == "ray":
-        if settings.job.stale:
-            raise UsageError(
-                "a stale run is computed by threads alone, not yet on Ray",
-                expected="`runtime=local`, or `staleness=0`",
-                got=f"staleness {settings.job.staleness}",
-            )
         with extras_named():  # Ray takes half a second to import: only where it is asked for
             from millrace.workers.ray_runtime.session import session
 

@@ -52,7 +52,6 @@ def test_what_cannot_be_replayed(door: Any, home: Path) -> None:
     assert "staleness is out of range" in door.err
     assert door(f"{SMALL} --staleness ever --out a") == 2
     assert "unbounded" in door.err
-    assert door(f"{SMALL} --staleness 1 --runtime ray --out a") == 2
     assert not (home / "a").exists()
     rng = np.arange(90 * 64, dtype=np.int64).reshape(90, 8, 8) % 251
     np.savez("own.npz", images=rng.astype(np.uint8), labels=np.arange(90) % 3)

@@ -42,6 +42,7 @@ class Request(NamedTuple):
     """A worker gives what it computed of a step, mostly something, and asks for its next work.
 
     incarnation: of the server that it means. near: whether it reads the weights from that server's shared memory.
+    read: of a stale run, the version of the weights that it computed with.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Request(NamedTuple):
     near: bool
     contributions: list[Contribution]
     report: Report
+    read: int = -1
 
 
 class Command(NamedTuple):
@@ -57,7 +59,7 @@ class Command(NamedTuple):
 
     kind: work, wait (ask again), stop, join (this server does not know you). slots: of the step. lease: (rank,
     members), the worker's share of the steps to come. weights: the row of the server's arena, or a list of one object
-    reference for a worker on another node.
+    reference for a worker on another node. read: of a stale run, the version of these weights.
     """
 
     kind: str
@@ -67,12 +69,13 @@ class Command(NamedTuple):
     blocks: tuple[Block, ...] = ()
     lease: tuple[int, int] = (0, 1)
     weights: object = None
+    read: int = -1
 
 
 class Status(NamedTuple):
     """What the trainer sees of the server: finished steps it has not seen yet, the age of the current step in seconds,
-    the slots it lacks, the members and their nodes, what differs in the environments of those that were admitted
-    nevertheless, and counts since the server started."""
+    the slots it lacks (of a stale run the batches under way), the members and their nodes, what differs in the
+    environments of those that were admitted nevertheless, and counts since the server started."""
 
     incarnation: str
     version: int

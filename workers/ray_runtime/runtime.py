@@ -15,6 +15,7 @@ from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.messages import LOST, Status
 from millrace.workers.ray_runtime.staffing import Incident, Staff, Staffing
 from millrace.workers.ray_runtime.watch import Watch
+from millrace.workers.runtime import Rewound
 from millrace.workers.setup import Setup
 from millrace.workers.standstill import Standstill
 
@@ -41,6 +42,7 @@ class RayRuntime:
         watch: Watch,
     ) -> None:
         self._actors, self._latest, self._incident, self._watch = actors, latest, incident, watch
+        self._stale = setup.job.stale
         self._staffing = Staffing(actors, staff, incident, lambda name: self._call("leave", name))
         self.workers, self.augmenters = staff.least, len(actors.augmenters)
         self._state = state
@@ -74,12 +76,14 @@ class RayRuntime:
             raise self._failure
         try:
             self._staffing.watch(self._next)
+        except Rewound:
+            raise
         except Exception as error:
             if not (last := self._last_steps()):
                 raise
             self._failure = error
             return last
-        status: Status = self._call("status", self._next, max(timeout, PERIOD))
+        status = self._status(max(timeout, PERIOD))
         fresh = [update for update in status.finished if update.step >= self._next]
         self.retries, self.workers = status.retries, len(status.members)
         self._count_copied(status)
@@ -110,7 +114,7 @@ class RayRuntime:
             # A restarted server replays steps that the trainer has seen before.
             self._staffing.watch(self._next)
             began = time.monotonic()
-            status: Status = self._call("status", self._next, PERIOD)
+            status = self._status(PERIOD)
             self._standstill.waited(time.monotonic() - began)
             if status.version > version:
                 version = status.version
@@ -130,13 +134,35 @@ class RayRuntime:
             except RayTaskError as error:
                 raise cause_of(error) from error
             except LOST as error:
-                node, before = self._actors.server_node, self._incarnation
-                self._restore(None)
-                kind = "parameter server lost" if before != self._incarnation else "message lost"
-                self._incident(kind, "server", node, why(error), self._next)
+                self._lost(why(error))
         raise TrainingError(
             "the parameter server is lost again and again", got=f"{TRIES} times", do="look at its node's logs"
         )
+
+    def _lost(self, cause: str) -> None:
+        """Restore the server from the newest checkpoint, if it was lost. Rewound in a stale run, whose steps since then
+        would come in another order: it waits at the checkpoint for the trainer."""
+        node, before, step, kept = self._actors.server_node, self._incarnation, self._next, (self._limit, self._cuts)
+        state = self._latest() if self._stale else None
+        if self._stale:
+            self._limit, self._cuts = state.version if state else 0, ()
+        self._restore(state)
+        lost = before != self._incarnation
+        self._incident("parameter server lost" if lost else "message lost", "server", node, cause, step)
+        if not lost:
+            self._limit, self._cuts = kept
+        elif self._stale:
+            self._next = self._limit
+            self._staffing.begin()
+            raise Rewound
+
+    def _status(self, patience: float) -> Status:
+        """What the server says of itself, within so many seconds or a little more."""
+        while True:
+            status: Status = self._call("status", self._next, patience)
+            if status.incarnation == self._incarnation:
+                return status
+            self._lost("it came back while nobody asked")
 
     def _restore(self, state: ServerState | None) -> None:
         """Give the (restarted) server its state: the one at hand or the newest checkpoint's."""
@@ -182,5 +208,6 @@ class RayRuntime:
         since = time.monotonic() - when if version == status.version else patience
         if len(status.members) > 1 and status.age > patience and status.missing and since >= patience:
             self._loosened = (status.version, time.monotonic())
-            self._incident("straggler", f"slots {status.missing}", "", f"{status.age:.1f} s", status.version)
+            what = "batches" if self._stale else "slots"
+            self._incident("straggler", f"{what} {status.missing}", "", f"{status.age:.1f} s", status.version)
             self._call("loosen")

@@ -22,8 +22,10 @@ from millrace.workers.ray_runtime.gauges import ServerGauges
 from millrace.workers.ray_runtime.handover import Handover, received, this_node
 from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, Status
 from millrace.workers.ray_runtime.shared import Arena, Handle
+from millrace.workers.ray_runtime.snapshots import Snapshots
 from millrace.workers.ray_runtime.socket_line import listen
 from millrace.workers.setup import Setup
+from millrace.workers.stale_dispatcher import StaleDispatcher
 
 PATIENCE = 2.0  # seconds that a worker's call may hang without work before it asks again
 
@@ -38,6 +40,7 @@ class ServerActor:
         self._blas = one_blas_thread()
         self._blas.__enter__()
         self._row_of_view = 0  # of the arena: θ, or the view where it is another array
+        self._stale, self._snapshots = job.stale, Snapshots(self._node)
         self._dispatcher: Dispatcher | None = None
         self._stopped = False
         self._fingerprint = environment  # of the run
@@ -79,7 +82,8 @@ class ServerActor:
         if self._dispatcher is None:
             # What comes through the object store is read-only.
             state = state.copy() if state is not None else ServerState.first(self._setup)
-            self._dispatcher = Dispatcher(self._setup, self._settled(state))
+            kind = StaleDispatcher if self._stale else Dispatcher
+            self._dispatcher = kind(self._setup, self._settled(state))
             self._dispatcher.server.cut(cuts)
             self._publish()
         self._dispatcher.allow(limit)
@@ -108,6 +112,7 @@ class ServerActor:
         if self._dispatcher is not None:
             self._dispatcher.leave(name)
         self._arenas.pop(name, None)
+        self._snapshots.leave(name)
         self._gauges.leave(name)
         self._wake()
 
@@ -136,18 +141,20 @@ class ServerActor:
         if different:
             self._foreign[name] = "; ".join(different)
         opened = Arena.open(arena, self._node) if arena is not None else None
-        near = node == self._node and self._arena is not None
         if self._dispatcher is not None:
             self._arenas[name], self._nodes[name] = opened, node
             self._dispatcher.join(name)
-        command = await self._command(name, near)
-        if near and opened is not None and not self._line[0]:
+        weights = self._arena if node == self._node else None
+        if weights is not None and self._stale:
+            weights = self._snapshots.join(name, self._setup.network.parameters)
+        command = await self._command(name, weights is not None)
+        if weights is not None and opened is not None and not self._line[0]:
             self._line = await listen(self._on_line)
-        return command, self._arena.handle if near and self._arena else None, opened is not None, self._line[0]
+        return command, weights.handle if weights else None, opened is not None, self._line[0]
 
     async def contribute(self, request: Request, *gradients: Any) -> Command:
         """Take a worker's partial sums of a step and answer with its next work."""
-        name, incarnation, step, near, contributions, report = request
+        name, incarnation, step, near, contributions, report, read = request
         dispatcher = self._dispatcher
         if incarnation != self._incarnation or dispatcher is None or name not in self._arenas:
             return Command(JOIN)
@@ -159,7 +166,7 @@ class ServerActor:
         for block, row, partial in contributions:
             gradient = self._row(name, row) if row is not None else next(arrays)
             self._copied += 0 if row is not None else gradient.nbytes
-            update = dispatcher.contribute(step, block, partial._replace(gradient=gradient))
+            update = dispatcher.contribute(step, block, partial._replace(gradient=gradient), name, read)
             if update is not None:
                 self._advance(update)
         return await self._command(name, near)
@@ -247,10 +254,13 @@ class ServerActor:
         np.copyto(self._arena.array[0], state.weights)
         return dataclasses.replace(state, weights=self._arena.array[0])
 
-    def _weights(self, near: bool) -> object:
+    def _weights(self, name: str, near: bool) -> object:
         dispatcher = self._dispatcher
         if dispatcher is None:
             return None
+        if near and self._stale:
+            self._copied += self._snapshots.take(name, dispatcher.server.view)
+            return 0
         if near:
             return self._row_of_view
         if self._published[0] != dispatcher.version:
@@ -278,9 +288,9 @@ class ServerActor:
                 if time.monotonic() > until or self._dispatcher is not None:
                     return Command(JOIN)
             elif (task := self._dispatcher.task(name)) is not None:
-                weights = self._weights(near)
+                weights = self._weights(name, near)
                 blocks = tuple(task.blocks)
-                return Command(WORK, self._incarnation, task.step, task.slots, blocks, task.lease, weights)
+                return Command(WORK, self._incarnation, task.step, task.slots, blocks, task.lease, weights, task.read)
             left = until - time.monotonic()
             if left <= 0:
                 return Command(WAIT, self._incarnation)

@@ -52,7 +52,7 @@ class RaySession:
             return server_state(newest) if newest is not None else None
 
         incident = _incidents(folder, report)
-        watch = Watch(lambda text: report(Notice(text)), incident)
+        watch = Watch(lambda text: report(Notice(text)), incident, "batches" if setup.job.stale else "slots")
         runtime = RayRuntime(setup, self._actors, self._staff, latest, incident, state, watch)
         report(Notice(f"metrics for Prometheus: {' '.join(metrics_addresses()[:3])}"))
         every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
@@ -108,7 +108,9 @@ def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: N
     """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after.
     note: hears what is waited for."""
     least = place.least_workers or cores()
-    staff = Staff(least, max(least, place.most_workers), place.augmenters)
+    if job.stale and place.augmenters:
+        note("augmenters are of no use to a stale run on Ray, whose workers make their batches: there will be none")
+    staff = Staff(least, max(least, place.most_workers), 0 if job.stale else place.augmenters)
     extra = 1 if staff.augmenters is None else staff.augmenters
     need = Need(staff.most + extra + 1, OWN_STORE)
     with ExitStack() as stack:

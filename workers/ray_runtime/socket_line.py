@@ -56,9 +56,9 @@ class SocketLine:
 
     def receive(self) -> Command:
         """The answer, as soon as it is there."""
-        kind, incarnation, step, slots, blocks, lease, weights = json.loads(_whole(self._file.readline()))
+        kind, incarnation, step, slots, blocks, lease, weights, read = json.loads(_whole(self._file.readline()))
         rank, members = lease
-        return Command(kind, incarnation, step, slots, tuple(Block(*b) for b in blocks), (rank, members), weights)
+        return Command(kind, incarnation, step, slots, tuple(Block(*b) for b in blocks), (rank, members), weights, read)
 
     def close(self) -> None:
         """Hang up."""
@@ -95,9 +95,9 @@ async def listen(answer: Callable[[Request], Awaitable[Command]]) -> tuple[str, 
 
 
 def _request(line: bytes) -> Request:
-    name, incarnation, step, near, contributions, report = json.loads(_whole(line))
+    name, incarnation, step, near, contributions, report, read = json.loads(_whole(line))
     found = [_contribution(*parts) for parts in contributions]
-    return Request(name, incarnation, step, near, found, Report(*report))
+    return Request(name, incarnation, step, near, found, Report(*report), read)
 
 
 def _plain(contribution: Contribution) -> tuple[object, ...]:

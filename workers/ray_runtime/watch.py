@@ -65,10 +65,11 @@ def spilled(node: dict[str, Any]) -> int | None:
 
 
 class Watch:
-    """Looks on while a run goes on. `note` says what is no fault, `incident` what is one and was survived."""
+    """Looks on while a run goes on. `note` says what is no fault, `incident` what is one and was survived. missing:
+    what a status means by that."""
 
-    def __init__(self, note: Callable[[str], None], incident: Incident) -> None:
-        self._note, self._incident = note, incident
+    def __init__(self, note: Callable[[str], None], incident: Incident, missing: str = "slots") -> None:
+        self._note, self._incident, self._missing = note, incident, missing
         self._spilling = Spilling()
         self._version, self._say_at = -1, SILENCE
         self._server_at = SILENCE
@@ -81,7 +82,7 @@ class Watch:
             self._version, self._say_at = status.version, SILENCE
         if status.age >= self._say_at:
             self._say_at = status.age + AGAIN
-            self._note(waiting_for(status))
+            self._note(waiting_for(status, self._missing))
 
     def server_late(self, seconds: float) -> None:
         """Called now and then while the parameter server is waited for; seconds: for how long by now."""
@@ -95,10 +96,10 @@ class Watch:
             )
 
 
-def waiting_for(status: Status) -> str:
+def waiting_for(status: Status, missing: str = "slots") -> str:
     """What a step that does not end waits for."""
     since = f"no step for {status.age:.0f} s"
     if not status.members:
         return f"{since}: waiting for the first worker; {NEW}"
-    slots = ", ".join(map(str, status.missing[:8])) + (" …" if len(status.missing) > 8 else "")
-    return f"{since}: step {status.version} lacks slots {slots}; at work are {', '.join(status.members[:8])}"
+    numbers = ", ".join(map(str, status.missing[:8])) + (" …" if len(status.missing) > 8 else "")
+    return f"{since}: step {status.version} lacks {missing} {numbers}; at work are {', '.join(status.members[:8])}"

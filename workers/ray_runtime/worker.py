@@ -139,7 +139,8 @@ class WorkerActor:
         if command.step != self._step:
             self._recycle()
             self._step = command.step
-            self._supply.expect(command.step, command.lease)
+            if not self._setup.job.stale:  # else any batch may be next
+                self._supply.expect(command.step, command.lease)
         contributions: list[Contribution] = []
         gradients: list[Any] = []
         for block in command.blocks:
@@ -159,7 +160,7 @@ class WorkerActor:
         report = Report(self._worker.waited, self._supply.in_flight, self._supply.received)
         self._worker.waited, self._supply.received = 0.0, 0
         near = self._weights is not None
-        request = Request(self._name, command.incarnation, command.step, near, contributions, report)
+        request = Request(self._name, command.incarnation, command.step, near, contributions, report, command.read)
         if self._line is not None and not gradients:
             return self._say(self._line, request)
         reply = self._server.contribute.remote(request, *gradients)

@@ -1,13 +1,17 @@
 """The trainer's calls to a server that is lost. Its answers are made here; a real server's: `test_ray_environments`."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 from ray.exceptions import ActorUnavailableError, RayTaskError
 
 from millrace.errors import DataError, MillraceError
+from millrace.workers.parameter_server import ServerState
+from millrace.workers.ray_runtime.messages import Status
 from millrace.workers.ray_runtime.runtime import RayRuntime
 from millrace.workers.ray_runtime.staffing import Staff
+from millrace.workers.runtime import Rewound
 from millrace.workers.setup import Setup
 from tests.workers.runs import JOB, digits
 
@@ -47,6 +51,18 @@ class Actors:
 FULL = RayTaskError("hello", "a traceback", DataError("the disk of the cache folder is full"))  # type: ignore[no-untyped-call]
 
 
+@pytest.fixture(autouse=True)
+def answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a call of `ray.get` gives."""
+
+    def get(answer: object, timeout: float) -> object:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("ray.get", get)
+
+
 @pytest.mark.parametrize(
     ("hello", "cause"),
     [
@@ -55,15 +71,7 @@ FULL = RayTaskError("hello", "a traceback", DataError("the disk of the cache fol
     ],
     ids=["another environment", "no room for the table"],
 )
-def test_a_call_reaches_the_server_that_took_the_place_of_a_lost_one(
-    monkeypatch: pytest.MonkeyPatch, hello: object, cause: str
-) -> None:
-    def get(answer: object, timeout: float) -> object:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    monkeypatch.setattr("ray.get", get)
+def test_a_call_reaches_the_server_that_took_the_place_of_a_lost_one(hello: object, cause: str) -> None:
     incidents: list[tuple[str, str]] = []
     actors: Any = Actors(hello)
     watch: Any = None
@@ -79,3 +87,57 @@ def test_a_call_reaches_the_server_that_took_the_place_of_a_lost_one(
     runtime.allow(5)
     assert incidents[0] == ("parameter server refused", cause)
     assert [kind for kind, _ in incidents[1:]] == ["parameter server lost"]
+
+
+class Returned:
+    """A server that died and came back while nobody asked: it answers, and knows nothing until it is restored."""
+
+    mixed, server_node, augmenters, worker_count = False, "node", (), 1
+
+    def __init__(self, state: ServerState) -> None:
+        self._state, self.restored = state, list[tuple[object, ...]]()
+        self.server = self
+
+    hello = Call(("second", False, []))
+    status = Call(Status("second", -1, [], 0.0, [], (), (), {}, 0, 0))
+
+    @property
+    def snapshot(self) -> Call:
+        return Call(self._state if self.restored else None)
+
+    @property
+    def restore(self) -> "Returned":
+        return self
+
+    def remote(self, *arguments: object) -> str:
+        self.restored.append(arguments)
+        return "second"
+
+    def find_server(self) -> None:
+        return None
+
+    def gone(self) -> list[object]:
+        return []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("staleness", [0, 3])
+def test_a_server_that_came_back_unseen_is_restored(staleness: int) -> None:
+    setup = Setup(dataclasses.replace(JOB, staleness=staleness), digits())
+    state = dataclasses.replace(ServerState.first(setup), version=4)
+    incidents: list[str] = []
+    actors: Any = Returned(state)
+    watch: Any = None
+
+    def incident(kind: str, *rest: object) -> None:
+        incidents.append(kind)
+
+    runtime = RayRuntime(setup, actors, Staff(1, 1, 0), lambda: state, incident, None, watch)
+    runtime._incarnation, runtime._limit, runtime._cuts = "first", 9, (2,)
+    if staleness:
+        with pytest.raises(Rewound):
+            runtime.snapshot()
+        assert actors.restored == [(state, 4, ())]  # it waits there for the trainer
+    assert runtime.snapshot() is state
+    assert actors.restored == [(state, *((4, ()) if staleness else (9, (2,))))]
+    assert incidents == ["parameter server lost"]
