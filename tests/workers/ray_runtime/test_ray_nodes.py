@@ -37,3 +37,10 @@ def test_the_same_bytes_as_local_mode(tmp_path: Path, nodes: Nodes, local: Path,
     place += ["--workers", str(workers), "--augmenters", str(augmenters)]
     run(*TRAIN, *place, "--out", str(tmp_path / "run"), seconds=120)
     assert trained(tmp_path / "run") == trained(local)
+
+
+def test_a_stale_run_on_them_and_its_replay(tmp_path: Path, nodes: Nodes) -> None:
+    place = ["--runtime", "ray", "--address", nodes.address, "--workers", "3", "--out", str(tmp_path / "run")]
+    run(*TRAIN, *place, "--batch", "100", "--staleness", "3", seconds=120)
+    assert "missing 0, repeated 0" in run("audit", str(tmp_path / "run"))
+    assert "the same bytes" in run("replay", str(tmp_path / "run"))
