@@ -26,6 +26,11 @@ class Program(subprocess.Popen[str]):
             text=True,
         )
 
+    @property
+    def said(self) -> str:
+        """What it has written until now."""
+        return os.pread(self.output.fileno(), 1 << 24, 0).decode()
+
 
 def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Program:
     """Begin a command, with more or other variables in its environment; its output is read by `end`."""

@@ -62,6 +62,7 @@ class NodeActor:
 
     def __init__(self, kind: type[Any], data: Handover, terms: Any) -> None:
         self._kind, self._data, self._terms = kind, data, terms
+        self._server: Any = None
 
     def start(self, *arguments: Any) -> Any:
         """As the class. Errors: its own, and those of `received`."""
@@ -73,8 +74,9 @@ class NodeActor:
         return self._server.tend(endpoints)
 
     def drain(self, patience: float) -> None:
-        """As the class."""
-        self._server.drain(patience)
+        """As the class, once it serves."""
+        if self._server is not None:
+            self._server.drain(patience)
 
 
 @dataclass
@@ -160,7 +162,8 @@ class Fleet:
 
     def drain(self, patience: float) -> None:
         """Let nobody in any more, and have all calls end within about so many seconds."""
-        calls = [post.actor.drain.remote(patience) for post in self._posts.values() if post.endpoint]
+        # Also those that may answer clients already and whose own answer was not heard yet.
+        calls = [post.actor.drain.remote(patience) for post in self._posts.values() if post.actor is not None]
         if calls:
             ray.wait(calls, num_returns=len(calls), timeout=patience + LEAVE)
 
