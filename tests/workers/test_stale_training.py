@@ -160,10 +160,10 @@ def test_stopped_in_the_middle_of_things_and_gone_on_with(tmp_path: Path, stalen
 @pytest.mark.usefixtures("slowed")
 def test_what_was_written_after_the_checkpoint_is_cut(tmp_path: Path) -> None:
     """As after a kill: the journal is longer than the newest checkpoint, and torn."""
-    job = stale("unbounded", dataclasses.replace(JOB, batch=4, slot_size=4))
-    first = stopped_at(tmp_path, job, 3)
+    job = stale("unbounded", dataclasses.replace(JOB, batch=4, slot_size=4, epochs=20))  # 360 steps
+    first = stopped_at(tmp_path, job, 3)  # later where the machine is busy
     short = (tmp_path / "journal.bin").read_bytes()
-    assert train(tmp_path, job, FOUR, until=70).step == 70 > first
+    assert train(tmp_path, job, FOUR, until=first + 40).step == first + 40
     RunFolder.open(tmp_path).drop_after(first)
     with (tmp_path / "journal.bin").open("r+b") as file:
         file.truncate(file.seek(0, 2) - 1)
