@@ -114,7 +114,16 @@ def test_the_studies_can_be_read(study: Path) -> None:
     sides = variants([str(study)], [], {})
     assert len(sides) >= 3
     assert all(side.job.validation for side in sides)
-    names = {"initialisation", "optimizer", "learning-rate", "batch-size", "momentum", "augmentation", "dropout"}
+    names = {
+        "initialisation",
+        "optimizer",
+        "learning-rate",
+        "batch-size",
+        "momentum",
+        "augmentation",
+        "dropout",
+        "staleness",
+    }
     assert {path.stem for path in STUDIES.glob("*.yaml")} == names
 
 
