@@ -19,7 +19,7 @@ from millrace.datasets.arrays import Arrays
 from millrace.datasets.decoders import assembled, read_file
 from millrace.datasets.importers.options import Reading
 from millrace.datasets.spec import IDX_PARTS, DatasetSpec, FileSpec, MemberSpec
-from millrace.errors import FormatError, IntegrityError
+from millrace.errors import FormatError, IntegrityError, UsageError
 from tests.datasets.server import Sample, gz, tar
 from tests.datasets.specs import CLASSES, cifar_archive, cifar_spec, idx_spec, lay_idx, npz_spec, sha
 
@@ -248,7 +248,7 @@ def test_damaged_files_give_arrays_or_a_clear_error(
             (folder / victim).write_bytes(data)
             try:
                 arrays = decode(spec, folder)
-            except (FormatError, IntegrityError):
+            except (FormatError, IntegrityError, UsageError):  # the last: an array with a damaged name is another set
                 return
             for _, images, labels in arrays.splits():
                 assert images.dtype == labels.dtype == np.uint8
