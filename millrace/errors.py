@@ -121,7 +121,8 @@ class TrainingError(MillraceError):
 
 
 class Diverged(TrainingError):
-    """A loss, a gradient or a weight is not finite. It would be so again: the same seed ends at the same step."""
+    """A loss, a gradient or a weight is not finite. It would be so again: the same seed ends at the same
+    step; a stale run near it, or where its updates come in another order perhaps not at all."""
 
 
 class ServiceError(MillraceError):

@@ -66,6 +66,10 @@ class Grants:
         del self._out[worker]
         return True
 
+    def put_back(self, grant: Grant) -> None:
+        """What was given could not be used: its batch is handed out again."""
+        self._left = sorted([*self._left, grant.batch])
+
     @property
     def latest(self) -> int | None:
         """The worker whose weights are the oldest; None where nobody has any."""
@@ -123,12 +127,16 @@ class StaleServer(ParameterServer):
 
     def give(self, worker: int, grant: Grant, partial: Partial) -> Update | None:
         """Move the weights by a whole batch's sum; None, and nothing is changed, where the worker does not hold it any
-        more. Errors: Diverged, as `update`."""
+        more. Errors: Diverged, as `update`; the batch has not come then."""
         with self._updating:
             if not self.grants.give(worker, grant):
                 return None
             row = JournalRow(worker, grant.batch, grant.read)
-            return self._move(partial, None, row=row, undone=self.grants.undone)
+            try:
+                return self._move(partial, None, row=row, undone=self.grants.undone)
+            except BaseException:
+                self.grants.put_back(grant)
+                raise
 
     def _open(self) -> None:
         """There is no step that waits for contributions."""

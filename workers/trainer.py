@@ -104,8 +104,10 @@ class Trainer:
         """Go back to the newest checkpoint, as the runtime has."""
         self._records.close()
         digest, model = self._setup.dataset.digest, self._setup.network.text
-        self._take_up(self._folder.latest(dataset_digest=digest, model=model))
-        self._report(Notice(f"the run goes on from step {self._step:,}, its newest checkpoint"))
+        checkpoint = self._folder.latest(dataset_digest=digest, model=model)
+        self._take_up(checkpoint)
+        where = "its newest checkpoint" if checkpoint is not None else "its start: there is no checkpoint yet"
+        self._report(Notice(f"the run goes on from step {self._step:,}, {where}"))
 
     @property
     def _stopped(self) -> bool:

@@ -78,8 +78,12 @@ def _report(screen: Screen, found: Audit) -> None:
         driver=found.driver,
         reproducible=found.reproducible,
         staleness=found.staleness,
+        unfinished=found.unfinished,
     )
     screen.say()
+    if found.unfinished:
+        more = counted(found.unfinished, "epoch")
+        screen.facts(("unfinished", f"{more} more, of which the journal here does not have every update yet"))
     screen.facts(("driver", _driver(found.driver)))
     screen.facts(("survived", ", ".join(f"{kind}: {count}" for kind, count in found.survived.items()) or "no failure"))
     if found.staleness:

@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
         dataset = resolving.dataset_of(settings, downloads)
         found = replay(folder, settings.job, dataset, place, display, stopping.event)
     screen.record(event="replayed", **asdict(found), same=found.same)
-    if found.replayed < found.step:
+    if found.replayed < found.step and not found.different:
         screen.say(f"stopped after {found.replayed:,} of {found.step:,} steps: nothing is proved", style="yellow")
         return stopping.code
     _report(screen, found)

@@ -19,7 +19,8 @@ REFUSED["out"] = "a run goes on in its own folder"
 @dataclass(frozen=True)
 class ResumeOptions:
     """Go on with a run from its newest checkpoint. It ends in the same weights, bit for bit, as if it had never
-    stopped, on however many workers. Where --runtime is given, the cluster that the run had is not asked for."""
+    stopped, on however many workers; a stale run goes on in an order of its own, which its journal keeps. Where
+    --runtime is given, the cluster that the run had is not asked for."""
 
     run: str = flags.positional(
         "RUN", "folder or address of the run, its name in the data folder, or latest", required=True

@@ -1,8 +1,9 @@
 """Proof of what a run was trained on: its data, made once more and compared with its ledger."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from millrace.datasets import Dataset
 from millrace.errors import IntegrityError
@@ -50,13 +51,15 @@ class Audit:
     """epochs: the finished ones. survived: kinds of incidents and how often each happened. driver: who trains the run,
     or did last (None: it was never trained). reproducible: False where machines of another environment were admitted,
     so that its bits cannot be had again. staleness: of a stale run, how many updates of these epochs were of weights so
-    many versions old."""
+    many versions old. unfinished: epochs that a stale run has written down but its journal does not hold yet, which
+    were not looked at: they came after the newest checkpoint, and a resumed run computes them again."""
 
     epochs: tuple[EpochAudit, ...]
     survived: dict[str, int]
     driver: Claim | None
     reproducible: bool
     staleness: dict[int, int] = field(default_factory=dict)
+    unfinished: int = 0
 
     @property
     def balanced(self) -> bool:
@@ -82,24 +85,29 @@ def audit(
     The journal of a stale run says in which order: it must hold each batch of an epoch once, and give the epoch's
     ledger. Errors: CheckpointError where it is torn or of another run, IntegrityError where it breaks the bound."""
     setup = Setup(job, dataset)
-    rows = _journal(folder, setup) if job.stale else None
+    # Read once, and before the journal: a run in training writes that first, so it has all that these lines speak of.
+    lines = read_lines(folder.epochs)
+    rows = _journal(folder, setup, len(lines)) if job.stale else None
+    whole = len(lines) if rows is None else len(rows) // setup.order.steps_per_epoch
     epochs = []
-    for epoch in _audited(folder, setup, rows):
+    for epoch in _audited(setup, lines[:whole], rows):
         each(epoch)
         epochs.append(epoch)
     survived = Counter(str(line["kind"]) for line in read_lines(folder.incidents))
     lags = staleness(rows or ())
-    return Audit(tuple(epochs), dict(survived), folder.last_owner(), reproducible(folder.incidents), lags)
+    again = reproducible(folder.incidents)
+    return Audit(tuple(epochs), dict(survived), folder.last_owner(), again, lags, len(lines) - whole)
 
 
-def _journal(folder: RunFolder, setup: Setup) -> list[JournalRow]:
-    """The journal up to the last finished epoch, as far as it goes the one that the newest checkpoint was written
-    beside."""
-    done = len(read_lines(folder.epochs)) * setup.order.steps_per_epoch
-    kept = folder.latest()
+def _journal(folder: RunFolder, setup: Setup, epochs: int) -> list[JournalRow]:
+    """The journal of so many epochs, or of fewer where it ends sooner, though not before the newest checkpoint; as far
+    as that goes it is the one that the checkpoint was written beside."""
+    size, kept, least = setup.order.steps_per_epoch, folder.latest(), epochs * setup.order.steps_per_epoch
     if kept is not None:
         read_journal(folder.journal, identity(setup), kept.step, kept.state.get("journal"))
-    rows = read_journal(folder.journal, identity(setup), done) if done else []
+        least = min(least, kept.step)
+    rows = read_journal(folder.journal, identity(setup), epochs * size, least=least) if epochs else []
+    rows = rows[: len(rows) // size * size]
     if wrong := wrong_reads(rows, setup.job.bound):
         raise IntegrityError(
             f"the journal of {folder.location} breaks the run's bound",
@@ -109,9 +117,11 @@ def _journal(folder: RunFolder, setup: Setup) -> list[JournalRow]:
     return rows
 
 
-def _audited(folder: RunFolder, setup: Setup, rows: Sequence[JournalRow] | None) -> Iterator[EpochAudit]:
+def _audited(
+    setup: Setup, lines: Sequence[Mapping[str, Any]], rows: Sequence[JournalRow] | None
+) -> Iterator[EpochAudit]:
     order, size = setup.order, setup.order.steps_per_epoch
-    for line in read_lines(folder.epochs):
+    for line in lines:
         number = line["epoch"]
         planned = range(number * size, (number + 1) * size)
         taken = planned if rows is None else [row.batch for row in rows[number * size : (number + 1) * size]]

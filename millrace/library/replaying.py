@@ -34,8 +34,8 @@ RESULT_KEYS = ("test_loss", "test_accuracy", "correct", "count", "best_epoch", "
 @dataclass(frozen=True)
 class Replay:
     """step: of the run's newest checkpoint; replayed: how many of its steps were computed again, fewer where it was
-    stopped. different: what differs, in words; nothing where all bytes are the same. staleness: how many updates were
-    of weights so many versions old; empty where the run is not stale."""
+    stopped, or ended sooner, which differs. different: what differs, in words; nothing where all bytes are the same.
+    staleness: how many updates were of weights so many versions old; empty where the run is not stale."""
 
     step: int
     replayed: int
@@ -64,27 +64,30 @@ def replay(
     rows = read_journal(folder.journal, identity(setup), kept.step, kept.state.get("journal")) if job.stale else []
     for difference in differences(fingerprint(), kept.fingerprint):
         observer(Notice(f"another environment than the checkpoint's: {difference}; bits may differ"))
-    place = replace(place, runtime="local", address=None, out=None, checkpoint_every=86400.0, test=_tested(folder))
+    # Asked once: a run in training may come to its end meanwhile.
+    finished = folder.finished
+    tested = finished and folder.result().get("test_accuracy") is not None
+    place = replace(place, runtime="local", address=None, out=None, checkpoint_every=86400.0, test=tested)
     with tempfile.TemporaryDirectory(prefix="millrace-replay-") as scratch:
         again = RunFolder.create(Path(scratch) / "run", folder.config_text())
         again.own()
         try:
             done = replay_here(setup, place, again, observer, stop, kept.step, rows)
             found = again.latest()
-            whole = done.step == kept.step and found is not None
-            different = tuple(_differences(folder, kept, again, found)) if whole and found is not None else ()
+            different: tuple[str, ...] = ()
+            if done.step == kept.step and found is not None:
+                different = tuple(_differences(folder, kept, again, found, finished))
+            elif not stop.is_set():
+                different = (f"the run has {kept.step:,} steps, the replay ended by itself after {done.step:,}",)
         finally:
             again.release()
     return Replay(kept.step, done.step, different, staleness(rows))
 
 
-def _tested(folder: RunFolder) -> bool:
-    """Whether the run has looked at the test set."""
-    return folder.finished and folder.result().get("test_accuracy") is not None
-
-
-def _differences(ours: RunFolder, kept: Checkpoint, theirs: RunFolder, found: Checkpoint) -> Iterator[str]:
-    """What differs between a run and its replay, in words."""
+def _differences(
+    ours: RunFolder, kept: Checkpoint, theirs: RunFolder, found: Checkpoint, finished: bool
+) -> Iterator[str]:
+    """What differs between a run and its replay, in words. finished: whether ours had its result when theirs began."""
     yield from _arrays("weights", kept.weights, found.weights)
     for name in sorted({*kept.optimizer, *found.optimizer}):
         yield from _arrays(f"the optimizer's {name}", kept.optimizer.get(name), found.optimizer.get(name))
@@ -97,7 +100,7 @@ def _differences(ours: RunFolder, kept: Checkpoint, theirs: RunFolder, found: Ch
     best, best_again = ours.best(), theirs.best()
     if best is not None and best.step <= kept.step:
         yield from _arrays("the best weights", best.weights, None if best_again is None else best_again.weights)
-    if ours.finished and theirs.finished:
+    if finished and theirs.finished:
         first, second = ours.result(), theirs.result()
         for name in RESULT_KEYS:
             yield from _value(f"the result's {name}", first.get(name), second.get(name))

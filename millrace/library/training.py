@@ -97,7 +97,8 @@ def resume(
     **place: Any,
 ) -> Run:
     """Go on with a run from its newest checkpoint, to the end or until `stop` is set: as `millrace resume`. It ends in
-    the same weights, bit for bit, as if it had never stopped. A finished run is given as it is.
+    the same weights, bit for bit, as if it had never stopped; a stale run in others, by the order in which its updates
+    come, which its journal keeps. A finished run is given as it is.
 
     run: folder or address, the name of a run in the data folder, or `latest`. place: keys that decide no bit
     (`workers=2`, `runtime="ray"`, `mirror=…`); the others as for `train`.

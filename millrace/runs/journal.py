@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from millrace.errors import CheckpointError, MismatchError
-from millrace.storage import faults
+from millrace.storage import faults, flush_folder
 from millrace.version import __version__
 
 FORMAT = 1
@@ -54,6 +54,8 @@ class Journal:
             if keep:
                 self._file.truncate(end)
                 self._file.seek(end)
+            else:
+                flush_folder(path.parent)  # else a power cut may leave a checkpoint whose journal has no name
         self._waiting = bytearray(b"" if keep else head)
         self._updates = keep
         self.staleness = staleness(rows)  # of all its updates; see there
@@ -94,13 +96,16 @@ class Journal:
         self._file.close()
 
 
-def read_journal(path: Path, identity: str, updates: int, digest: str | None = None) -> list[JournalRow]:
+def read_journal(
+    path: Path, identity: str, updates: int, digest: str | None = None, least: int | None = None
+) -> list[JournalRow]:
     """The first `updates` of a run's journal. digest: what the checkpoint at that step has for it; None asks nothing.
+    least: so many are enough where it ends there (None: all).
 
     Errors: CheckpointError where there is none, where it is torn before that or damaged; MismatchError where it is of
     another run, or of a release that wrote it otherwise."""
     data = _data(path)
-    rows, end = _rows(data, path, identity, updates)
+    rows, end = _rows(data, path, identity, updates, least)
     if digest is not None:
         check_digest(path, hashlib.sha256(data[:end]).hexdigest(), digest)
     return rows
@@ -140,12 +145,16 @@ def _data(path: Path) -> bytes:
         return path.read_bytes()
 
 
-def _rows(data: bytes, path: Path, identity: str, wanted: int) -> tuple[list[JournalRow], int]:
-    """So many updates and where the last of them ends."""
+def _rows(
+    data: bytes, path: Path, identity: str, wanted: int, least: int | None = None
+) -> tuple[list[JournalRow], int]:
+    """So many updates, or `least` and more where no others are whole, and where the last of them ends."""
     place = _checked_head(data, path, identity)
     rows: list[JournalRow] = []
     while len(rows) < wanted:
         found = _decoded(data, place, len(rows))
+        if found is None and least is not None and len(rows) >= least:
+            break
         if found is None:
             raise CheckpointError(
                 f"{path} is torn or damaged after update {len(rows)}",

@@ -1,7 +1,7 @@
 """A run at an address: its truth lies there, its working copy on this machine.
 
 All code reads and writes the working copy, a run's folder like any other. With each checkpoint it is sent: the best
-checkpoint, then metrics, epochs, incidents and journal, then the checkpoint, whose document, with the digests of its
+checkpoint, then journal, metrics, epochs and incidents, then the checkpoint, whose document, with the digests of its
 other files, comes last; so a checkpoint that a kill has torn has none, and is passed over. Opening a run brings the
 copy to what lies at the address: what is newer here no other machine has seen, and it is computed again.
 """
@@ -19,7 +19,9 @@ from millrace.runs.working_copy import copy_faults, undisturbed
 from millrace.storage import Folder, Stat, remove, try_lock, write_whole
 
 CHECKPOINTS, BEST = "checkpoints", "best"
-GROWING = ("metrics.jsonl", "epochs.jsonl", "incidents.jsonl", "journal.bin")
+JOURNAL = "journal.bin"
+# The journal first, and read last: who reads while a driver sends has all updates of the epochs that it sees.
+GROWING = (JOURNAL, "metrics.jsonl", "epochs.jsonl", "incidents.jsonl")
 ATTEMPTS, AGAIN = 5, 0.2  # to read a run whose driver replaces files meanwhile; seconds between two
 PATIENCE, PAUSE = 120.0, 5.0  # seconds that an address may not answer to its driver, and between two tries
 
@@ -79,7 +81,7 @@ class Mirror:
         for path in list(self._copy.iterdir()):
             if path.name not in {*files, keep, CHECKPOINTS, *([BEST] if best else [])}:
                 remove(path)
-        for name, stat in files.items():
+        for name, stat in sorted(files.items(), key=lambda item: item[0] == JOURNAL):
             if self._seen.get(name) != stat or not (self._copy / name).is_file():
                 write_whole(self._copy / name, self._store.data(name))
                 self._seen[name] = stat

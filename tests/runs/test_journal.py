@@ -28,6 +28,9 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     digest = written(tmp_path / "journal", rows)
     assert read_journal(tmp_path / "journal", "a", len(rows), digest) == rows
     assert read_journal(tmp_path / "journal", "a", 17) == rows[:17]
+    assert read_journal(tmp_path / "journal", "a", 5000, least=3000) == rows
+    with pytest.raises(CheckpointError, match="torn or damaged after update 3000"):
+        read_journal(tmp_path / "journal", "a", 5000, least=3001)
 
 
 def test_an_update_takes_four_bytes(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -259,3 +260,31 @@ def test_a_copy_that_cannot_be_written_says_what_to_do(make: Make) -> None:
     one.here.write_text("a file")
     with pytest.raises(CheckpointError, match="MILLRACE_CACHE"):
         one.mirror.begin(None, "config.yaml", keep="lock")
+
+
+def test_the_journal_is_sent_first_and_read_last(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a reader of a run in training has the updates of all epochs that it sees."""
+    one, two = make("one"), make("two")
+    for name in ("journal.bin", "epochs.jsonl"):
+        (one.here / name).write_text("1")
+    put, data = Folder.put, Folder.data
+    names: list[str] = []
+
+    def noted(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(folder: Folder, name: str, *rest: Any) -> Any:
+            names.append(name)
+            return method(folder, name, *rest)
+
+        return call
+
+    monkeypatch.setattr(Folder, "put", noted(put))
+    monkeypatch.setattr(Folder, "data", noted(data))
+    one.write(3)
+    assert (
+        names.index("journal.bin")
+        < names.index("epochs.jsonl")
+        < names.index("checkpoints/step-0000000003/checkpoint.json")
+    )
+    names.clear()
+    two.pull()
+    assert names.index("epochs.jsonl") < names.index("journal.bin")

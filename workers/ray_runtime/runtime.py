@@ -13,6 +13,7 @@ from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.messages import LOST, Status
+from millrace.workers.ray_runtime.slowness import Slowness
 from millrace.workers.ray_runtime.staffing import Incident, Staff, Staffing
 from millrace.workers.ray_runtime.watch import Watch
 from millrace.workers.runtime import Rewound
@@ -22,7 +23,6 @@ from millrace.workers.standstill import Standstill
 ANSWER = 60.0  # seconds for one answer of the server
 RESTART = 300.0  # seconds for the server to come, or to come back; a machine new to the program compiles kernels first
 HELLO = 5.0  # seconds for it to say whether it has
-STRAGGLER = 2.0  # seconds; and ten times the usual step
 PERIOD = 0.25  # seconds between two looks at the server: each takes time from the workers
 LEAVE = 10.0  # seconds for the workers to end
 TRIES = 20  # of one call to a server that is lost again and again
@@ -50,8 +50,7 @@ class RayRuntime:
         self._cuts: tuple[int, ...] = ()
         self._standstill = Standstill(setup)
         self._failure: Exception | None = None  # what ended a worker, where steps before it are handed out first
-        self._usual: list[float] = []
-        self._loosened = (-1, 0.0)
+        self._slowness = Slowness(setup.job.stale)
         self.retries = 0
         self.copied = 0
         self._incarnation = ""
@@ -201,13 +200,10 @@ class RayRuntime:
 
     def _watch_step(self, status: Status, fresh: list[Update]) -> None:
         """Hand the missing slots of a step out again where it takes far longer than usual."""
-        self._usual = (self._usual + [update.seconds for update in fresh])[-50:]
-        usual = sorted(self._usual)[len(self._usual) // 2] if self._usual else 1.0
-        patience = max(STRAGGLER, 10 * usual)
-        version, when = self._loosened
-        since = time.monotonic() - when if version == status.version else patience
-        if len(status.members) > 1 and status.age > patience and status.missing and since >= patience:
-            self._loosened = (status.version, time.monotonic())
+        for update in fresh:
+            self._slowness.moved(update)
+        many = len(status.members) > 1 and bool(status.missing)
+        if many and self._slowness.too_slow(status.version, status.age, time.monotonic()):
             what = "batches" if self._stale else "slots"
             self._incident("straggler", f"{what} {status.missing}", "", f"{status.age:.1f} s", status.version)
             self._call("loosen")

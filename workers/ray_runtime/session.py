@@ -42,7 +42,7 @@ class RaySession:
     def train(
         self, folder: RunFolder, observer: Observer, stop: threading.Event, checkpoint: Checkpoint | None = None
     ) -> RunDone:
-        """As `workers.local_training.train`, with actors; ends in the same bytes."""
+        """As `workers.local_training.train`, with actors; ends in the same bytes, unless the run is stale."""
         setup, report = self.setup, Reporter(observer)
         _warn_of_a_local_folder(folder, report)
         state = take_up(checkpoint, folder, report)
