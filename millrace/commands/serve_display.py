@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from rich.status import Status
 
 from millrace.commands.screen import Screen
 from millrace.reports.words import counted, duration, size
+from millrace.service.address import is_everywhere, is_loopback
 from millrace.service.offer import Offer
 
 
@@ -41,8 +43,17 @@ class ServiceDisplay:
 
 def say_ready(screen: Screen, offer: Offer, addresses: Sequence[str], pages: Mapping[str, str]) -> None:
     """Where the servers are that answer, and their status pages, by address."""
-    screen.facts(*(("at", address) for address in addresses), *(("status", page) for page in pages.values()))
+    screen.facts(
+        *(("at", address) for address in addresses), *(("status", shown_page(page, at)) for at, page in pages.items())
+    )
     screen.record(ready=True, address=addresses[0], stream=offer.digest, status=pages.get(addresses[0]))
+
+
+def shown_page(page: str, address: str) -> str:
+    """A page's address; of one that its machine alone reaches, also which machine that is."""
+    machine = urlsplit(address).hostname or "localhost"
+    elsewhere = is_loopback(urlsplit(page).hostname or "") and not is_loopback(machine) and not is_everywhere(machine)
+    return f"{page} on {machine}" if elsewhere else page
 
 
 def line(stats: Mapping[str, Any]) -> str:

@@ -23,12 +23,9 @@ def show(screen: Screen, offer: Offer, place: ServePlace, ready: ReadyFile, drai
         servers.begin(stopping.event.is_set)
         if servers.endpoints:
             say_ready(screen, offer, servers.endpoints, servers.pages)
-        said = ""
         with ServiceDisplay(screen) as display:
             while not stopping.event.is_set():
-                if servers.endpoints and said not in servers.endpoints:
-                    said = servers.endpoints[0]
-                    ready.say(said)
+                ready.follow(servers.endpoints)
                 servers.look()
                 display.show(summed(servers.figures))
                 stopping.event.wait(TICK)

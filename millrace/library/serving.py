@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from millrace.datasets import Progress
@@ -72,6 +72,15 @@ class ReadyFile:
             with self._faults():
                 self._said = f"{address}\n".encode()
                 write_whole(self._path, self._said)
+
+    def follow(self, addresses: Sequence[str]) -> None:
+        """Hold one of these addresses, the same one as long as it is among them; where there is none, no file."""
+        if not addresses:
+            if self._said:
+                self.take_back()
+                self._said = b""
+        elif self._said.decode().rstrip() not in addresses:
+            self.say(addresses[0])
 
     def __exit__(self, *_: object) -> None:
         self.take_back()

@@ -1,6 +1,7 @@
 """A dataset as a service of a Ray cluster: one server on each node, over the table that lies there once."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -25,6 +26,14 @@ def check_reachable(address: str | None) -> None:
         from millrace.workers.ray_runtime.reach import reach
     if address is not None:
         reach(address)
+
+
+def told_in_clear(place: ServePlace, several: bool, environment: Mapping[str, str] = os.environ) -> str | None:
+    """What is to be said where token or key cross a network that Ray does not encrypt; several: machines."""
+    sent = [word for word, has in (("the token", place.token), ("the key of TLS", place.tls)) if has is not None]
+    if not sent or not several or environment.get("RAY_USE_TLS", "").lower() in ("1", "true"):
+        return None
+    return f"Ray's connections to other machines, which carry {' and '.join(sent)}, are not encrypted: set RAY_USE_TLS"
 
 
 @contextmanager
@@ -58,6 +67,8 @@ def fleet_of(
             wanted = place.port if port is None else port
             return replace(place, host=host or node, port=wanted, endpoints=endpoints), node
 
+        if (warning := told_in_clear(place, len(machines) > 1)) is not None:
+            note(warning)
         for machine in sorted(machines):
             arguments(machine, None, ())  # refused here, if it is to be
         local = replace(place, host=host).local if host is not None else False

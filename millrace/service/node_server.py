@@ -1,5 +1,6 @@
 """One server of a fleet: started at its node, told who the others are, drained at the end."""
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,12 +36,15 @@ class NodeServer:
 
     def __init__(self, dataset: Dataset, terms: ServeTerms) -> None:
         self._dataset, self._terms = dataset, terms
+        self._lock, self._draining = threading.Lock(), False
+        self._service: Service | None = None  # once it answers
 
     def start(self, place: ServePlace, named: str) -> tuple[str, str | None]:
         """Serve at a place; once a call was answered, the address for clients and that of the status page.
 
         named: what clients call this node by, where it listens at all of its addresses. Errors: MillraceError where the
-        place cannot be had, or this node does not see the export that is served; DeadlineError."""
+        place cannot be had, this node does not see the export that is served, or it was drained meanwhile;
+        DeadlineError."""
         settle()
         _seen(self._dataset)
         terms = self._terms
@@ -51,19 +55,29 @@ class NodeServer:
         except MillraceError:
             service.close(0.0)
             raise
-        self._service, self._endpoint = service, place.called(named).address(service.server.port)
+        self._endpoint = place.called(named).address(service.server.port)
+        with self._lock:
+            self._service, drained = service, self._draining
+        if drained:
+            service.close(0.0)
+            raise MillraceError("the server was drained before it served")
         self.tend(place.endpoints)
-        return self._endpoint, None if service.web is None else service.web.address
+        return self._endpoint, None if service.web is None else service.web.called(named)
 
     def tend(self, endpoints: Sequence[str]) -> Mapping[str, Any]:
         """Name the servers of the fleet to clients, this one first; what the action `stats` answers."""
+        if self._service is None:  # `start` has not answered yet
+            return {}
         server = self._service.server
         server.name(tuple(dict.fromkeys((self._endpoint, *endpoints, *self._terms.endpoints))))
         return server.stats()
 
     def drain(self, patience: float) -> None:
-        """End, as `Service.close`."""
-        self._service.close(patience)
+        """End, as `Service.close`; by any thread, also before `start` has answered, which fails then."""
+        with self._lock:
+            self._draining, service = True, self._service
+        if service is not None:
+            service.close(patience)
 
 
 def summed(stats: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

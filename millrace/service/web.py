@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from millrace.errors import MillraceError
-from millrace.service.address import is_loopback
+from millrace.service.address import is_everywhere, is_loopback
 from millrace.service.place import ServePlace
 
 log = logging.getLogger("millrace.service")
@@ -65,10 +65,18 @@ class WebServer(ThreadingHTTPServer):
         except OSError as error:
             what = f"the metrics cannot be served at {host}:{port}"
             raise MillraceError(what, got=error.strerror, do="choose another --metrics-port") from error
-        shown = f"[{host}]" if ":" in host else host
-        self.address = f"http{'' if self._tls is None else 's'}://{shown}:{self.server_address[1]}"
+        self._host = host
+        self.address = self._address(host)
         self._thread = threading.Thread(target=self.serve_forever, args=(0.2,), name="web", daemon=True)
         self._thread.start()
+
+    def called(self, name: str) -> str:
+        """The address by a name that others can connect to, where it is every address of this machine."""
+        return self._address(name if is_everywhere(self._host) else self._host)
+
+    def _address(self, host: str) -> str:
+        shown = f"[{host}]" if ":" in host and not host.startswith("[") else host
+        return f"http{'' if self._tls is None else 's'}://{shown}:{self.server_address[1]}"
 
     def server_bind(self) -> None:
         """Without asking the network for this machine's name, which may take seconds and is not used."""

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from millrace.commands.serve_display import shown_page
+from millrace.library.serving import ReadyFile
+from millrace.library.serving_on_ray import told_in_clear
+from millrace.service.place import ServePlace
 from tests.service.test_place import TOKEN, certificate
 
 
@@ -65,3 +69,35 @@ def test_an_unknown_dataset_and_a_port_in_use_are_said(door: Any) -> None:
         assert door("serve digits --port", str(taken.getsockname()[1])) == 1
     assert "Address already in use" in door.err
     assert "--port" in door.err
+
+
+def test_the_ready_file_follows_the_servers_that_answer(tmp_path: Path) -> None:
+    file = tmp_path / "ready"
+    with ReadyFile(file) as ready:
+        for addresses, held in (
+            ((), None),
+            (("a", "b"), "a"),
+            (("b", "a"), "a"),
+            (("b",), "b"),
+            ((), None),
+            (("c",), "c"),
+        ):
+            ready.follow(addresses)
+            assert (file.read_text().rstrip() if file.exists() else None) == held
+    assert not file.exists()
+
+
+def test_secrets_that_ray_does_not_encrypt_are_said() -> None:
+    place = ServePlace(token=TOKEN)
+    assert "carry the token, are not" in str(told_in_clear(place, True, {}))
+    assert told_in_clear(place, True, {"RAY_USE_TLS": "0"})
+    assert told_in_clear(place, True, {"RAY_USE_TLS": "1"}) is None
+    assert told_in_clear(place, False, {}) is None
+    assert told_in_clear(ServePlace(), True, {}) is None
+
+
+def test_a_page_that_its_machine_alone_reaches_is_told_with_the_machine() -> None:
+    page = "http://127.0.0.1:9"
+    assert shown_page(page, "grpc+tls://192.0.2.1:8") == f"{page} on 192.0.2.1"
+    assert shown_page(page, "grpc://127.0.0.1:8") == shown_page(page, "grpc+unix:///a") == page
+    assert shown_page("https://192.0.2.1:9", "grpc+tls://192.0.2.1:8") == "https://192.0.2.1:9"

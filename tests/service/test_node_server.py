@@ -8,20 +8,21 @@ import pytest
 from pyarrow import flight
 
 import millrace
-from millrace.errors import MillraceError
+from millrace.errors import DeadlineError, MillraceError
 from millrace.loading.source import StreamSource
 from millrace.service.budget import Limits
 from millrace.service.node_server import NodeServer, ServeTerms, summed
 from millrace.service.place import ServePlace, tls_from
+from millrace.service.service import Service
 from tests.service.conftest import BATCH, action, offered
 from tests.service.test_place import TOKEN, certificate
 
 BALANCER = "grpc://192.0.2.9:1"  # named by the user, none of the fleet
 
 
-def node_server(source: StreamSource | None = None) -> NodeServer:
+def node_server(source: StreamSource | None = None, metrics: tuple[str, int] | None = None) -> NodeServer:
     source = source or offered().source
-    return NodeServer(source.dataset, ServeTerms(source.choice, None, Limits(), 1, None, (BALANCER,)))
+    return NodeServer(source.dataset, ServeTerms(source.choice, None, Limits(), 1, metrics, (BALANCER,)))
 
 
 @pytest.fixture
@@ -44,12 +45,30 @@ def test_it_names_itself_first_and_then_the_others(server: NodeServer, local: An
     assert millrace.connect(endpoint, patience=5)[2].equals(local[2], check_metadata=True)
 
 
-def test_where_it_listens_everywhere_it_is_called_by_its_nodes_name(server: NodeServer, tmp_path: Path) -> None:
+def test_where_it_listens_everywhere_it_is_called_by_its_nodes_name(tmp_path: Path) -> None:
+    server = node_server(metrics=("0.0.0.0", 0))
     place = ServePlace("0.0.0.0", token=TOKEN, tls=tls_from(*certificate(tmp_path)))
-    endpoint, _ = server.start(place, "127.0.0.1")
+    endpoint, page = server.start(place, "127.0.0.1")
+    assert str(page).startswith("https://127.0.0.1:")
     assert endpoint.startswith("grpc+tls://127.0.0.1:")
     stream = millrace.connect(endpoint, token=TOKEN, tls_roots=tmp_path / "own.pem", patience=5)
     assert stream[0].num_rows == BATCH
+    server.drain(0.0)
+
+
+def test_one_that_is_drained_while_it_starts_does_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, check, seen = node_server(), Service.check, []
+
+    def drained(service: Service) -> None:
+        check(service)
+        seen.append(service.address)
+        server.drain(5.0)  # as another thread would, which has nothing to wait for
+
+    monkeypatch.setattr(Service, "check", drained)
+    with pytest.raises(MillraceError, match="drained before it served"):
+        server.start(ServePlace(), "unused")
+    with pytest.raises(DeadlineError):
+        millrace.connect(seen[0], patience=0)
 
 
 @pytest.mark.slow

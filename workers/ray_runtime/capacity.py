@@ -47,9 +47,11 @@ def check_capacity(cpus: int, deadline: float = CAPACITY, note: Callable[[str], 
         if now > until:
             raise DeadlineError(
                 "the cluster has too few free CPUs",
-                expected=f"{cpus} within {deadline:g} s (workers, augmenters and the parameter server: 1 each)",
+                expected=f"{cpus} within {deadline:g} s (1 for each process of this program)",
                 got=f"{free} free of {total}",
-                do="add nodes, end what else runs there, or ask for fewer `workers` and `augmenters`",
+                do="add nodes, end what else runs there, or ask for fewer `workers` and `augmenters`"
+                if cpus > 1
+                else "add nodes, or end what else runs there",
             )
         if now > say_at:
             say_at = now + SAY

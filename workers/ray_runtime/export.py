@@ -161,7 +161,7 @@ class _Crew:
         if not self._running and waited > START and waited > START + patience(self._offer):
             raise DeadlineError(
                 "no actor could begin",
-                expected=f"a free CPU within {START:g} s",
+                expected=f"a free CPU, and the data there, within {START + patience(self._offer):.0f} s",
                 got=f"{resources('available').get('CPU', 0):g} CPUs are free",
                 do="wait for other runs on the cluster, or add nodes",
             )

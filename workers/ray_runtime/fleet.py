@@ -6,8 +6,7 @@ others are and answers its figures; `drain` lets what runs there come to its end
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,9 +17,9 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from millrace.cores import cores
 from millrace.datasets import Dataset
-from millrace.errors import DeadlineError, MillraceError
+from millrace.errors import DeadlineError
 from millrace.workers.ray_runtime.capacity import check_capacity
-from millrace.workers.ray_runtime.causes import cause_of, why
+from millrace.workers.ray_runtime.causes import cause_of
 from millrace.workers.ray_runtime.cluster import MIB, Need, connected, inside_job, nodes, resources
 from millrace.workers.ray_runtime.handover import (
     MAPPED,
@@ -32,6 +31,7 @@ from millrace.workers.ray_runtime.handover import (
     this_node,
 )
 from millrace.workers.ray_runtime.last_words import last_words
+from millrace.workers.ray_runtime.posts import FIRST_PAUSE, LONGEST_PAUSE, Post, end, first_of, reason_of, reasons
 
 OWN_STORE = 1024 * MIB  # shared memory of an own Ray; it is taken only as it is used
 LOOK = 1.0  # seconds between two looks at who is there
@@ -39,7 +39,6 @@ START = 180.0  # seconds for the first server to answer
 TABLE = 300.0  # seconds for the object store's part of the dataset to come to a node
 SLOW = 30.0  # seconds until it is said that a server does not come
 SILENT = 60.0  # seconds without an answer after which a server is started again
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is started again
 STEADY = 60.0  # seconds of service after which its loss is not taken for a failure of its start
 LEAVE = 15.0  # seconds for servers to end, beyond the patience with their clients
 ENDED = "error: this program was ended, and the servers with it: by kill -9, or the loss of its node or of the head.\n"
@@ -63,10 +62,13 @@ class NodeActor:
     def __init__(self, kind: type[Any], data: Handover, terms: Any) -> None:
         self._kind, self._data, self._terms = kind, data, terms
         self._server: Any = None
+        self._draining = False
 
     def start(self, *arguments: Any) -> Any:
         """As the class. Errors: its own, and those of `received`."""
         self._server = self._kind(received(self._data, TABLE), self._terms)
+        if self._draining:  # told so while the data came
+            self._server.drain(0.0)
         return self._server.start(*arguments)
 
     def tend(self, endpoints: tuple[str, ...]) -> Any:
@@ -74,29 +76,10 @@ class NodeActor:
         return self._server.tend(endpoints)
 
     def drain(self, patience: float) -> None:
-        """As the class, once it serves."""
+        """As the class, as soon as there is one."""
+        self._draining = True
         if self._server is not None:
             self._server.drain(patience)
-
-
-@dataclass
-class _Post:
-    """A node and the server there. answer: of `start`, then of `tend`, still to come; since `asked`. began: when it
-    answered first."""
-
-    node: str
-    address: str
-    port: int | None = None  # of the server that was there before
-    actor: Any = None  # None: it is to be started, not before `again`
-    endpoint: str = ""
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    answer: Any = None
-    asked: float = 0.0
-    began: float = 0.0
-    again: float = 0.0
-    pause: float = FIRST_PAUSE
-    said: str = ""
-    error: BaseException | None = None
 
 
 class Fleet:
@@ -120,7 +103,7 @@ class Fleet:
         self._offer, table = offered(dataset)
         self._data, self._mapped = Handover(ray.put(self._offer), ray.put(table)), MappedNodes(self._offer)
         self._only, self._note, self._begun = only, note, False
-        self._posts: dict[str, _Post] = {}
+        self._posts: dict[str, Post] = {}
         self._left_out: set[str] = set()
         self._look_at = 0.0
         self.pages: dict[str, str] = {}  # endpoint → its status page
@@ -138,17 +121,19 @@ class Fleet:
     def begin(self, stopped: Callable[[], bool]) -> None:
         """Start servers and wait until a first one answers, or `stopped`. Errors: what all of them failed by;
         DeadlineError."""
-        until = time.monotonic() + START + patience(self._offer)
+        began = time.monotonic()
+        until = began + START + patience(self._offer)
         while not self.endpoints and not stopped():
             self._look()
-            failed = [post.error for post in self._posts.values() if post.error is not None]
-            if failed and len(failed) == len(self._posts):
-                raise failed[0]
+            failed = [post for post in self._posts.values() if post.error is not None]
+            if self._posts and all(post.given_up for post in self._posts.values()):
+                raise first_of(failed)
             if time.monotonic() > until:
+                free, total = (resources(which).get("CPU", 0) for which in ("available", "cluster"))
                 raise DeadlineError(
                     "no server answers",
-                    expected=f"one within {START:g} s, on a node with a free CPU",
-                    got=f"{resources('available').get('CPU', 0):g} of {resources('cluster').get('CPU', 0):g} CPUs free",
+                    expected=f"one within {until - began:.0f} s, on a node with a free CPU and the data",
+                    got="; ".join(filter(None, (f"{free:g} of {total:g} CPUs free", reasons(failed)))),
                     do="end what else runs on the cluster, or add nodes",
                 )
             time.sleep(0.1)
@@ -162,8 +147,10 @@ class Fleet:
 
     def drain(self, patience: float) -> None:
         """Let nobody in any more, and have all calls end within about so many seconds."""
-        # Also those that may answer clients already and whose own answer was not heard yet.
-        calls = [post.actor.drain.remote(patience) for post in self._posts.values() if post.actor is not None]
+        told = [(post, post.actor.drain.remote(patience)) for post in self._posts.values() if post.actor is not None]
+        # Waited for are those that may have clients, also where their answer was not heard yet; one that waits for a
+        # CPU would not answer.
+        calls = [call for post, call in told if post.endpoint or ray.wait([post.answer], timeout=0)[0]]
         if calls:
             ray.wait(calls, num_returns=len(calls), timeout=patience + LEAVE)
 
@@ -174,16 +161,16 @@ class Fleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for post in self._posts.values():
-            _end(post)
+            end(post)
 
     def _look(self) -> None:
         there = self._there()
         for node in self._posts.keys() - there.keys():
             post = self._posts.pop(node)
-            _end(post)
+            end(post)
             self._note(f"node {node[:8]} went, and its server{f' at {post.endpoint}' if post.endpoint else ''} with it")
         for node, address in there.items():
-            post = self._posts.setdefault(node, _Post(node, address))
+            post = self._posts.setdefault(node, Post(node, address))
             if post.actor is None:
                 self._start(post)
             else:
@@ -199,7 +186,7 @@ class Fleet:
                 self._note(f"node {node[:8]} at {address} gets no server: this machine alone is served; give `host`")
         return {node: address for node, address in found.items() if node not in self._left_out}
 
-    def _start(self, post: _Post) -> None:
+    def _start(self, post: Post) -> None:
         if time.monotonic() < post.again:
             return
         place = NodeAffinitySchedulingStrategy(post.node, soft=False)
@@ -211,7 +198,7 @@ class Fleet:
         post.answer = post.actor.start.remote(*self._arguments(post.address, post.port, self.endpoints))
         post.asked = time.monotonic()
 
-    def _hear(self, post: _Post) -> None:
+    def _hear(self, post: Post) -> None:
         """Take the answer of a server, if it is there, and tell it who the others are."""
         if not ray.wait([post.answer], timeout=0)[0]:
             return self._check_patience(post, time.monotonic() - post.asked)
@@ -229,10 +216,10 @@ class Fleet:
         post.answer, post.asked = post.actor.tend.remote(self.endpoints), time.monotonic()
         return None
 
-    def _arrived(self, post: _Post, endpoint: str, page: str | None) -> None:
+    def _arrived(self, post: Post, endpoint: str, page: str | None) -> None:
         again = post.port is not None
         post.endpoint, post.port, post.error, post.said = endpoint, urlsplit(endpoint).port, None, ""
-        post.began = time.monotonic()
+        post.began, post.failures = time.monotonic(), 0
         if page is not None:
             self.pages[endpoint] = page
         for name, node, cause in self._mapped.fresh([post.node]):
@@ -241,41 +228,29 @@ class Fleet:
             shown = "" if page is None else f", its page at {page}"
             self._note(f"a server answers{' again' if again else ''} at {endpoint} on node {post.node[:8]}{shown}")
 
-    def _failed(self, post: _Post, error: BaseException) -> None:
+    def _failed(self, post: Post, error: BaseException) -> None:
         """Have it started again after a pause, longer each time until it has served for a while."""
-        _end(post)
-        now, reason = time.monotonic(), _reason(error)
+        end(post)
+        now, reason = time.monotonic(), reason_of(error)
         if post.endpoint:
             post.pause = FIRST_PAUSE if now - post.began > STEADY else post.pause
             self._note(f"the server at {post.endpoint} was lost ({reason}); it is started again")
         else:
             # The port that it had is tried twice: what held it may take a moment to end.
             post.error, post.port = error, post.port if post.error is None else None
+            post.failures += 1
             self._say(post, f"no server could be started on node {post.node[:8]}: {reason}")
         post.again, post.pause = now + post.pause, min(2 * post.pause, LONGEST_PAUSE)
         post.actor, post.endpoint, post.figures = None, "", {}
 
-    def _check_patience(self, post: _Post, waited: float) -> None:
+    def _check_patience(self, post: Post, waited: float) -> None:
         if post.endpoint and waited > SILENT:
             self._failed(post, DeadlineError(f"no answer for {SILENT:g} s"))
         elif not post.endpoint and waited > SLOW:
             self._say(post, f"the server on node {post.node[:8]} waits for a free CPU, or for the data")
 
-    def _say(self, post: _Post, text: str) -> None:
+    def _say(self, post: Post, text: str) -> None:
         """Say it once, until something else is to be said of this node."""
         if self._begun and text != post.said:
             self._note(text)
-        post.said = text
-
-
-def _reason(error: BaseException) -> str:
-    """Why a server is not there, on one line."""
-    if isinstance(error, MillraceError):
-        return ": ".join(str(part) for part in (error.what, error.got) if part is not None)
-    return why(error)
-
-
-def _end(post: _Post) -> None:
-    if post.actor is not None:
-        with suppress(RayError):
-            ray.kill(post.actor)
+            post.said = text

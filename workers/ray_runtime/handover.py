@@ -48,13 +48,14 @@ def offered(dataset: Dataset) -> tuple[TableOffer, Dataset | None]:
 
 
 def received(handover: Handover, seconds: float) -> Dataset:
-    """The dataset, in this process. seconds: for the offer to come, and for the object store's part of it.
+    """The dataset, in this process. seconds: for the offer to come, and beyond what a slow network takes
+    for the table, for the object store's part of it.
 
     Errors: those of what was to fetch it, of `TableFiles.copied`, of Ray."""
     offer: TableOffer = ray.get(handover.offer, timeout=seconds)
     node, known = this_node(), stores()
     if not by_file(offer, known.get(node, 0)):
-        return ray.get(handover.table, timeout=seconds)  # type: ignore[no-any-return]
+        return ray.get(handover.table, timeout=seconds + offer.nbytes / SLOWEST)  # type: ignore[no-any-return]
     if node == offer.node:
         return offer.files.mapped()
     sizes = known.get(offer.node, 0), known.get(node, 0)
@@ -73,9 +74,9 @@ def by_file(offer: TableOffer, store: int) -> bool:
 
 
 def patience(offer: TableOffer) -> float:
-    """Seconds by which all that waits for a process to begin waits longer: for copies of the table to be made."""
-    copies = any(by_file(offer, store) for node, store in stores().items() if node != offer.node)
-    return offer.nbytes / SLOWEST if copies else 0.0
+    """Seconds by which all that waits for a process to begin waits longer: for the table to come to another node, into
+    its object store or as a copy."""
+    return offer.nbytes / SLOWEST if stores().keys() - {offer.node} else 0.0
 
 
 class MappedNodes:

@@ -57,9 +57,13 @@ class Link:
     def options(self, most: float | None = None) -> flight.FlightCallOptions:
         """The deadline of a call, at most so many seconds (default: 30), and the token. One that hangs is waited for
         about as long as one that is gone."""
-        token, seconds = self.place.token, min(CALL if most is None else most, self.patience + LEAST)
+        token, seconds = self.place.token, self.allowed(most)
         headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
         return flight.FlightCallOptions(timeout=seconds, headers=headers)
+
+    def allowed(self, most: float | None = None) -> float:
+        """The seconds until that deadline."""
+        return min(CALL if most is None else most, self.patience + LEAST)
 
     def action(self, name: str, body: Any = None) -> Any:
         """The answer of an action, from JSON. Errors: as `persist`."""
@@ -100,8 +104,8 @@ class Link:
                 if ended():
                     raise UsageError("the iteration was closed", do="iterate over the loader again") from error
                 left = began + self.patience - time.monotonic()
-                # Once at any rate: the call may have been an old one, which its deadline ended while nobody read.
-                if left <= 0 and tried:
+                # Each once at any rate: the call may have been an old one, which its deadline ended while nobody read.
+                if left <= 0 and tried >= len(self.place.addresses):
                     raise self._gone(error) from error
                 self._leave(client)
             tried += 1

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -14,10 +15,12 @@ from pyarrow import flight
 from millrace.errors import ServiceError, UsageError
 from millrace.pipeline import Sizes, Visited, images_of, labels_of, parameters_of, samples_of
 from millrace.service.client.link import FAULTS, Link
-from millrace.service.ticket import RangeTicket
+from millrace.service.client.refusals import told
+from millrace.service.ticket import BUSY, RangeTicket
 
 DEADLINE = 600.0  # seconds in which a step must be there, beyond the patience with servers
 _PLAIN = re.compile(rb'\{"step":(\d{1,19})\}')
+AGAIN = (0.05, 0.1, 0.2, 0.5, 1.0)  # seconds between tries while a server lets go of a call that was cut
 MOST_STEPS = 1 << 16  # of one call: the server has a bound
 
 
@@ -80,6 +83,7 @@ class SteadyShares:
         self._early: dict[int, pa.RecordBatch] = {}  # received while another was waited for
         self._answer: Any = None
         self._until = steps.start  # the end of what the answer brings
+        self._renew_at = 0.0  # when it is asked for anew (monotonic seconds)
 
     def rows(self, step: int, rank: int, world: int) -> Visited:
         """The rank's rows of a step, as `RemoteSource.rows`."""
@@ -127,6 +131,8 @@ class SteadyShares:
             raise UsageError("the iteration was closed", do="iterate over the loader again")
         begin, end = self._served.within(self._next, self._rank, self._world)
         try:
+            if self._answer is not None and self._next < self._until and time.monotonic() > self._renew_at:
+                return self._renewed(client, end - begin)
             if self._answer is None or self._next >= self._until:
                 self._ask(client)
             return one_batch(self._answer, self._next, end - begin)
@@ -136,6 +142,22 @@ class SteadyShares:
                 answer.cancel()
             raise
 
+    def _renewed(self, client: flight.FlightClient, rows: int) -> pa.RecordBatch:
+        """The next step from a new call to the same server: a reader that is slow would come to the deadline of the old
+        one, which is no fault of the server's. What that one held there may be let go of a moment later."""
+        for pause in (*AGAIN, None):
+            if self._answer is not None:
+                self._answer.cancel()
+                self._answer = None
+            try:
+                self._ask(client)
+                return one_batch(self._answer, self._next, rows)
+            except FAULTS as error:
+                if pause is None or self._closed or told(error)[0] != BUSY:
+                    raise
+                time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
     def _ask(self, client: flight.FlightClient) -> None:
         if self._answer is not None:  # it has brought its last step: take the end of the call too
             with contextlib.suppress(StopIteration, *FAULTS):
@@ -143,4 +165,6 @@ class SteadyShares:
             self._answer = None
         self._until = min(self._next + self._most, self._steps.stop)
         ticket = RangeTicket(self._served.digest, self._next, self._until, self._rank, self._world)
+        # Half of what it is allowed: the step that is received then has the other half to come in.
+        self._renew_at = time.monotonic() + self._served.link.allowed() / 2
         self._answer = client.do_get(flight.Ticket(ticket.encode()), self._served.link.options())

@@ -262,3 +262,35 @@ def test_a_loop_that_pauses_longer_than_a_call_may_take_does_not_notice(
         if step in (0, 30):
             time.sleep(0.3)
     assert service.figures.requests >= 2
+
+
+@pytest.mark.slow
+def test_a_loop_that_is_slow_keeps_its_server(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call brings many steps: that it runs into its deadline because nobody reads is no fault of the server's."""
+    monkeypatch.setattr(link, "CALL", 1.0)
+    images = pictures(800, (1, 64, 64))  # more than gRPC receives ahead
+    first, second = serve(offered(images)), serve(offered(images))
+    own = millrace.stream(images, batch=BATCH, seed=SEED, policy="digits", threads=0)
+    stream = millrace.connect([first.address, second.address], patience=10, threads=0)
+    reading = stream._source.reading(range(100), 0, 1, 1 << 26)
+    for step in range(100):
+        assert np.array_equal(reading.rows(step, 0, 1).pixels, images_of(own[step]))
+        time.sleep(0.015)
+        if step == 50:
+            time.sleep(1.2)  # beyond the deadline of a call
+    assert first.figures.requests >= 3
+    assert not second.figures.requests
+
+
+def test_each_server_is_asked_before_a_client_gives_up(serve: Serve, local: Any) -> None:
+    """Also where it has no patience: the first one failed, which says nothing of the second."""
+    first, second = serve(), serve()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"grpc://127.0.0.1:{taken.getsockname()[1]}"
+    stream = millrace.connect([first.address, nobody, second.address], patience=0, threads=0)
+    assert stream[1].equals(local[1])
+    first.close(0.0)
+    assert stream[2].equals(local[2])
+    second.close(0.0)
+    with pytest.raises(DeadlineError, match="no server answers"):
+        _ = stream[3]

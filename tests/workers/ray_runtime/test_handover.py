@@ -32,6 +32,19 @@ def test_a_fifth_of_an_object_store_stays_free() -> None:
         assert by_file(TableOffer(nbytes, "node", False, files), store) is True  # what is in no store comes from none
 
 
+def test_another_node_has_time_for_the_table_by_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    from millrace.workers.ray_runtime import handover
+
+    files = TableFiles.of(in_memory(arrays(1), SPEC))
+    for known, seconds in (
+        ({"here": 1 << 40}, 0.0),
+        ({"here": 1 << 40, "there": 1 << 40}, 100.0),
+        ({"there": 0}, 100.0),
+    ):
+        monkeypatch.setattr(handover, "stores", lambda known=known: known)
+        assert handover.patience(handover.TableOffer(1_000_000_000, "here", True, files)) == seconds
+
+
 @pytest.fixture
 def fetched(tmp_path: Path) -> Dataset:
     return write_tables(tmp_path, arrays(700), SPEC)
