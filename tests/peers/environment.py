@@ -10,8 +10,9 @@ ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 needed = pytest.mark.skipif(not PYTHON.exists(), reason="the frameworks' environment is missing: make peers")
 
-
 SETTINGS = {"HF_HUB_OFFLINE": "1", "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"}
+# PyTorch's own sums come out the same again on one thread; with several, MKL takes as many as it likes at the moment.
+SETTINGS |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 def has(module: str) -> bool:
