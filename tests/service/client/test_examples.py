@@ -24,7 +24,8 @@ Serve = Callable[..., Service]
 
 def said(*words: str | Path, folder: Path) -> str:
     """What a program prints, which must end with exit code 0; Millrace is imported from these sources."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # One thread: with several, PyTorch's own sums differ from one time to the next.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     done = subprocess.run(
         [str(word) for word in words], cwd=folder, env=environment, capture_output=True, text=True, timeout=200
     )
