@@ -15,6 +15,7 @@ from pathlib import Path
 
 import ray
 
+from benchmarks.processes import below, read
 from benchmarks.rounds import arguments
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
@@ -31,8 +32,8 @@ KINDS = ("ServerActor", "WorkerActor", "AugmenterActor", "FetcherActor")
 def memory() -> Memory:
     """This process, the actors below it, and the object store."""
     found = {"driver": _of("self")}
-    for process in _below(os.getpid()):
-        command = _read(f"/proc/{process}/cmdline")
+    for process in below(os.getpid()):
+        command = read(f"/proc/{process}/cmdline")
         for kind in (kind for kind in KINDS if command.startswith(f"ray::{kind}")):
             found[f"{kind} {process}"] = _of(str(process))
     held = [dict(which) for which in (ray.cluster_resources(), ray.available_resources())]  # type: ignore[no-untyped-call]
@@ -41,32 +42,8 @@ def memory() -> Memory:
 
 
 def _of(process: str) -> tuple[float, float]:
-    lines = dict(line.split(":", 1) for line in _read(f"/proc/{process}/status").splitlines() if ":" in line)
+    lines = dict(line.split(":", 1) for line in read(f"/proc/{process}/status").splitlines() if ":" in line)
     return tuple(int(lines[name].split()[0]) * 1024 / 1e6 for name in ("RssAnon", "RssShmem"))  # type: ignore[return-value]
-
-
-def _below(process: int) -> list[int]:
-    """The processes that descend from this one, in order of their numbers."""
-    parents = {}
-    for entry in (entry.name for entry in Path("/proc").iterdir() if entry.name.isdigit()):
-        if state := _read(f"/proc/{entry}/stat"):
-            parents[int(entry)] = int(state.rsplit(")", 1)[1].split()[1])
-    found, seen = [], {process}
-    for child in sorted(parents):
-        line = [child]
-        while line[-1] in parents and line[-1] not in seen:
-            line.append(parents[line[-1]])
-        if line[-1] in seen:
-            seen.update(line)
-            found.append(child)
-    return found
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
 
 
 def run(batch: int, mirror: str | None) -> tuple[Memory, Memory, float]:
