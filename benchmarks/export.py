@@ -12,7 +12,6 @@ import json
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +25,7 @@ import numpy as np
 from benchmarks import processes
 from benchmarks.loaders import OURS
 from benchmarks.results import Row
-from benchmarks.rounds import Effort, able, mnist, take_turns
+from benchmarks.rounds import Effort, in_turns, mnist
 from millrace.cores import cores
 from millrace.datasets import Dataset, images, labels
 from millrace.formats import FORMATS
@@ -72,32 +71,15 @@ def bare_warp(dataset: Dataset, epochs: int) -> float:
     return done / (time.perf_counter() - begun)
 
 
-class Peer:
-    """Another library, in a process of its own."""
-
-    def __init__(self, kind: str, dataset: Dataset, folder: Path, epochs: int) -> None:
-        np.save(folder / "images.npy", images(dataset.train)[:, 0])
-        np.save(folder / "labels.npy", labels(dataset.train))
-        script = str(Path(__file__).with_name("export_peer.py"))
-        words = [kind, "images.npy", "labels.npy", str(folder / kind), str(epochs), str(cores())]
-        # Our folders `datasets` and `ray.py` must not be found by it.
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", script, *words],
-            cwd=folder,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def __call__(self) -> float:
-        """Images per second."""
-        return float(processes.ask(self._process)["rate"])
-
-    def close(self) -> None:
-        """End it."""
-        processes.end(self._process)
+def peer(kind: str, dataset: Dataset, folder: Path, epochs: int) -> processes.Asked:
+    """Another library; it answers with images per second."""
+    np.save(folder / "images.npy", images(dataset.train)[:, 0])
+    np.save(folder / "labels.npy", labels(dataset.train))
+    script = str(Path(__file__).with_name("export_peer.py"))
+    words = [kind, "images.npy", "labels.npy", str(folder / kind), str(epochs), str(cores())]
+    # Our folders `datasets` and `ray.py` must not be found by it.
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return processes.Asked(["-P", script, *words], folder, variables)
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -109,14 +91,9 @@ def rows(effort: Effort) -> Iterator[Row]:
         folder = Path(name)
         ours = {kind: partial(export, dataset, kind, epochs, folder / "out") for kind in ("parquet", "arrow")}
         contenders: dict[str, Callable[[], float]] = {**ours, "bare warp": lambda: bare_warp(dataset, epochs)}
-        peers = {} if effort.quick else {n: Peer(kind, dataset, folder, epochs) for n, kind in PEERS.items()}
-        contenders.update(peers)
-        try:
-            contenders, missing = able(contenders)
-            found = take_turns(contenders, effort.rounds(ROUNDS))
-        finally:
-            for peer in peers.values():
-                peer.close()
+        kinds = {} if effort.quick else PEERS
+        peers = {name: partial(peer, kind, dataset, folder, epochs) for name, kind in kinds.items()}
+        found, missing = in_turns(contenders, effort.rounds(ROUNDS), peers)
         for kind in ours:
             others = {one: found[one] for one in found if one not in ours and (kind == "arrow") == (one == "bare warp")}
             values = {OURS: found[kind], **others}

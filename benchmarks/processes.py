@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,34 @@ def ask(process: "subprocess.Popen[str]", question: str = "") -> dict[str, Any]:
     except BrokenPipeError:
         pass  # what it wrote last says why
     return _found(process.stdout.readline())
+
+
+class Asked:
+    """Another library, in a Python process of its own that works when it is asked to.
+
+    command: what comes after `python`. folder, environment: where it runs and its variables, by default ours.
+    """
+
+    def __init__(
+        self, command: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def __call__(self) -> float:
+        """What it did per second."""
+        return float(ask(self._process)["rate"])
+
+    def close(self) -> None:
+        """End it."""
+        end(self._process)
 
 
 def _found(text: str) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """What the benchmarks share: contenders that take turns, medians, and where the data comes from."""
 
 import argparse
+import contextlib
 import dataclasses
 import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,15 @@ from millrace.datasets import Dataset
 from millrace.formats.tables import image_array
 
 Measured = TypeVar("Measured")
+Given = TypeVar("Given", covariant=True)
+
+
+class Peer(Protocol[Given]):
+    """A contender that holds something, mostly a process, until it is closed."""
+
+    def __call__(self) -> Given: ...
+
+    def close(self) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +39,20 @@ class Effort:
     def rounds(self, full: int) -> int:
         """The rounds of a part that has so many."""
         return 1 if self.quick else full
+
+
+def in_turns(
+    contenders: Mapping[str, Callable[[], Measured]],
+    rounds: int,
+    peers: Mapping[str, Callable[[], Peer[Measured]]] | None = None,
+) -> tuple[dict[str, list[Measured]], dict[str, str]]:
+    """What those measure that can be measured, taking turns, and why the others cannot. Peers are contenders too, whose
+    processes run meanwhile and no longer, whatever happens."""
+    with contextlib.ExitStack() as stack:
+        begun = {name: stack.enter_context(contextlib.closing(begin())) for name, begin in (peers or {}).items()}
+        everybody: dict[str, Callable[[], Measured]] = {**contenders, **begun}
+        found, missing = able(everybody)
+        return take_turns(found, rounds), missing
 
 
 def able(contenders: Mapping[str, Callable[[], Measured]]) -> tuple[dict[str, Callable[[], Measured]], dict[str, str]]:

@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks import processes
 from benchmarks.loaders import OURS, RAY, TORCH, WAYS
 from benchmarks.results import Row
-from benchmarks.rounds import Effort, able, mnist, take_turns
+from benchmarks.rounds import Effort, in_turns, mnist
 from millrace import datasets
 
 ROUNDS, SECONDS = 5, 3.0
@@ -63,8 +63,8 @@ def _rows(shape: str, effort: Effort, files: list[str]) -> Iterator[Row]:
     seconds = str(0.1 if effort.quick else SECONDS)
     names = [name for name in WAYS if not effort.quick or name in QUICK]
     ways = {name: ["-m", "benchmarks.turn", name, *files, seconds] for name in names}
-    contenders, missing = able({name: partial(processes.answer, way, LIMIT) for name, way in ways.items()})
-    turns = take_turns(contenders, effort.rounds(ROUNDS))
+    contenders = {name: partial(processes.answer, way, LIMIT) for name, way in ways.items()}
+    turns, missing = in_turns(contenders, effort.rounds(ROUNDS))
     if TORCH in turns:
         shown = {OURS: turns[TORCH], **{name: found for name, found in turns.items() if name.startswith("DataLoader")}}
         rates = {name: [one["steady"] for one in found] for name, found in shown.items()}

@@ -9,12 +9,11 @@ a batch whose default slots are smaller than a thread's half stands twice.
 """
 
 import itertools
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ import numpy as np
 from benchmarks import processes
 from benchmarks.loaders import OURS
 from benchmarks.results import Row
-from benchmarks.rounds import Effort, able, mnist, take_turns
+from benchmarks.rounds import Effort, in_turns, mnist
 from millrace.datasets import Dataset, images, labels
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
@@ -109,23 +108,10 @@ class Products:
                     np.matmul(values[layer + 1], self._weights[layer].T, out=deltas[layer])
 
 
-class Peer:
-    """Another library, in a process of its own that works when it is asked to."""
-
-    def __init__(self, kind: str, folder: Path, batch: int) -> None:
-        words = [kind, str(folder), "1", *map(str, (batch, THREADS, *WIDTHS))]
-        command = [sys.executable, "-m", "benchmarks.training_peer", *words]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-
-    def __call__(self) -> float:
-        """Samples per second."""
-        return float(processes.ask(self._process)["rate"])
-
-    def close(self) -> None:
-        """End it."""
-        processes.end(self._process)
+def peer(kind: str, folder: Path, batch: int) -> processes.Asked:
+    """Another library; it answers with samples per second."""
+    words = [kind, str(folder), "1", *map(str, (batch, THREADS, *WIDTHS))]
+    return processes.Asked(["-m", "benchmarks.training_peer", *words])
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -149,14 +135,8 @@ def _rows(dataset: Dataset, samples: int | None, batch: int, folder: Path, effor
         contenders[f"slots of {half}"] = Millrace(dataset, batch, half, samples)
     ours = list(contenders)
     contenders[PRODUCTS] = Products((samples or dataset.train.num_rows) // batch, batch)
-    peers = {name: Peer(kind, folder, batch) for name, kind in PEERS.items()}
-    try:
-        contenders.update(peers)
-        contenders, missing = able(contenders)
-        found = take_turns(contenders, effort.rounds(ROUNDS))
-    finally:
-        for peer in peers.values():
-            peer.close()
+    peers = {name: partial(peer, kind, folder, batch) for name, kind in PEERS.items()}
+    found, missing = in_turns(contenders, effort.rounds(ROUNDS), peers)
     for slots in ours:
         values = {OURS: found[slots], **{name: found[name] for name in found if name not in ours}}
         yield Row(f"batch {batch}, {slots}", "samples/s", values, at_least=AT_LEAST[batch], missing=missing)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from benchmarks.loaders import DEGREES, OURS, RANGES
 from benchmarks.results import Row
-from benchmarks.rounds import Effort, able, take_turns
+from benchmarks.rounds import Effort, in_turns
 from millrace import datasets
 from millrace.pipeline import Policy
 from millrace.pipeline.draw import draw
@@ -202,11 +202,11 @@ def rows(effort: Effort) -> Iterator[Row]:
         cv2.ocl.setUseOpenCL(False)
     for (channels, side), (batch, bar) in SHAPES.items():
         contest = Contest(channels, side, 8 if effort.quick else batch, 0.0 if effort.quick else SECONDS)
-        contenders, missing = able(contest.contenders())
+        found, missing = in_turns(contest.contenders(), effort.rounds(ROUNDS))
         yield Row(
             f"{f'{channels}×' if channels > 1 else ''}{side}×{side}, one thread",
             "µs per image",
-            take_turns(contenders, effort.rounds(ROUNDS)),
+            found,
             less_is_better=True,
             at_least={"OpenCV": bar, **AT_LEAST},
             missing=missing,
