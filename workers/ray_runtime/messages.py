@@ -41,11 +41,12 @@ class Report(NamedTuple):
 class Request(NamedTuple):
     """A worker gives what it computed of a step, mostly something, and asks for its next work.
 
-    incarnation: of the server that it means. near: whether it reads the weights from that server's shared memory.
-    read: of a stale run, the version of the weights that it computed with.
+    membership: the number of its joining. incarnation: of the server that it means. near: whether it reads the weights
+    from that server's shared memory. read: of a stale run, the version of the weights that it computed with.
     """
 
     name: str
+    membership: int
     incarnation: str
     step: int
     near: bool

@@ -21,6 +21,7 @@ from millrace.workers.ray_runtime.fetcher import FETCH
 from millrace.workers.ray_runtime.gauges import ServerGauges
 from millrace.workers.ray_runtime.handover import Handover, received, this_node
 from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, Status
+from millrace.workers.ray_runtime.roll import Roll
 from millrace.workers.ray_runtime.shared import Arena, Handle
 from millrace.workers.ray_runtime.snapshots import Snapshots
 from millrace.workers.ray_runtime.socket_line import listen
@@ -44,8 +45,7 @@ class ServerActor:
         self._dispatcher: Dispatcher | None = None
         self._stopped = False
         self._fingerprint = environment  # of the run
-        self._arenas: dict[str, Arena | None] = {}
-        self._nodes: dict[str, str] = {}
+        self._roll = Roll()
         self._foreign: dict[str, str] = {}
         self._reports: dict[str, float] = {}
         self._records: deque[Update] = deque()
@@ -111,7 +111,7 @@ class ServerActor:
         """A worker is gone."""
         if self._dispatcher is not None:
             self._dispatcher.leave(name)
-        self._arenas.pop(name, None)
+        self._roll.leave(name)
         self._snapshots.leave(name)
         self._gauges.leave(name)
         self._wake()
@@ -123,11 +123,11 @@ class ServerActor:
             self._wake()
 
     async def join(
-        self, name: str, node: str, environment: dict[str, str], arena: Handle | None
+        self, name: str, membership: int, node: str, environment: dict[str, str], arena: Handle | None
     ) -> tuple[Command, Handle | None, bool, str]:
-        """A worker introduces itself: its first command, the arena of the weights (None: on another node), whether its
-        own arena can be read here, and the address of the line (empty: none). UsageError where its environment gives
-        other bits."""
+        """A worker introduces itself, with a number that grows with each try: its first command, the arena of the
+        weights (None: on another node), whether its own arena can be read here, and the address of the line (empty:
+        none). UsageError where its environment gives other bits."""
         if self._failure is not None:
             raise self._failure
         different = differences(environment, self._fingerprint)
@@ -138,25 +138,27 @@ class ServerActor:
                 got=environment,
                 do="use machines of one kind, or pass `mixed_cpus=True`",
             )
+        if self._roll.is_late(name, membership):
+            return Command(JOIN), None, False, ""
         if different:
             self._foreign[name] = "; ".join(different)
         opened = Arena.open(arena, self._node) if arena is not None else None
         if self._dispatcher is not None:
-            self._arenas[name], self._nodes[name] = opened, node
+            self._roll.join(name, membership, node, opened)
             self._dispatcher.join(name)
         weights = self._arena if node == self._node else None
         if weights is not None and self._stale:
             weights = self._snapshots.join(name, self._setup.network.parameters)
-        command = await self._command(name, weights is not None)
+        command = await self._command(name, membership, weights is not None)
         if weights is not None and opened is not None and not self._line[0]:
             self._line = await listen(self._on_line)
         return command, weights.handle if weights else None, opened is not None, self._line[0]
 
     async def contribute(self, request: Request, *gradients: Any) -> Command:
         """Take a worker's partial sums of a step and answer with its next work."""
-        name, incarnation, step, near, contributions, report, read = request
+        name, membership, incarnation, step, near, contributions, report, read = request
         dispatcher = self._dispatcher
-        if incarnation != self._incarnation or dispatcher is None or name not in self._arenas:
+        if incarnation != self._incarnation or dispatcher is None or not self._roll.knows(name, membership):
             return Command(JOIN)
         self._reports[name] = self._reports.get(name, 0.0) + report.waited
         self._gauges.in_flight(name, report.in_flight)
@@ -164,12 +166,12 @@ class ServerActor:
         dispatcher.server.norm_wanted = self._gauges.due
         arrays = iter(gradients)
         for block, row, partial in contributions:
-            gradient = self._row(name, row) if row is not None else next(arrays)
+            gradient = self._roll.row(name, row) if row is not None else next(arrays)
             self._copied += 0 if row is not None else gradient.nbytes
             update = dispatcher.contribute(step, block, partial._replace(gradient=gradient), name, read)
             if update is not None:
                 self._advance(update)
-        return await self._command(name, near)
+        return await self._command(name, membership, near)
 
     async def _on_line(self, request: Request) -> Command:
         """`contribute`, on the socket: it carries no errors, so the next call of a worker raises them."""
@@ -204,7 +206,7 @@ class ServerActor:
             age,
             dispatcher.server.missing(),
             dispatcher.leases.members,
-            tuple(self._nodes[name] for name in dispatcher.leases.members),
+            tuple(self._roll.nodes[name] for name in dispatcher.leases.members),
             self._foreign,
             dispatcher.retries,
             self._copied,
@@ -215,12 +217,6 @@ class ServerActor:
         if self._dispatcher is None or self._dispatcher.version < at_least:
             return None
         return self._dispatcher.server.snapshot()
-
-    def _row(self, name: str, row: int) -> Any:
-        arena = self._arenas.get(name)
-        if arena is None:
-            raise UsageError(f"worker {name} names shared memory that is not open here", got=row)
-        return arena.array[row]
 
     def _advance(self, update: Update) -> None:
         now = time.perf_counter()
@@ -277,14 +273,14 @@ class ServerActor:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _command(self, name: str, near: bool) -> Command:
-        """The worker's next work, as soon as there is any."""
+    async def _command(self, name: str, membership: int, near: bool) -> Command:
+        """The worker's next work, as soon as there is any; nothing is handed to one that has joined again meanwhile."""
         until = time.monotonic() + PATIENCE
         while True:
             if self._stopped or (self._dispatcher is not None and self._dispatcher.ended):
                 return Command(STOP)
             changed = self._changed
-            if self._dispatcher is None or name not in self._arenas:
+            if self._dispatcher is None or not self._roll.knows(name, membership):
                 if time.monotonic() > until or self._dispatcher is not None:
                     return Command(JOIN)
             elif (task := self._dispatcher.task(name)) is not None:

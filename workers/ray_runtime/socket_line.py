@@ -95,9 +95,9 @@ async def listen(answer: Callable[[Request], Awaitable[Command]]) -> tuple[str, 
 
 
 def _request(line: bytes) -> Request:
-    name, incarnation, step, near, contributions, report, read = json.loads(_whole(line))
+    name, membership, incarnation, step, near, contributions, report, read = json.loads(_whole(line))
     found = [_contribution(*parts) for parts in contributions]
-    return Request(name, incarnation, step, near, found, Report(*report), read)
+    return Request(name, membership, incarnation, step, near, found, Report(*report), read)
 
 
 def _plain(contribution: Contribution) -> tuple[object, ...]:

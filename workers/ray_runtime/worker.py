@@ -60,6 +60,7 @@ class WorkerActor:
         self._line: SocketLine | None = None
         self._given: list[Any] = []  # gradients that the server may still read
         self._step = -1
+        self._membership = 0  # counts the tries to join
 
     def node(self) -> str:
         """The node that this actor runs on."""
@@ -117,7 +118,8 @@ class WorkerActor:
         handle = self._arena.handle if self._arena else None
         while True:
             try:
-                reply = self._server.join.remote(self._name, self._node, fingerprint(), handle)
+                self._membership += 1
+                reply = self._server.join.remote(self._name, self._membership, self._node, fingerprint(), handle)
                 command, weights, self._readable, line = ray.get(reply, timeout=ANSWER)
                 break
             except LOST as error:
@@ -160,7 +162,16 @@ class WorkerActor:
         report = Report(self._worker.waited, self._supply.in_flight, self._supply.received)
         self._worker.waited, self._supply.received = 0.0, 0
         near = self._weights is not None
-        request = Request(self._name, command.incarnation, command.step, near, contributions, report, command.read)
+        request = Request(
+            self._name,
+            self._membership,
+            command.incarnation,
+            command.step,
+            near,
+            contributions,
+            report,
+            command.read,
+        )
         if self._line is not None and not gradients:
             return self._say(self._line, request)
         reply = self._server.contribute.remote(request, *gradients)

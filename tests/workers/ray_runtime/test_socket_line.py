@@ -14,7 +14,7 @@ from millrace.workers.tree import Block, Partial
 
 DIGESTS = (bytes(range(32)), bytes(range(32, 64)))
 PARTIAL = Partial(ELSEWHERE, 0.1 + 0.2, 5, 140, DIGESTS)
-REQUEST = Request("worker-0", "abc", 7, True, [Contribution(Block(2, 2), 3, PARTIAL)], Report(1e-9, 10, 20))
+REQUEST = Request("worker-0", 3, "abc", 7, True, [Contribution(Block(2, 2), 3, PARTIAL)], Report(1e-9, 10, 20))
 COMMAND = Command(WORK, "abc", 8, 5, (Block(0, 2), Block(4, 1)), (1, 2), 0)
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="no such sockets here")
