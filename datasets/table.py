@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from millrace.columns import column_of, tensors_of, values_of
 from millrace.datasets.arrays import Arrays, U8Array, content_digest
 from millrace.datasets.spec import DatasetSpec
 from millrace.errors import IntegrityError
@@ -50,8 +51,7 @@ def images(table: pa.Table) -> U8Array:
     shape = tuple(table.schema.field("image").type.shape)
     if column.num_chunks == 0:
         return np.empty((0, *shape), np.uint8)
-    pixels: U8Array = _only_chunk(column).storage.flatten().to_numpy(zero_copy_only=True)
-    return pixels.reshape(-1, *shape)
+    return tensors_of(_only_chunk(column))
 
 
 def labels(table: pa.Table) -> Labels:
@@ -59,8 +59,7 @@ def labels(table: pa.Table) -> Labels:
     column = table.column("label")
     if column.num_chunks == 0:
         return np.empty(0, column.type.to_pandas_dtype())
-    values: Labels = _only_chunk(column).to_numpy(zero_copy_only=True)
-    return values
+    return values_of(_only_chunk(column))
 
 
 def _only_chunk(column: Any) -> Any:
@@ -105,7 +104,7 @@ def in_memory(arrays: Arrays, spec: DatasetSpec) -> Dataset:
 
 
 def _table(pixels: U8Array, values: Labels, kind: pa.Schema) -> pa.Table:
-    flat = pa.array(np.ascontiguousarray(pixels).reshape(-1))
+    flat = column_of(np.ascontiguousarray(pixels).reshape(-1))
     storage = pa.FixedSizeListArray.from_arrays(flat, type=kind.field("image").type.storage_type)
     image = pa.ExtensionArray.from_storage(kind.field("image").type, storage)
-    return pa.table([image, pa.array(np.ascontiguousarray(values))], schema=kind)
+    return pa.table([image, column_of(values)], schema=kind)

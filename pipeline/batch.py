@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from millrace.columns import column_of, tensors_of, values_of
 from millrace.formats.tables import image_array, image_type
 from millrace.labels import Labels
 from millrace.pipeline.visited import PARAMETER_NAMES, U8Array
@@ -55,35 +56,31 @@ def columns(
 ) -> list[pa.Array]:
     """The arrays of n samples in the order of `schema`; images and labels are not copied."""
     rows, turned = len(samples), np.ascontiguousarray(parameters.T)
-    drawn = pa.array(turned[:-1].reshape(-1))  # one array, cut: each that is made takes longer than a cut
+    drawn = column_of(turned[:-1].reshape(-1))  # one array, cut: each that is made takes longer than a cut
     cut = [drawn.slice(index * rows, rows) for index in range(len(turned) - 1)]
-    return [image_array(images), pa.array(labels), pa.array(samples), *cut, pa.array(turned[-1] != 0.0)]
+    return [image_array(images), column_of(labels), column_of(samples), *cut, column_of(turned[-1] != 0.0)]
 
 
 def images_of(batch: pa.RecordBatch) -> U8Array:
     """The image column as a read-only NumPy view: uint8 (n, C, H, W)."""
-    column = batch.column(0)
-    storage, shape = column.storage, column.type.shape
-    # Not `flatten`, which calls a compute function for what is a slice.
-    flat = storage.values.to_numpy(zero_copy_only=True).reshape(-1, *shape)
-    return flat[storage.offset : storage.offset + len(storage)]  # type: ignore[no-any-return]
+    return tensors_of(batch.column(0))
 
 
 def labels_of(batch: pa.RecordBatch) -> Labels:
     """The label column as a read-only NumPy view: uint8 or uint16 (n,)."""
-    return batch.column(1).to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+    return values_of(batch.column(1))
 
 
 def samples_of(batch: pa.RecordBatch) -> npt.NDArray[np.int64]:
     """The sample ids as a read-only NumPy view: int64 (n,)."""
-    return batch.column(2).to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+    return values_of(batch.column(2))
 
 
 def parameters_of(batch: pa.RecordBatch) -> npt.NDArray[np.float32]:
     """The drawn parameters as float32 (n, 7), columns in the order of `pipeline.visited.PARAMETER_NAMES`."""
     found = np.empty((batch.num_rows, len(PARAMETER_NAMES)), np.float32)
     for index, name in enumerate(PARAMETER_NAMES):
-        found[:, index] = batch.column(name).to_numpy(zero_copy_only=False)
+        found[:, index] = values_of(batch.column(name))
     return found
 
 

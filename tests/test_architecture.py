@@ -39,7 +39,7 @@ PACKAGES = (
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {
     "lazy", "errors", "arguments", "extras", "user_cache", "values", "fields", "yaml_text", "version", "compiled",
-    "elementary", "counters", "labels", "cores",
+    "elementary", "counters", "labels", "cores", "columns",
 }  # fmt: skip
 ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "service", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
@@ -49,6 +49,7 @@ BELOW: dict[str, set[str]] = {
     "lazy": {"errors", "extras"},
     "user_cache": set(),
     "cores": set(),
+    "columns": set(),
     "version": set(),
     "values": {"errors"},
     "fields": {"errors", "values"},

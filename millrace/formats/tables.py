@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from millrace.columns import column_of
 from millrace.errors import FormatError
 from millrace.formats.rows import BITS, PARAMETERS, Rows
 from millrace.formats.shards import ShardInfo
@@ -25,16 +26,22 @@ def image_array(images: npt.NDArray[np.uint8]) -> pa.Array:
     """Images, uint8 (n, C, H, W) and C-contiguous, as an Arrow array over the same memory."""
     kind = image_type((images.shape[1], images.shape[2], images.shape[3]))
     pixels = math.prod(images.shape[1:])
-    return pa.ExtensionArray.from_storage(kind, pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), pixels))
+    return pa.ExtensionArray.from_storage(
+        kind, pa.FixedSizeListArray.from_arrays(column_of(images.reshape(-1)), pixels)
+    )
 
 
 def plain(rows: Rows, label: Any) -> tuple[list[pa.Array], list[pa.Field]]:
     """Arrays and fields of everything but the images; label: the Arrow type of the labels."""
     drawn = np.ascontiguousarray(rows.parameters.T)
-    arrays = [pa.array(rows.labels).cast(label), pa.array(rows.samples), pa.array(rows.epochs)]
+    arrays = [
+        column_of(rows.labels.astype(label.to_pandas_dtype(), copy=False)),
+        column_of(rows.samples),
+        column_of(rows.epochs),
+    ]
     kinds = [label, pa.int64(), pa.int32()]
     for name, values in zip(PARAMETERS, drawn, strict=True):
-        arrays.append(pa.array(values != 0.0) if name == BITS else pa.array(values))
+        arrays.append(column_of(values != 0.0 if name == BITS else values))
         kinds.append(pa.bool_() if name == BITS else pa.float32())
     names = ("label", "sample", "epoch", *PARAMETERS)
     return arrays, [pa.field(name, kind, nullable=False) for name, kind in zip(names, kinds, strict=True)]
