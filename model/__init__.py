@@ -26,8 +26,14 @@ if TYPE_CHECKING:
         Workspace as Workspace,
     )
     from millrace.model.inputs import Inputs as Inputs
-    from millrace.model.layout import Floats as Floats
-    from millrace.model.norms import gradient_norm as gradient_norm
+    from millrace.model.layout import Floats as Floats, Layout as Layout
+    from millrace.model.norms import (
+        CHUNK as CHUNK,
+        UnitSquares as UnitSquares,
+        chunk_squares as chunk_squares,
+        gradient_norm as gradient_norm,
+        norm_of as norm_of,
+    )
     from millrace.model.onnx_graph import largest_difference as largest_difference, to_onnx as to_onnx
     from millrace.model.optimizers import Optimizer as Optimizer, Step as Step, optimizer as optimizer
     from millrace.model.options import (

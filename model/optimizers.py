@@ -48,7 +48,8 @@ class Step:
     """One update. weights and state are moved in place; left and right are only read, right None: left is the sum.
 
     Arrays: float32 (parameters,), C-contiguous. left + right: the gradients summed over `divisor` samples.
-    rate: the learning rate η of this step. t: its number, from 1. scale: for clipping.
+    rate: the learning rate η of this step. t: its number, from 1. scale: for clipping. at: the index of the first
+    element, where the arrays are a part of the flat vector.
     """
 
     weights: Floats
@@ -59,13 +60,15 @@ class Step:
     rate: float
     t: int
     scale: float = 1.0
+    at: int = 0
 
     def piece(self, begin: int, end: int) -> "Step":
         """The same update of the elements [begin, end) alone."""
         part = slice(begin, end)
         state = {name: array[part] for name, array in self.state.items()}
         right = None if self.right is None else self.right[part]
-        return Step(self.weights[part], state, self.left[part], right, self.divisor, self.rate, self.t, self.scale)
+        numbers = self.divisor, self.rate, self.t, self.scale, self.at + begin
+        return Step(self.weights[part], state, self.left[part], right, *numbers)
 
     def gradient(self, decay: np.float32) -> Gradient:
         """Of all elements, as kernels take it."""
@@ -89,9 +92,10 @@ class Optimizer(ABC):
 
     def update(self, step: Step, begin: int, end: int) -> None:
         """The elements [begin, end) of a step, in place; the L2 penalty is for weights, and spares biases."""
+        begin, end = step.at + begin, step.at + end
         pieces = [(begin, end, False)] if self.options.decay == 0 else self.layout.runs(begin, end)
         for low, high, decays in pieces:
-            self._move(step.piece(low, high), np.float32(self.options.decay if decays else 0.0))
+            self._move(step.piece(low - step.at, high - step.at), np.float32(self.options.decay if decays else 0.0))
 
     def view(self, weights: Floats, state: OptimizerState, out: Floats | None = None) -> Floats:
         """The weights to publish, where gradients are taken: here the weights themselves.

@@ -33,7 +33,7 @@ class Dispatcher:
         self.leases = Leases()
         self.limit = self.server.version
         self.retries = 0  # blocks handed out beyond the standing shares
-        self._begin()
+        self.begin()
 
     @property
     def version(self) -> int:
@@ -80,9 +80,10 @@ class Dispatcher:
         if not complete:
             return None
         update = self.server.update()
-        self._begin()
+        self.begin()
         return update
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """The server has opened a step: every member holds its share of it."""
         if not self.ended:
             self.leases.begin(self._setup.order.slots(self.version))

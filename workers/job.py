@@ -136,6 +136,9 @@ class Place:
         least=0,
         most=MOST_WORKERS,
     )
+    servers: int = option(
+        1, "parameter servers that the weights lie on, each a part, on different nodes of Ray", metavar="K", least=1
+    )
     mixed_cpus: bool = option(False, "admit Ray workers whose environment gives other bits")
     read_ahead: int = option(
         16,
@@ -166,6 +169,10 @@ class Place:
         check(self)
         if self.address is not None and self.runtime != "ray":
             raise OptionError("address", "is for Ray alone", got=self.address, do="add `runtime=ray`")
+        if self.servers > 1 and self.runtime != "ray":
+            raise OptionError(
+                "servers", "above 1 are for Ray alone", expected=1, got=self.servers, do="add `runtime=ray`"
+            )
         least, most = worker_range(self.workers)
         if not 0 <= least <= most <= MOST_WORKERS:
             raise OptionError(

@@ -77,6 +77,23 @@ class ServerState:
         return served(self.weights, self.optimizer)
 
 
+class Totals(NamedTuple):
+    """What a step's contributions come to, without the gradient; see `Partial`."""
+
+    loss: float
+    correct: int
+    samples: int
+    digests: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, left: Partial, right: Partial | None) -> "Totals":
+        """Of the two halves of a batch's sum."""
+        if right is None:
+            return cls(left.loss, left.correct, left.samples, left.digests)
+        digests = left.digests + right.digests
+        return cls(left.loss + right.loss, left.correct + right.correct, left.samples + right.samples, digests)
+
+
 class ParameterServer:
     """Takes contributions to one step at a time, each slot once; updates when all slots are covered.
 
@@ -141,8 +158,7 @@ class ParameterServer:
         """Copies of everything, from between two updates. Diverged where a weight is not finite."""
         with self._updating:
             state = self._state
-            if not np.isfinite(state.weights).all():
-                raise _not_finite(state.version - 1, "a weight that is not finite")
+            check_weights(state.weights, state.version)
             return state.copy()
 
     def _move(
@@ -154,22 +170,34 @@ class ParameterServer:
         undone: tuple[int, ...] = (),
     ) -> Update:
         """Update with the two halves of a batch's sum, `_updating` held. row, undone: of a stale run's server."""
-        state, step = self._state, self.version
-        loss = left.loss + (right.loss if right else 0.0)
-        correct = left.correct + (right.correct if right else 0)
-        samples = left.samples + (right.samples if right else 0)
-        # Both checks come before a weight is touched: what is served and kept after a breakdown is the last good.
-        if not math.isfinite(loss):
-            raise _not_finite(step, loss)
-        sums_of = left.gradient, right.gradient if right else None
-        scale = self._setup.updates.scale(*sums_of, float(samples))
-        if not math.isfinite(scale):
-            raise _not_finite(step, "a gradient that is not finite")
-        norm = gradient_norm(*sums_of, float(samples)) if self.norm_wanted else None
+        state, step, totals = self._state, self.version, Totals.of(left, right)
+        self._check_loss(totals)
+        sums_of, samples = (left.gradient, right.gradient if right else None), float(totals.samples)
+        scale = self._check_scale(self._setup.updates.scale(*sums_of, samples))
+        norm = gradient_norm(*sums_of, samples) if self.norm_wanted else None
         rate = self._rate(step)
-        move = Step(state.weights, state.optimizer, *sums_of, float(samples), rate, step + 1, scale)
+        move = Step(state.weights, state.optimizer, *sums_of, samples, rate, step + 1, scale)
         self._setup.updates.step(move, spread)
-        ledger = extend(state.ledger, left.digests + (right.digests if right else ()))
+        return self._close(totals, rate, norm, row, undone)
+
+    # Both checks come before a weight is touched: what is served and kept after a breakdown is the last good.
+
+    def _check_loss(self, totals: Totals) -> None:
+        if not math.isfinite(totals.loss):
+            raise not_finite(self.version, totals.loss)
+
+    def _check_scale(self, scale: float) -> float:
+        if not math.isfinite(scale):
+            raise not_finite(self.version, "a gradient that is not finite")
+        return scale
+
+    def _close(
+        self, totals: Totals, rate: float, norm: float | None, row: JournalRow | None, undone: tuple[int, ...]
+    ) -> Update:
+        """The weights have moved: count the step and open the next one."""
+        state, step = self._state, self.version
+        loss, correct, samples, digests = totals
+        ledger = extend(state.ledger, digests)
         sums = (state.epoch_loss + loss, state.epoch_correct + correct, state.epoch_samples + samples, ledger)
         # The line of an epoch's last step has the whole epoch's sums; the state after it begins the next ones.
         edge = (step + 1) % self._setup.order.steps_per_epoch == 0
@@ -199,7 +227,14 @@ class ParameterServer:
         self._reduction = None if ended else Reduction(self._setup.order.slots(self.version))
 
 
-def _not_finite(step: int, got: object) -> Diverged:
+def check_weights(weights: F32Array, version: int) -> None:
+    """Diverged where a weight is not finite."""
+    if not np.isfinite(weights).all():
+        raise not_finite(version - 1, "a weight that is not finite")
+
+
+def not_finite(step: int, got: object) -> Diverged:
+    """How a training that broke down says so."""
     return Diverged(
         f"training broke down at step {step}",
         expected="a finite loss and finite weights",

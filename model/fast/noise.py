@@ -138,12 +138,16 @@ def _add_weight_noise(
             after[k] = before[k] + deviation * noise[k]
 
 
-def add_weight_noise(view: Floats, deviation: float, seed: int, step: int, layout: Layout, out: Floats) -> Floats:
-    """The view plus normal noise on each weight, biases spared, drawn once per step; `out` may be the view."""
+def add_weight_noise(
+    view: Floats, deviation: float, seed: int, step: int, layout: Layout, out: Floats, at: int = 0
+) -> Floats:
+    """The view plus normal noise on each weight, biases spared, drawn once per step; `out` may be the view. at: the
+    index of the first element, where these are a part of the flat vector."""
     key = np.uint32(seed), np.uint32(Purpose.WEIGHT_NOISE)
-    for begin, end, decays in layout.runs(0, layout.parameters):
+    for begin, end, decays in layout.runs(at, at + len(view)):
+        here = slice(begin - at, end - at)
         if decays:
-            _add_weight_noise(*key, np.uint32(step), np.float32(deviation), begin, view[begin:end], out[begin:end])
+            _add_weight_noise(*key, np.uint32(step), np.float32(deviation), begin, view[here], out[here])
         elif out is not view:
-            out[begin:end] = view[begin:end]
+            out[here] = view[here]
     return out

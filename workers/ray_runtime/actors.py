@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,12 +19,11 @@ from millrace.workers.ray_runtime.causes import cause_of
 from millrace.workers.ray_runtime.cluster import alive_nodes, check_memory
 from millrace.workers.ray_runtime.fetcher import FETCH, FetcherActor
 from millrace.workers.ray_runtime.handover import Handover, MappedNodes, TableOffer, patience, received, this_node
-from millrace.workers.ray_runtime.server import ServerActor
+from millrace.workers.ray_runtime.servers import Servers, not_on
 from millrace.workers.ray_runtime.worker import WorkerActor
 
 START = 120.0  # seconds for an actor to be there
 SAY = 15.0  # seconds until it is said, again and again, that the data is waited for
-NODE_ID = "ray.io/node-id"
 
 
 @dataclass
@@ -39,12 +38,21 @@ class Actors:
     """One server, a fetcher, augmenters (None: one per node) and workers. `bound`: bytes in flight for each worker."""
 
     def __init__(
-        self, job: Job, *, mirror: str | None, offline: bool, bound: int, mixed: bool, augmenters: int | None
+        self,
+        job: Job,
+        *,
+        mirror: str | None,
+        offline: bool,
+        bound: int,
+        mixed: bool,
+        augmenters: int | None,
+        servers: int = 1,
     ) -> None:
         self._job, self._bound = job, bound
         self._names = itertools.count()
         self._workers: dict[str, _Worker] = {}
         self._avoided: list[str] = []  # nodes that were refused: their environment, or no room for the table
+        self.servers = Servers(servers)
         self.server: Any = None
         self.server_node = ""
         self._here = this_node()
@@ -91,14 +99,8 @@ class Actors:
         It keeps away from the driver's node if it can, at each start: the checkpoints may lie on that node's disk
         alone, and one loss should not take both.
         """
-        server = ray.remote(ServerActor).options(
-            num_cpus=1,
-            max_restarts=FOREVER,
-            max_concurrency=1000,
-            label_selector=_not_on([self._here, *self._avoided]),
-            fallback_strategy=[{"label_selector": _not_on(self._avoided)}],
-        )
-        self.server = server.remote(self._job, self._data, self.environment, self.mixed)
+        arguments = self._job, self._data, self.environment, self.mixed
+        self.server = self.servers.begin(arguments, self._here, self._avoided)
 
     def move_server(self, refusal: MillraceError) -> None:
         """Start the server where none was refused, and all workers with it; where there is no such node, this error."""
@@ -166,7 +168,7 @@ class Actors:
             max_restarts=0,
             max_concurrency=2,
             scheduling_strategy="SPREAD",
-            label_selector=_not_on(self._avoided),
+            label_selector=not_on(self._avoided),
         )
         helpers = self.augmenters.handles
         actor: Any = maker.remote(number, self._job, self._data, self.server, helpers, self._bound)
@@ -247,12 +249,8 @@ class Actors:
             if runs:
                 ray.wait(runs, num_returns=len(runs), timeout=max(0.0, until - time.monotonic()))
         self.augmenters.end()
+        self.servers.end()
         for actor in [*(worker.actor for worker in self._workers.values()), self.server, self._fetcher]:
             if actor is not None:
                 with suppress(RayError):
                     ray.kill(actor)
-
-
-def _not_on(nodes: Sequence[str]) -> dict[str, str]:
-    """Ray's label selector for any node but these."""
-    return {NODE_ID: f"!in({','.join(nodes)})"} if nodes else {}

@@ -22,7 +22,7 @@ ELSEWHERE = np.empty(0, np.float32)  # in the place of a gradient that does not 
 
 class Contribution(NamedTuple):
     """A block's partial sum, whose gradient is ELSEWHERE: in this row of the sender's shared memory, or where row is
-    None, among the arguments of the call, in order."""
+    None, among the arguments of the call, in order (of several servers: see `Parts.sent`)."""
 
     block: Block
     row: int | None
@@ -60,7 +60,8 @@ class Command(NamedTuple):
 
     kind: work, wait (ask again), stop, join (this server does not know you). slots: of the step. lease: (rank,
     members), the worker's share of the steps to come. weights: the row of the server's arena, or a list of one object
-    reference for a worker on another node. read: of a stale run, the version of these weights.
+    reference for a worker on another node; of several servers always one reference to each one's segment. read: of a
+    stale run, the version of these weights.
     """
 
     kind: str
@@ -73,10 +74,19 @@ class Command(NamedTuple):
     read: int = -1
 
 
+class ServerLoss(NamedTuple):
+    """Which of several servers was lost, on which node, and why."""
+
+    who: str
+    node: str
+    cause: str
+
+
 class Status(NamedTuple):
     """What the trainer sees of the server: finished steps it has not seen yet, the age of the current step in seconds,
     the slots it lacks (of a stale run the batches under way), the members and their nodes, what differs in the
-    environments of those that were admitted nevertheless, and counts since the server started."""
+    environments of those that were admitted nevertheless, and counts since the server started. loss: of another server,
+    for which this incarnation had to begin anew."""
 
     incarnation: str
     version: int
@@ -88,3 +98,4 @@ class Status(NamedTuple):
     foreign: dict[str, str]
     retries: int
     copied: int
+    loss: ServerLoss | None = None

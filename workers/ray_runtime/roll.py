@@ -28,6 +28,10 @@ class Roll:
         """A worker is gone."""
         self._arenas.pop(name, None)
 
+    def clear(self) -> None:
+        """Everybody has to join again."""
+        self._arenas.clear()
+
     def knows(self, name: str, membership: int) -> bool:
         """Whether the worker is there by this joining of it."""
         return name in self._arenas and self._numbers[name] == membership

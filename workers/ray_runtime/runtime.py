@@ -6,13 +6,13 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from millrace.errors import DataError, DeadlineError, TrainingError
 from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
-from millrace.workers.ray_runtime.messages import LOST, Status
+from millrace.workers.ray_runtime.messages import LOST, ServerLoss, Status
 from millrace.workers.ray_runtime.slowness import Slowness
 from millrace.workers.ray_runtime.staffing import Incident, Staff, Staffing
 from millrace.workers.ray_runtime.watch import Watch
@@ -138,16 +138,17 @@ class RayRuntime:
             "the parameter server is lost again and again", got=f"{TRIES} times", do="look at its node's logs"
         )
 
-    def _lost(self, cause: str) -> None:
+    def _lost(self, cause: str, who: str = "server", node: str = "") -> None:
         """Restore the server from the newest checkpoint, if it was lost. Rewound in a stale run, whose steps since then
-        would come in another order: it waits at the checkpoint for the trainer."""
-        node, before, step, kept = self._actors.server_node, self._incarnation, self._next, (self._limit, self._cuts)
+        would come in another order: it waits at the checkpoint for the trainer. who, node: where it is another one."""
+        node = node or self._actors.server_node
+        before, step, kept = self._incarnation, self._next, (self._limit, self._cuts)
         state = self._latest() if self._stale else None
         if self._stale:
             self._limit, self._cuts = state.version if state else 0, ()
         self._restore(state)
         lost = before != self._incarnation
-        self._incident("parameter server lost" if lost else "message lost", "server", node, cause, step)
+        self._incident("parameter server lost" if lost else "message lost", who, node, cause, step)
         if not lost:
             self._limit, self._cuts = kept
         elif self._stale:
@@ -161,7 +162,8 @@ class RayRuntime:
             status: Status = self._call("status", self._next, patience)
             if status.incarnation == self._incarnation:
                 return status
-            self._lost("it came back while nobody asked")
+            loss = status.loss or ServerLoss("server", "", "it came back while nobody asked")
+            self._lost(loss.cause, loss.who, loss.node)
 
     def _restore(self, state: ServerState | None) -> None:
         """Give the (restarted) server its state: the one at hand or the newest checkpoint's."""
@@ -174,7 +176,9 @@ class RayRuntime:
                     continue
                 if not whole:
                     state = state or self._latest()
-                    ray.get(server.restore.remote(state, self._limit, self._cuts), timeout=ANSWER)
+                    begun = server.restore.remote(state, self._limit, self._cuts)
+                    if not ray.get(begun, timeout=ANSWER):
+                        raise GetTimeoutError("one of several servers is not there yet")
                 self._actors.find_server()
                 return
             except RayTaskError as error:

@@ -1,15 +1,11 @@
 """The parameter-server actor: a dispatcher behind asynchronous calls, and the weights in shared memory."""
 
 import asyncio
-import dataclasses
 import time
 import uuid
 from collections import deque
 from contextlib import suppress
 from typing import Any
-
-import numpy as np
-import ray
 
 from millrace.errors import MillraceError, UsageError
 from millrace.model import differences, fingerprint
@@ -20,11 +16,11 @@ from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.fetcher import FETCH
 from millrace.workers.ray_runtime.gauges import ServerGauges
 from millrace.workers.ray_runtime.handover import Handover, received, this_node
-from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, Status
+from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, ServerLoss, Status
 from millrace.workers.ray_runtime.roll import Roll
 from millrace.workers.ray_runtime.shared import Arena, Handle
-from millrace.workers.ray_runtime.snapshots import Snapshots
 from millrace.workers.ray_runtime.socket_line import listen
+from millrace.workers.ray_runtime.views import Views
 from millrace.workers.setup import Setup
 from millrace.workers.stale_dispatcher import StaleDispatcher
 
@@ -40,8 +36,7 @@ class ServerActor:
         self._node = this_node()
         self._blas = one_blas_thread()
         self._blas.__enter__()
-        self._row_of_view = 0  # of the arena: θ, or the view where it is another array
-        self._stale, self._snapshots = job.stale, Snapshots(self._node)
+        self._stale = job.stale
         self._dispatcher: Dispatcher | None = None
         self._stopped = False
         self._fingerprint = environment  # of the run
@@ -51,20 +46,20 @@ class ServerActor:
         self._records: deque[Update] = deque()
         self._line: tuple[str, object] = "", None  # where workers of this node speak to it
         self._failure: Exception | None = None  # what went wrong on a line, for the next call to raise
+        self._loss: ServerLoss | None = None
         self._changed = asyncio.Event()
         self._halted = asyncio.Event()  # set while no step may be computed
-        self._published: tuple[int, Any] = (-1, None)
         self._last = time.perf_counter()
         self._copied = 0
         self._gauges = ServerGauges()
-        self._arena: Arena | None = None
+        self._views: Views | None = None
         self._unready: MillraceError | None = None
         try:
             self._setup = Setup(job, received(data, FETCH))
         except MillraceError as error:  # raised here it would end the process, and lose all but its text
             self._unready = error
         else:
-            self._arena = Arena.create(self._node, 2, self._setup.network.parameters)
+            self._views = self._made_views()
 
     async def node(self) -> str:
         """The node that this actor runs on."""
@@ -83,7 +78,7 @@ class ServerActor:
             # What comes through the object store is read-only.
             state = state.copy() if state is not None else ServerState.first(self._setup)
             kind = StaleDispatcher if self._stale else Dispatcher
-            self._dispatcher = kind(self._setup, self._settled(state))
+            self._dispatcher = kind(self._setup, self._views.settled(state) if self._views else state)
             self._dispatcher.server.cut(cuts)
             self._publish()
         self._dispatcher.allow(limit)
@@ -112,7 +107,8 @@ class ServerActor:
         if self._dispatcher is not None:
             self._dispatcher.leave(name)
         self._roll.leave(name)
-        self._snapshots.leave(name)
+        if self._views is not None:
+            self._views.leave(name)
         self._gauges.leave(name)
         self._wake()
 
@@ -146,9 +142,7 @@ class ServerActor:
         if self._dispatcher is not None:
             self._roll.join(name, membership, node, opened)
             self._dispatcher.join(name)
-        weights = self._arena if node == self._node else None
-        if weights is not None and self._stale:
-            weights = self._snapshots.join(name, self._setup.network.parameters)
+        weights = self._views.join(name) if self._views is not None and node == self._node else None
         command = await self._command(name, membership, weights is not None)
         if weights is not None and opened is not None and not self._line[0]:
             self._line = await listen(self._on_line)
@@ -156,14 +150,10 @@ class ServerActor:
 
     async def contribute(self, request: Request, *gradients: Any) -> Command:
         """Take a worker's partial sums of a step and answer with its next work."""
-        name, membership, incarnation, step, near, contributions, report, read = request
-        dispatcher = self._dispatcher
-        if incarnation != self._incarnation or dispatcher is None or not self._roll.knows(name, membership):
+        name, membership, _, step, near, contributions, _, read = request
+        dispatcher = self._heard(request)
+        if dispatcher is None:
             return Command(JOIN)
-        self._reports[name] = self._reports.get(name, 0.0) + report.waited
-        self._gauges.in_flight(name, report.in_flight)
-        self._copied += report.received
-        dispatcher.server.norm_wanted = self._gauges.due
         arrays = iter(gradients)
         for block, row, partial in contributions:
             gradient = self._roll.row(name, row) if row is not None else next(arrays)
@@ -172,6 +162,18 @@ class ServerActor:
             if update is not None:
                 self._advance(update)
         return await self._command(name, membership, near)
+
+    def _heard(self, request: Request) -> Dispatcher | None:
+        """Note what a worker says of itself; None where this is not the server that it means."""
+        name, dispatcher = request.name, self._dispatcher
+        known = self._roll.knows(name, request.membership)
+        if request.incarnation != self._incarnation or dispatcher is None or not known:
+            return None
+        self._reports[name] = self._reports.get(name, 0.0) + request.report.waited
+        self._gauges.in_flight(name, request.report.in_flight)
+        self._copied += request.report.received
+        dispatcher.server.norm_wanted = self._gauges.due
+        return dispatcher
 
     async def _on_line(self, request: Request) -> Command:
         """`contribute`, on the socket: it carries no errors, so the next call of a worker raises them."""
@@ -196,7 +198,7 @@ class ServerActor:
             self._records.popleft()
         dispatcher = self._dispatcher
         if dispatcher is None:
-            return Status(self._incarnation, -1, [], 0.0, [], (), (), {}, 0, 0)
+            return Status(self._incarnation, -1, [], 0.0, [], (), (), {}, 0, 0, self._loss)
         idle = dispatcher.ended or dispatcher.version >= dispatcher.limit
         age = 0.0 if idle else time.perf_counter() - self._last
         return Status(
@@ -209,7 +211,7 @@ class ServerActor:
             tuple(self._roll.nodes[name] for name in dispatcher.leases.members),
             self._foreign,
             dispatcher.retries,
-            self._copied,
+            self._all_copied,
         )
 
     async def snapshot(self, at_least: int) -> ServerState | None:
@@ -229,41 +231,25 @@ class ServerActor:
         self._records.append(update)
         self._publish()
         if self._dispatcher is not None:
-            self._gauges.step(update, self._dispatcher.retries, self._copied)
+            self._gauges.step(update, self._dispatcher.retries, self._all_copied)
         self._wake()
 
+    @property
+    def _all_copied(self) -> int:
+        return self._copied + (self._views.copied if self._views is not None else 0)
+
+    def _made_views(self) -> Views | None:
+        return Views(self._node, self._setup.network.parameters, self._stale)
+
     def _publish(self) -> None:
-        """Put a view that is not the weights themselves where workers of this node read it.
-
-        Whoever reads while an update or this writes computes nonsense, which is dropped: the step is complete."""
-        if self._dispatcher is not None and self._arena is not None:
-            view = self._dispatcher.server.view
-            self._row_of_view = int(not np.shares_memory(view, self._arena.array))
-            if self._row_of_view:
-                np.copyto(self._arena.array[1], view)
-                self._copied += view.nbytes
-
-    def _settled(self, state: ServerState) -> ServerState:
-        """The state with its weights where workers of this node read them, so that no update has to be copied."""
-        if self._arena is None:
-            return state
-        np.copyto(self._arena.array[0], state.weights)
-        return dataclasses.replace(state, weights=self._arena.array[0])
+        if self._dispatcher is not None and self._views is not None:
+            self._views.publish(self._dispatcher.server.view)
 
     def _weights(self, name: str, near: bool) -> object:
-        dispatcher = self._dispatcher
-        if dispatcher is None:
+        """What a command to this worker has as weights."""
+        if self._dispatcher is None or self._views is None:
             return None
-        if near and self._stale:
-            self._copied += self._snapshots.take(name, dispatcher.server.view)
-            return 0
-        if near:
-            return self._row_of_view
-        if self._published[0] != dispatcher.version:
-            view = dispatcher.server.view
-            self._published = dispatcher.version, ray.put(view)
-            self._copied += view.nbytes
-        return [self._published[1]]
+        return self._views.read(name, near, self._dispatcher.version, self._dispatcher.server.view)
 
     def _wake(self) -> None:
         if self._dispatcher is not None and self._dispatcher.version >= self._dispatcher.limit:

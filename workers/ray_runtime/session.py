@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from millrace.cores import cores
-from millrace.errors import TrainingError
+from millrace.errors import TrainingError, UsageError
 from millrace.model import Checkpoint
 from millrace.runs import RunFolder
 from millrace.workers.blas import one_blas_thread
@@ -24,6 +24,7 @@ from millrace.workers.ray_runtime.last_words import last_words
 from millrace.workers.ray_runtime.runtime import RayRuntime
 from millrace.workers.ray_runtime.staffing import Incident, Staff
 from millrace.workers.ray_runtime.watch import Watch
+from millrace.workers.segment import spans
 from millrace.workers.setup import Setup
 from millrace.workers.trainer import Trainer
 
@@ -107,19 +108,26 @@ def _incidents(folder: RunFolder, observer: Observer) -> Incident:
 def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: None) -> Iterator[RaySession]:
     """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after.
     note: hears what is waited for."""
+    if job.stale and place.servers > 1:
+        raise UsageError(
+            "the weights of a stale run lie on one server",
+            expected="`servers=1`, or `staleness=0`",
+            got=f"servers {place.servers}, staleness {job.staleness}",
+            do="leave out one of them",
+        )
     least = place.least_workers or cores()
     if job.stale and place.augmenters:
         note("augmenters are of no use to a stale run on Ray, whose workers make their batches: there will be none")
     staff = Staff(least, max(least, place.most_workers), 0 if job.stale else place.augmenters)
     extra = 1 if staff.augmenters is None else staff.augmenters
-    need = Need(staff.most + extra + 1, OWN_STORE)
+    need = Need(staff.most + extra + place.servers, OWN_STORE)
     with ExitStack() as stack:
         own = stack.enter_context(connected(place.address, need))
         stack.enter_context(one_blas_thread())
         if not own:
             stack.enter_context(demanded(need.cpus))
             makers = len(places()) if staff.augmenters is None else staff.augmenters
-            check_capacity(staff.least + makers + 1, note=note)
+            check_capacity(staff.least + makers + place.servers, note=note)
         actors = Actors(
             job,
             mirror=place.mirror,
@@ -127,9 +135,12 @@ def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: N
             bound=max(1, place.read_ahead) * MIB,
             mixed=place.mixed_cpus,
             augmenters=staff.augmenters,
+            servers=place.servers,
         )
         try:
             actors.begin(staff.least, note)
-            yield RaySession(job, place, actors, staff)
+            found = RaySession(job, place, actors, staff)
+            spans(found.setup.network.parameters, place.servers)  # refuses more servers than there are parts
+            yield found
         finally:
             actors.close(LEAVE)

@@ -114,7 +114,8 @@ class Staffing:
 
     def give_way(self, step: int, waited: float) -> None:
         """Free a CPU for the parameter server, where it has none: an augmenter's, or that of one of several workers."""
-        fits = resources("cluster").get("CPU", 0) >= self._actors.held + 1  # it only takes its time, then
+        wanted = self._actors.held + self._actors.servers.count
+        fits = resources("cluster").get("CPU", 0) >= wanted  # it only takes its time, then
         if resources("available").get("CPU", 0) >= 1 or (fits and waited < GIVE_WAY + self._actors.patience()):
             return
         loss = self._actors.give_up()

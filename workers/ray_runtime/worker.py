@@ -25,6 +25,7 @@ from millrace.workers.ray_runtime.messages import (
     Report,
     Request,
 )
+from millrace.workers.ray_runtime.parts import Parts
 from millrace.workers.ray_runtime.shared import Arena
 from millrace.workers.ray_runtime.socket_line import SocketLine
 from millrace.workers.ray_runtime.supply import Supply
@@ -55,6 +56,7 @@ class WorkerActor:
         self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps)
         self._worker = gradient_worker(setup)
         self._fresh_arena()
+        self._parts = Parts()
         self._weights: Arena | None = None
         self._readable = False
         self._line: SocketLine | None = None
@@ -174,7 +176,7 @@ class WorkerActor:
         )
         if self._line is not None and not gradients:
             return self._say(self._line, request)
-        reply = self._server.contribute.remote(request, *gradients)
+        reply = self._server.contribute.remote(request, *self._parts.sent(gradients))
         try:
             while not ray.wait([reply], timeout=0)[0]:
                 if not self._supply.help():
@@ -200,7 +202,7 @@ class WorkerActor:
         if isinstance(command.weights, int) and self._weights is not None:
             return self._weights.array[command.weights]
         try:
-            return ray.get(command.weights[0], timeout=ANSWER)  # type: ignore[index]
+            return self._parts.fetch(command.weights, ANSWER)  # type: ignore[arg-type]
         except LOST:
             return None
 

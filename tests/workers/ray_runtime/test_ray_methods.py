@@ -10,6 +10,8 @@ from millrace import datasets
 from millrace.model import Checkpoint
 from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 from millrace.runs.folder import RunFolder
+from millrace.runs.json_lines import read_lines
+from millrace.workers.events import Event, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
 from millrace.workers.setup import Setup
@@ -42,6 +44,10 @@ EARLY = dataclasses.replace(
 )
 
 
+# 275,860 parameters: five chunks, so each of three servers has a segment of one or two.
+WIDE = dataclasses.replace(WILD, epochs=6, network=dataclasses.replace(WILD.network, hidden=(1000, 210), skip=False))
+
+
 def local(path: Path, work: Job) -> RunFolder:
     folder = new_folder(path)
     train(Setup(work, datasets.load(datasets.find("digits"))), Place(workers=1), folder, ignore, threading.Event())
@@ -67,6 +73,36 @@ def test_the_same_bytes_as_local_mode(tmp_path: Path, work: Job) -> None:
         kept = expected.latest()
         assert kept is not None
         assert kept.state["verdicts"]["cuts"]
+
+
+@pytest.mark.usefixtures("shared_ray")
+def test_the_weights_on_several_servers_and_then_on_more(tmp_path: Path) -> None:
+    expected = local(tmp_path / "local", WIDE)
+    stop = threading.Event()
+
+    def until_the_middle(event: Event) -> None:
+        if isinstance(event, StepDone) and event.step >= 8:
+            stop.set()
+
+    on_ray(tmp_path / "ray", WIDE, until_the_middle, stop, workers=2, augmenters=1, servers=2)
+    got = on_ray(tmp_path / "ray", WIDE, workers=3, augmenters=0, servers=3)
+    assert stop.is_set()
+    assert everything(got.latest()) == everything(expected.latest())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shared_ray")
+def test_each_of_several_servers_is_killed(tmp_path: Path, kill: Kill) -> None:
+    work = dataclasses.replace(WIDE, epochs=60)
+    expected = local(tmp_path / "local", work)
+    kinds = ["SegmentActor", "WorkerActor", "LeadActor", "SegmentActor"]
+    killer = Killer(kill, list(kinds), every=30)
+    got = on_ray(tmp_path / "ray", work, killer, workers=2, augmenters=1, servers=3)
+    assert killer.killed == kinds
+    assert everything(got.latest()) == everything(expected.latest())
+    lost = [incident["who"] for incident in read_lines(got.incidents) if incident["kind"] == "parameter server lost"]
+    assert sum(who in ("server-1", "server-2") for who in lost) >= 2
+    assert "server" in lost
 
 
 @pytest.mark.slow

@@ -55,14 +55,16 @@ def final_bytes(folder: RunFolder) -> bytes:
     return checkpoint.weights.tobytes() + b"".join(checkpoint.optimizer[name].tobytes() for name in ("s", "r"))
 
 
-def on_ray(path: Path, work: Job, observer: Observer = ignore, **place: object) -> RunFolder:
+def on_ray(
+    path: Path, work: Job, observer: Observer = ignore, stop: threading.Event | None = None, **place: object
+) -> RunFolder:
     from millrace.workers.ray_runtime.session import session
 
     folder = RunFolder(path) if RunFolder.is_run(path) else RunFolder.create(path, "seed: 7\n")
     folder.own()
     where = Place(runtime="ray", checkpoint_every=0.5, **place)  # type: ignore[arg-type]
     with session(work, where) as ray:
-        ray.train(folder, observer, threading.Event(), folder.latest())
+        ray.train(folder, observer, stop or threading.Event(), folder.latest())
     folder.release()
     return folder
 
