@@ -116,6 +116,10 @@ class TakenOverError(CheckpointError):
     """Another driver has taken the run over; this one must not write to it any more."""
 
 
+class ReportError(MillraceError):
+    """The report of a run cannot be written; the run that it would show is whole."""
+
+
 class TrainingError(MillraceError):
     """Training cannot go on: a loss that is not a number, a lost worker that cannot be replaced."""
 

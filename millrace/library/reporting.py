@@ -11,6 +11,7 @@ import numpy as np
 from millrace import datasets
 from millrace.cores import cores
 from millrace.datasets import Dataset
+from millrace.errors import ReportError
 from millrace.library.networks import checkpoint_at, portable
 from millrace.model import Checkpoint, Confusion, Portable
 from millrace.pipeline import BALANCED, PRESETS, Policy, augmented
@@ -20,7 +21,7 @@ from millrace.reports.words import duration, in_words, passes
 from millrace.runs import RunFolder, read_lines
 from millrace.settings.keys import flat, known_keys
 from millrace.settings.layers import flag
-from millrace.storage import write_whole
+from millrace.storage import faults, write_whole
 from millrace.workers import AUTO, Job, Setup, answers, named_policy
 
 FILE = "report.html"
@@ -29,7 +30,7 @@ SAMPLES, VIEWS = 5, 5
 
 def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
     """Write report.html into the run's folder. The test set is shown where the run has looked at it, else the
-    validation split, if there is one."""
+    validation split, if there is one. Errors: ReportError where it cannot be written."""
     checkpoint = checkpoint_at(folder.path)
     network, setup = portable(checkpoint, dataset.spec.described(dataset.shape)), Setup(job, dataset)
     report = RunReport(
@@ -51,7 +52,9 @@ def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
         left_out=dataset.left_out,
     )
     target = folder.path / FILE
-    write_whole(target, run_report(report).encode())
+    page = run_report(report).encode()
+    with faults(f"the report {target}", "cannot be written", ReportError):
+        write_whole(target, page)
     folder.publish(FILE)
     return target
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from millrace.arguments import called, event, path_text
 from millrace.datasets import Progress
-from millrace.errors import UsageError
+from millrace.errors import ReportError, UsageError
 from millrace.extras import MissingExtra, extras_named
 from millrace.library import finding, resolving
 from millrace.library.interrupts import checkpoint_first
@@ -173,13 +173,15 @@ def _carry_out(settings: Settings, take: Callable[[], RunFolder], watched: Watch
 
 
 def _picture(setup: Setup, folder: RunFolder, observer: Observer) -> None:
-    """The report, or a notice of what it needs: a run that is finished does not fail for want of a picture."""
+    """The report, or a notice of what it needs: a run that is finished does not fail for want of a picture, or of room
+    for one."""
     try:
         with extras_named():
             _report(setup, folder)
-    except MissingExtra as error:
+    except (MissingExtra, ReportError) as error:
         then = f"`millrace.open_run({str(folder.location)!r}).report()`"
-        observer(Notice(f"no report was written: {error.what}; {error.do}, then {then}"))
+        first = f"{error.do}, then " if error.do else ""
+        observer(Notice(f"no report was written: {error.what}; {first}{then}"))
 
 
 def _report(setup: Setup, folder: RunFolder) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 import millrace
 from millrace.commands.main import main
-from millrace.errors import CheckpointError, UsageError
+from millrace.errors import CheckpointError, ReportError, UsageError
 from millrace.library.run import Run
 from millrace.workers.events import EpochDone, Event, Notice, RunDone, RunStarted
 
@@ -40,6 +40,21 @@ def test_a_run_from_code_is_that_of_the_command(home: Path, capsys: pytest.Captu
     assert (run.path / "report.html").is_file()
     assert run.result is not None
     assert run.result["test_accuracy"] == events[-1].test_accuracy  # type: ignore[union-attr]
+
+
+def test_a_run_whose_report_cannot_be_written_is_finished_all_the_same(home: Path) -> None:
+    said: list[str] = []
+
+    def observer(event: Event) -> None:
+        if isinstance(event, RunStarted):
+            (home / "a" / "report.html").mkdir()
+        said.extend([event.text] if isinstance(event, Notice) else [])
+
+    run = millrace.train(out=home / "a", observer=observer, **SMALL)
+    assert run.finished
+    assert [text for text in said if text.startswith("no report was written: the report ")]
+    with pytest.raises(ReportError, match="directory"):
+        run.report()
 
 
 def test_settings_come_from_a_file_and_the_call_but_no_recipe_from_the_environment(

@@ -1,0 +1,87 @@
+"""Random recipes, random faults: each run ends in the bytes of its twin without faults, a stale one of its replay.
+
+    python -m tests.chaos --minutes 30 --seed 0          many, one after the other
+    python -m tests.chaos --job=… --place=… --faults=…   one: what a failing one is printed as
+
+Exit codes: 0 nothing was found, 1 a run did not keep its promise, 3 the play itself failed.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Sequence
+
+from millrace.settings.keys import known_keys
+from tests.chaos.findings import Finding, Harness
+from tests.chaos.play import play
+from tests.chaos.recipes import LOCAL
+from tests.chaos.schedule import PROGRAM, Schedule, schedule
+
+DEADLINE = 1500.0  # seconds for one
+FOUND, FAILED = 1, 3
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0, help="no schedule begins later (default: 30)")
+    parser.add_argument("--seed", type=int, default=0, help="of all schedules (default: 0)")
+    parser.add_argument("--first", type=int, default=0, metavar="N", help="begin with schedule N of the seed")
+    parser.add_argument("--where", nargs="+", default=[LOCAL], choices=[LOCAL], help="kinds of places, in turns")
+    for name in ("job", "place", "faults", "nodes"):
+        parser.add_argument(f"--{name}", default="", help="of one schedule")
+    parser.add_argument("--verbose", action="store_true", help="say what happened when, of one schedule")
+    options = parser.parse_args(words)
+    if options.job:
+        return _one(Schedule.read(options.job, options.place, options.faults, options.nodes), verbose=options.verbose)
+    return _many(options.minutes, options.seed, options.first, options.where)
+
+
+def _one(what: Schedule, *, verbose: bool) -> int:
+    try:
+        done = play(what)
+    except Finding as error:
+        print(f"found: {error}", flush=True)
+        return FOUND
+    except Harness as error:
+        print(f"could not be played: {error}", flush=True)
+        return FAILED
+    except Exception:
+        print(f"could not be played:\n{traceback.format_exc()}", flush=True)
+        return FAILED
+    if verbose:
+        print(*done.log, sep="\n")
+    print(f"held: {done.struck} faults", *(f"\n  missed {why}" for why in done.missed), flush=True)
+    return 0
+
+
+def _many(minutes: float, seed: int, first: int, wheres: Sequence[str]) -> int:
+    """Each in a process of its own, by the command that repeats it."""
+    begun, codes = time.monotonic(), Counter[int]()
+    failing: list[str] = []
+    number = first
+    while time.monotonic() - begun < 60 * minutes:
+        what = schedule(seed, number, wheres, known_keys())
+        print(f"{number}: {what.where}, {' '.join(map(str, what.faults))}", flush=True)
+        at = time.monotonic()
+        try:
+            done = subprocess.run([sys.executable, "-m", "tests.chaos", *what.words], timeout=DEADLINE, check=False)
+            code = done.returncode
+        except subprocess.TimeoutExpired:
+            code = FAILED
+        codes[code] += 1
+        if code:
+            failing.append(what.command)
+            print(f"  ended with {code}; again:\n{what.command}", flush=True)
+        print(f"  {time.monotonic() - at:.0f} s", flush=True)
+        number += 1
+    spent = (time.monotonic() - begun) / 60
+    print(f"\n{number - first} schedules in {spent:.1f} minutes (seed {seed}): {codes[0]} held, {len(failing)} did not")
+    print(*failing, sep="\n", end="\n" if failing else "")
+    return FOUND if codes[FOUND] else FAILED if failing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

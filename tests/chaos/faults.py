@@ -1,0 +1,117 @@
+"""What is done to a run, by verb. Each returns once it is over; the driver is told which ends it explains."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from subprocess import TimeoutExpired
+
+from tests.chaos.driver import Driver
+from tests.chaos.findings import Finding, Harness
+from tests.chaos.schedule import DRIVER, Fault
+from tests.chaos.stage import Stage
+
+BROKEN_PIPE, FAILED, REFUSED = 141, 1, 2
+STOPS = {"int": (signal.SIGINT, 130), "term": (signal.SIGTERM, 143), "hup": (signal.SIGHUP, 129)}
+STOPPED = 90.0  # seconds for a checkpoint and an end
+Strike = Callable[[Stage, Driver, Fault], None]
+
+
+def kill(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """SIGKILL."""
+    if fault.who != DRIVER:
+        raise Harness(f"there is no {fault.who} here")
+    driver.expected.add(-signal.SIGKILL)
+    driver.kill()
+    driver.wait(30)
+
+
+def stop(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """A signal that asks for an end; there is one soon."""
+    number, code = STOPS[fault.who]
+    driver.expected |= {code, -number}
+    driver.send_signal(number)
+    try:
+        driver.wait(STOPPED)
+    except TimeoutExpired:
+        raise Finding(f"{number.name} did not end the driver within {STOPPED:g} s") from None
+
+
+def pause(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """SIGSTOP, and SIGCONT later."""
+    if fault.who != DRIVER:
+        raise Harness(f"there is no {fault.who} here")
+    freeze([driver.pid], fault.seconds)
+
+
+def freeze(processes: list[int], seconds: float) -> None:
+    """Have processes stand still."""
+    for number in (signal.SIGSTOP, signal.SIGCONT):
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
+        if number == signal.SIGSTOP:
+            time.sleep(seconds)
+
+
+def close(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """The reader of its output leaves."""
+    driver.expected.add(BROKEN_PIPE)
+    driver.close_output()
+
+
+def full(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """The disk of the run's folder is full for a while."""
+    driver.expected.add(FAILED)
+    ballast = stage.disk / "ballast"
+    piece = bytes(1 << 16)
+    with open(ballast, "wb", buffering=0) as file:
+        with suppress(OSError):
+            while True:
+                file.write(piece)
+        until = time.monotonic() + fault.seconds
+        while time.monotonic() < until:  # what a run frees is taken, too
+            with suppress(OSError):
+                file.write(piece[:4096])
+            time.sleep(0.01)
+    ballast.unlink()
+
+
+def clock(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """The time of day jumps, for all programs here."""
+    stage.move_clock(round(fault.seconds))
+
+
+def second(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """Another driver wants the run: it is refused, and nothing of the run changes."""
+    if not stage.steps():
+        return  # it may be the first one
+    done = stage.millrace("resume", str(stage.run))
+    if done.returncode != REFUSED and driver.poll() is None and not (stage.run / "result.json").exists():
+        raise Finding(f"a second driver ended with {done.returncode}; expected {REFUSED}:\n{done.stdout}{done.stderr}")
+
+
+def damage(stage: Stage, driver: Driver, fault: Fault) -> None:
+    """SIGKILL, and what a power cut may leave: a torn line, or a wrong byte in one of two checkpoints."""
+    kill(stage, driver, Fault(fault.step, "kill", DRIVER))
+    if fault.who == "metrics" and stage.metrics.exists():
+        with open(stage.metrics, "ab") as file:
+            file.write(b'{"step": 1')
+    found = sorted((stage.run / "checkpoints").glob("step-*"))
+    if fault.who == "checkpoint" and len(found) > 1:
+        content = bytearray((found[-1] / "weights.safetensors").read_bytes())
+        content[-1] ^= 255
+        (found[-1] / "weights.safetensors").write_bytes(content)
+
+
+VERBS: Mapping[str, Strike] = {
+    "kill": kill,
+    "stop": stop,
+    "pause": pause,
+    "close": close,
+    "full": full,
+    "clock": clock,
+    "second": second,
+    "damage": damage,
+}
