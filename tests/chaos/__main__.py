@@ -7,6 +7,7 @@ Exit codes: 0 nothing was found, 1 a run did not keep its promise, 3 the play it
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
@@ -40,6 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _one(what: Schedule, *, verbose: bool) -> int:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what it starts beside it ignore Ctrl-C
     try:
         done = play(what)
     except Finding as error:
