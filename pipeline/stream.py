@@ -2,6 +2,7 @@
 
 import json
 from functools import cached_property
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from millrace.labels import Labels
 from millrace.pipeline import batch as batches
 from millrace.pipeline.balance import BalancedRows
 from millrace.pipeline.bend import bend
-from millrace.pipeline.draw import draw
+from millrace.pipeline.draw import Draws, draw
 from millrace.pipeline.elastic import controls
 from millrace.pipeline.erase import boxes, erase
 from millrace.pipeline.order import Order
@@ -86,10 +87,11 @@ class Stream:
         of their own."""
         places, before = self.order.shown(epoch, first, last)
         samples = self.ids[places]
-        pixels, parameters = augmented(
-            self.images, samples, self.policy, seed=self.seed, epoch=before, split=self.split, out=out
-        )
-        return Visited(samples, self.labels[samples], pixels, parameters)
+        where = _where(self.images, self.seed, before, self.split)
+        drawn, labels = draw(self.policy, samples, **where), self.labels[samples]
+        done = perf_counter()
+        pixels = _pixels(self.images, samples, self.policy, drawn, where, out)
+        return Visited(samples, labels, pixels, drawn.parameters, done)
 
     def close(self) -> None:
         """Nobody waits for rows any more: who still does may get an error, where they come from elsewhere."""
@@ -124,18 +126,28 @@ def augmented(
 ) -> tuple[U8Array, npt.NDArray[np.float32]]:
     """The images of samples as the policy draws them in an epoch, uint8 (n, C, H, W), and the drawn parameters.
     epoch: one number, or int64 (n,), how often each was shown before. out: memory that may be used for the images."""
-    height, width = images.shape[2:]
-    where: dict[str, Any] = {
-        "height": height,
-        "width": width,
-        "seed": seed,
-        "epoch": epoch,
-        "split": split,
-        "replica": replica,
-    }
+    where = _where(images, seed, epoch, split, replica)
     drawn = draw(policy, samples, **where)
+    return _pixels(images, samples, policy, drawn, where, out), drawn.parameters
+
+
+def _where(images: U8Array, seed: int, epoch: npt.ArrayLike, split: int, replica: int = 0) -> dict[str, Any]:
+    """What all draws of some samples have in common."""
+    height, width = images.shape[2:]
+    return {"height": height, "width": width, "seed": seed, "epoch": epoch, "split": split, "replica": replica}
+
+
+def _pixels(
+    images: U8Array,
+    samples: npt.NDArray[np.int64],
+    policy: Policy,
+    drawn: Draws,
+    where: dict[str, Any],
+    out: U8Array | None,
+) -> U8Array:
+    """The images as they were drawn."""
     if policy.is_identity:
-        return images[samples], drawn.parameters
+        return images[samples]
     if policy.elastic:
         points = controls(samples, policy.elastic, policy.elastic_cells, **where)
         pixels = bend(images, samples, drawn.matrices, points)
@@ -143,4 +155,4 @@ def augmented(
         pixels = warp(images, samples, drawn.matrices, out)
     if policy.erase:
         erase(pixels, boxes(samples, policy.erase, policy.erase_area, **where))
-    return pixels, drawn.parameters
+    return pixels

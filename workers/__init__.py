@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Observer as Observer,
         RunDone as RunDone,
         RunStarted as RunStarted,
+        StagesDone as StagesDone,
         StepDone as StepDone,
     )
     from millrace.workers.export_local import in_threads as in_threads

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from millrace.runs import StageLine
+
 
 @dataclass(frozen=True)
 class RunStarted:
@@ -61,6 +63,13 @@ class EpochDone:
 
 
 @dataclass(frozen=True)
+class StagesDone:
+    """Where the time of the latest steps went, role by role; it comes about once a second, more rarely later."""
+
+    line: StageLine
+
+
+@dataclass(frozen=True)
 class CheckpointWritten:
     """A checkpoint stands whole in the run's folder; `step` updates are in it."""
 
@@ -88,7 +97,7 @@ class RunDone:
     copied_per_step: float = 0.0
 
 
-Event = RunStarted | StepDone | EpochDone | CheckpointWritten | Notice | RunDone
+Event = RunStarted | StepDone | EpochDone | StagesDone | CheckpointWritten | Notice | RunDone
 Observer = Callable[[Event], None]
 
 

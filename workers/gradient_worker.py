@@ -9,6 +9,8 @@ import pyarrow as pa
 from millrace.errors import UsageError
 from millrace.model import Inputs, Network, RowKeys
 from millrace.pipeline import Order
+from millrace.runs import COMPUTE, DATA, SEND
+from millrace.workers.clock import Clock
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
 from millrace.workers.tree import Block, Partial, join
@@ -20,11 +22,14 @@ class GradientWorker:
     """Computes partial sums, one thread at a time; holds the arrays that this needs.
 
     order: of the samples in slots; with the seed it is what random layers draw from. `waited` counts the seconds spent
-    waiting for batches.
+    waiting for batches. clock: of the thread that computes.
     """
 
-    def __init__(self, network: Network, inputs: Inputs, order: Order, *, seed: int) -> None:
+    def __init__(
+        self, network: Network, inputs: Inputs, order: Order, *, seed: int, clock: Clock | None = None
+    ) -> None:
         self.network, self.inputs, self.waited = network, inputs, 0.0
+        self.clock = clock or Clock()
         self._seed, self._order = seed, order
         self._workspace = network.workspace(order.slot)
         self._x = np.empty((order.slot, network.inputs), np.float32)
@@ -54,8 +59,10 @@ class GradientWorker:
         self._free.append(gradient)
 
     def _slot(self, weights: npt.NDArray[np.float32], step: int, number: int, take: Take) -> Partial:
+        self.clock.enter(DATA)
         made, waited = take(step, number)
         self.waited += waited
+        self.clock.enter(COMPUTE)
         slot = made if isinstance(made, Slot) else Slot.of(made)
         rows = len(slot.labels)
         x = self.inputs.into(slot.images, self._x[:rows])
@@ -63,9 +70,10 @@ class GradientWorker:
         before = self._order.before_slot(step, number) if self.network.random else 0
         keys = RowKeys(self._seed, before, slot.samples) if self.network.random else None
         result = self.network.gradient(weights, x, slot.labels, out, self._workspace, keys)
+        self.clock.enter(SEND)
         return Partial(out, result.loss, result.correct, rows, (slot.digest,))
 
 
-def gradient_worker(setup: Setup) -> GradientWorker:
+def gradient_worker(setup: Setup, clock: Clock | None = None) -> GradientWorker:
     """The gradient worker of a run."""
-    return GradientWorker(setup.network, setup.inputs, setup.order, seed=setup.job.seed)
+    return GradientWorker(setup.network, setup.inputs, setup.order, seed=setup.job.seed, clock=clock)

@@ -11,6 +11,8 @@ from queue import Empty, SimpleQueue
 
 from millrace.cores import cores
 from millrace.pipeline import ReadAhead
+from millrace.runs import OTHERS, PUBLISH, TRAINER, UPDATE, Spent
+from millrace.workers.clock import Clock, Clocks
 from millrace.workers.crew import Crew
 from millrace.workers.gradient_worker import GradientWorker, gradient_worker
 from millrace.workers.job import Place
@@ -27,6 +29,8 @@ class LocalRuntime:
     """Threads that compute the steps from the server's version on; see `workers.runtime.Runtime`. server: by default
     one of the state."""
 
+    kind = "local"
+
     def __init__(
         self, setup: Setup, place: Place, state: ServerState | None = None, server: ParameterServer | None = None
     ) -> None:
@@ -36,10 +40,11 @@ class LocalRuntime:
         self.server = server or ParameterServer(setup, state)
         self._slots = setup.order.most_slots
         self.workers = min(place.most_workers or cores(), setup.most_at_work)
-        self.augmenters = place.augmenters or 0
+        self.augmenters, self.cores = place.augmenters or 0, cores()
         self.copied = 0
+        self._clocks = Clocks()
         self._ahead: ReadAhead[Slot] = ReadAhead(
-            lambda step, slot: Slot.made(setup.stream, step, slot),
+            lambda step, slot: Slot.made(setup.stream, step, slot, self._clocks.here()),
             self._keys(),
             item_bytes=setup.stream.slot_bytes,
             bound=place.read_ahead * MIB,
@@ -92,6 +97,9 @@ class LocalRuntime:
     def snapshot(self) -> ServerState:
         return self.server.snapshot()
 
+    def spent(self) -> dict[str, Spent]:
+        return {name.replace("read-ahead", "augmenter"): one for name, one in self._clocks.spent.items()}
+
     def close(self) -> None:
         with self._moved:
             self._ended = True
@@ -118,7 +126,7 @@ class LocalRuntime:
 
     def _work(self, index: int) -> None:
         """What one worker does, from start to end."""
-        worker = gradient_worker(self._setup)
+        worker = gradient_worker(self._setup, self._clocks.here())
         step = self.server.version
         while self._wait_for(step):
             self._compute(worker, index, step)
@@ -136,16 +144,18 @@ class LocalRuntime:
             self._waited[index] = worker.waited
             complete = self.server.contribute(step, block, partial)[1]
         if complete:
-            self._update()
+            self._update(worker.clock)
         elif gradients:
             # The server reads the arrays until the step is over.
             self._wait_until(step + 1)
         for gradient in gradients:
             worker.recycle(gradient)
 
-    def _update(self) -> None:
+    def _update(self, clock: Clock) -> None:
+        clock.enter(UPDATE)
         update = self.server.update(self._crew.spread)
         now = time.perf_counter()
+        clock.enter(PUBLISH, now - self.server.publishing)
         seconds = max(now - self._last, 1e-9)
         self._last = now
         waiting = min(sum(self._waited) / (self.workers * seconds), 1.0)
@@ -156,6 +166,7 @@ class LocalRuntime:
 
     def _wait_for(self, step: int) -> bool:
         """Wait until the step may be computed; False where it never will."""
+        self._clocks.here().enter(OTHERS if step < self._limit else TRAINER)
         while True:
             with self._moved:
                 if self._ended or step >= self._setup.total_steps:
@@ -168,11 +179,21 @@ class LocalRuntime:
     def _wait_until(self, version: int) -> None:
         """Wait for the weights of a version, making batches meanwhile; until `close` where a step hangs, since the
         trainer knows how long it may take (`Standstill`)."""
+        clock = self._clocks.here()
+        clock.enter(OTHERS)
         while self.server.version < version and not self._ended:
             # What the next step needs first, then the update, then what later steps need.
             scarce = self._ahead.waiting < self._slots
-            if not (scarce and self._ahead.help()) and not self._crew.help() and not self._ahead.help():
+            if not (scarce and self._ahead.help()) and not self._help_to_update(clock) and not self._ahead.help():
                 self._pause(lambda: self._ended or self._crew.busy or self.server.version >= version)
+
+    def _help_to_update(self, clock: Clock) -> bool:
+        began = time.perf_counter()
+        helped = self._crew.help()
+        if helped:
+            clock.enter(UPDATE, began)
+            clock.enter(OTHERS)
+        return helped
 
     def _pause(self, until: Callable[[], bool]) -> None:
         with self._moved:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -105,6 +106,7 @@ class ParameterServer:
         state = state or ServerState.first(setup)
         self._state = state
         self.norm_wanted = False  # whether updates say the gradient's norm; it costs a pass and changes no bit
+        self.publishing = 0.0  # seconds that it took to make the newest view
         self._cuts: tuple[int, ...] = ()
         self._room: F32Array | None = None
         self._view = self._publish(state)
@@ -205,7 +207,9 @@ class ParameterServer:
         with self._lock:
             state = ServerState(step + 1, state.weights, state.optimizer, *kept, undone)
             # The view first: who sees the new version reads the view at once, without the lock.
+            began = time.perf_counter()
             self._view = self._publish(state)
+            self.publishing = time.perf_counter() - began
             self._state = state
             self._open()
         return Update(step, loss, correct, samples, rate, *sums, norm, row=row)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from millrace.runs import Spent
 from millrace.workers.parameter_server import ServerState, Update
 
 
@@ -14,6 +15,8 @@ class Rewound(Exception):
 class Runtime(Protocol):
     """Steps are computed by themselves as far as they are allowed to; the trainer only watches."""
 
+    kind: str  # local or ray
+    cores: int  # of all machines that compute
     workers: int
     augmenters: int
     copied: int  # bytes of arrays copied between processes so far
@@ -33,6 +36,9 @@ class Runtime(Protocol):
 
     def snapshot(self) -> ServerState:
         """Copies of the server's state, from between two steps."""
+
+    def spent(self) -> dict[str, Spent]:
+        """What each thread that computes has done so far, by role and number: `worker-0`, `augmenter-1`, `server`."""
 
     def close(self) -> None:
         """End the workers; never raises what `finished` would."""

@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from millrace.labels import Labels
 from millrace.pipeline import Stream, images_of, labels_of, samples_of
+from millrace.runs import DRAW, LEDGER, WARP
+from millrace.workers.clock import Clock
 from millrace.workers.ledger import digest_of
 
 
@@ -21,13 +23,20 @@ class Slot(NamedTuple):
     digest: bytes
 
     @classmethod
-    def made(cls, stream: Stream, step: int, slot: int) -> "Slot":
-        """The slot of a stream: the arrays of `stream.batch(step, slot)`, without Arrow around them.
+    def made(cls, stream: Stream, step: int, slot: int, clock: Clock | None = None) -> "Slot":
+        """The slot of a stream: the arrays of `stream.batch(step, slot)`, without Arrow around them. clock: of this
+        thread.
 
         The digest is taken while the pixels are still in the cache."""
+        clock = clock or Clock()
+        before = clock.enter(DRAW)
         rows = stream.rows(stream.order.epoch(step), *stream.order.span(step, slot))
+        clock.enter(WARP, rows.drawn or clock.since)
         arrays = rows.samples, rows.labels, rows.pixels
-        return cls(*arrays, digest_of(*arrays))
+        clock.enter(LEDGER)
+        made = cls(*arrays, digest_of(*arrays))
+        clock.enter(before)
+        return made
 
     @classmethod
     def of(cls, batch: pa.RecordBatch) -> "Slot":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from millrace.runs import OTHERS, PUBLISH, TRAINER, UPDATE
 from millrace.workers.gradient_worker import gradient_worker
 from millrace.workers.job import Place
 from millrace.workers.local_runtime import LocalRuntime
@@ -34,7 +35,7 @@ class StaleRuntime(LocalRuntime):
                 yield batch, slot
 
     def _work(self, index: int) -> None:
-        worker = gradient_worker(self._setup)
+        worker = gradient_worker(self._setup, self._clocks.here())
         # A copy of its own: the server moves its weights while this worker computes.
         weights = np.empty(self._setup.network.parameters, np.float32)
         while (grant := self._granted(index, weights)) is not None:
@@ -48,9 +49,12 @@ class StaleRuntime(LocalRuntime):
         """The next batch, once there is one to take; None where there is none left."""
         while not self._ended and not self.server.ended:
             seen = self.server.version, self._limit
+            clock = self._clocks.here()
+            clock.enter(PUBLISH)
             grant = self.server.take(index, self._limit, weights)
             if grant is not None:
                 return grant
+            clock.enter(OTHERS if seen[0] < self._limit else TRAINER)
             if not self._ahead.help():
                 self._pause_at(*seen)
         return None
@@ -61,11 +65,14 @@ class StaleRuntime(LocalRuntime):
 
     def _give(self, index: int, grant: Grant, partial: Partial, waited: float) -> None:
         """Give a batch's sum to the server, and its update to the trainer."""
+        clock = self._clocks.here()
+        clock.enter(OTHERS)
         while not self._ended and not self.server.due(grant):
             self._pause(lambda: self._ended or self.server.due(grant))
         if self._ended:
             return
         with self._order:
+            clock.enter(UPDATE)
             update = self.server.give(index, grant, partial)
             now = time.perf_counter()
             seconds = max(now - self._last, 1e-9)

@@ -12,12 +12,15 @@ import numpy.typing as npt
 from millrace.datasets import images, labels
 from millrace.errors import DeadlineError, Diverged
 from millrace.model import Checkpoint, fingerprint
-from millrace.runs import RunFolder, reproducible
+from millrace.runs import CHECKPOINT, IDLE, RECORD, VALIDATE, RunFolder, reproducible
+from millrace.workers.beginning import started
 from millrace.workers.checkpoints import TimeSpent, compose
+from millrace.workers.clock import Clock
 from millrace.workers.evaluation import Evaluation, evaluate
-from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Reporter, RunDone, RunStarted, StepDone
+from millrace.workers.events import CheckpointWritten, EpochDone, Notice, Reporter, RunDone, StagesDone, StepDone
 from millrace.workers.idle import idle_workers
 from millrace.workers.job import Place
+from millrace.workers.meter import Meter
 from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.records import Records
 from millrace.workers.runtime import Rewound, Runtime
@@ -48,6 +51,7 @@ class Trainer:
     ) -> None:
         self._setup, self._place, self._runtime = setup, place, runtime
         self._folder, self._report, self._stop, self._threads = folder, report, stop, threads
+        self._clock = Clock(RECORD)
         self._take_up(checkpoint)
         self._first = self._step
         self._standstill = Standstill(setup)
@@ -72,6 +76,7 @@ class Trainer:
             raise
         finally:
             self._records.close()
+            self._meter.close()
 
     def _train(self) -> RunDone:
         self._allow()
@@ -92,6 +97,7 @@ class Trainer:
         self._step = checkpoint.step if checkpoint else 0
         kept = checkpoint.state if checkpoint else {}
         self._records = Records(self._setup, self._folder, checkpoint)
+        self._meter = Meter(self._setup, self._place, self._runtime, self._folder, self._step, self._clock)
         self._spent = TimeSpent(**kept.get("trainer", {}))
         self._verdicts = Verdicts(self._setup.job, kept.get("verdicts"))
         self._pending: deque[Update] = deque()
@@ -103,6 +109,7 @@ class Trainer:
     def _rewind(self) -> None:
         """Go back to the newest checkpoint, as the runtime has."""
         self._records.close()
+        self._meter.close()
         digest, model = self._setup.dataset.digest, self._setup.network.text
         checkpoint = self._folder.latest(dataset_digest=digest, model=model)
         self._take_up(checkpoint)
@@ -121,43 +128,27 @@ class Trainer:
         """Take in finished steps, waiting `timeout` for the first, but none from step `until` on."""
         if not self._pending:
             began = time.monotonic()
-            self._pending.extend(self._runtime.finished(timeout))
+            with self._clock.within(IDLE):
+                self._pending.extend(self._runtime.finished(timeout))
             if not self._pending:
                 self._standstill.waited(time.monotonic() - began)
         while self._pending and (until is None or self._pending[0].step < until):
             self._record(self._pending.popleft())
         self._folder.check_owner()
         self._records.flush()
+        if line := self._meter.look(self._step):
+            self._report(StagesDone(line))
 
     def _rest(self) -> None:
         """Leave the cores to the workers for the next steps: each look interrupts one of them."""
         if self._limit - self._step >= AHEAD and not self._ended:
-            self._stop.wait(min(REST, 4 * self._seconds))
+            with self._clock.within(IDLE):
+                self._stop.wait(min(REST, 4 * self._seconds))
 
     def _announce(self) -> None:
-        setup, order = self._setup, self._setup.order
-        slots = order.most_slots
-        if idle := idle_workers(setup, self._place.most_workers, self._threads):
+        if idle := idle_workers(self._setup, self._place.most_workers, self._threads):
             self._report(Notice(idle))
-        self._report(
-            RunStarted(
-                folder=self._folder.location,
-                step=self._step,
-                total_steps=setup.total_steps,
-                steps_per_epoch=order.steps_per_epoch,
-                epochs=setup.job.epochs,
-                samples=order.samples,
-                validation_samples=len(setup.split.validation),
-                parameters=setup.network.parameters,
-                batch=order.batch,
-                slots=slots,
-                workers=self._runtime.workers,
-                augmenters=self._runtime.augmenters,
-                dataset=setup.dataset.spec.name,
-                exported=setup.exported is not None,
-                test_samples=setup.dataset.test.num_rows,
-            )
-        )
+        self._report(started(self._setup, self._runtime, self._folder, self._step))
 
     def _allow(self) -> None:
         """Up to the epoch's edge where there is something to do at it, else to the end."""
@@ -237,10 +228,15 @@ class Trainer:
     def _validate(self, state: ServerState) -> Evaluation:
         setup, rows = self._setup, self._setup.split.validation
         held_out = setup.images[rows], setup.labels[rows]
-        return evaluate(setup.network, setup.inputs, state.served, *held_out, threads=self._threads)
+        with self._clock.within(VALIDATE):
+            return evaluate(setup.network, setup.inputs, state.served, *held_out, threads=self._threads)
 
     def _checkpoint(self) -> ServerState:
         """Write a checkpoint of the server's state, and of the trainer's at the very same step."""
+        with self._clock.within(CHECKPOINT):
+            return self._checkpointed()
+
+    def _checkpointed(self) -> ServerState:
         state = self._runtime.snapshot()
         until = time.monotonic() + REPORT
         while self._step < state.version:
@@ -248,6 +244,7 @@ class Trainer:
             if time.monotonic() > until:
                 raise DeadlineError("a finished step was not reported", expected=state.version, got=self._step)
         self._records.sync()
+        self._meter.take(self._step)
         path = self._folder.write(self._composed(state))
         self._report(CheckpointWritten(state.version, str(path)))
         return state
@@ -284,6 +281,7 @@ class Trainer:
                 found |= {"correct": measured.correct, "count": measured.count}
             if self._verdicts.keeps_best:
                 found |= {"best_epoch": self._verdicts.best.epoch, "stopped_early": self._verdicts.stop}
+            self._meter.end(self._step)
             self._folder.finish({**vars(done), **found})
         self._report(done)
         return done
@@ -295,4 +293,5 @@ class Trainer:
         best = self._folder.best() if self._verdicts.keeps_best else None
         setup, test = self._setup, self._setup.dataset.test
         served = best.served if best else weights
-        return evaluate(setup.network, setup.inputs, served, images(test), labels(test), threads=self._threads)
+        with self._clock.within(VALIDATE):
+            return evaluate(setup.network, setup.inputs, served, images(test), labels(test), threads=self._threads)

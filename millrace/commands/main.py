@@ -39,6 +39,7 @@ COMMANDS = (
     HelpRow("training", "compare", "train several configurations, compare them by validation"),
     HelpRow("training", "leaderboard", "runs of a folder, ranked by validation accuracy"),
     HelpRow("training", "report", "the report of a run, written again"),
+    HelpRow("training", "profile", "where a run's time went, and what holds it back"),
     HelpRow("networks", "predict", "say what pictures show, with probabilities"),
     HelpRow("networks", "export-model", "a trained network as one file: safetensors, ONNX, npz"),
     HelpRow("training", "audit", "prove what a run was trained on, and what it survived"),

@@ -18,7 +18,7 @@ from millrace.commands.stopping import Stopping
 from millrace.commands.wording import in_flags
 from millrace.reports.words import counted, in_words, percent, short
 from millrace.settings.layers import Settings
-from millrace.workers import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
+from millrace.workers import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StagesDone, StepDone
 
 MOST_LINES = 100  # epochs are thinned out so that a run never prints more lines than this
 QUIET = 15.0  # seconds after which a plain log hears of the steps of a long epoch
@@ -83,7 +83,8 @@ class RunDisplay:
     def _show(self, event: Event) -> None:
         if isinstance(event, Notice):
             event = Notice(in_flags(event.text))
-        self._screen.record(event=_name(event), **dataclasses.asdict(event))
+        fields = event.line.as_dict() if isinstance(event, StagesDone) else dataclasses.asdict(event)
+        self._screen.record(event=_name(event), **fields)
         match event:
             case RunStarted():
                 self._start(event)
@@ -95,7 +96,7 @@ class RunDisplay:
                 self._screen.note(event.text)
             case RunDone():
                 self._while_it_runs.close()
-            case CheckpointWritten():
+            case CheckpointWritten() | StagesDone():
                 pass
         if self._stopping.event.is_set() and not self._stop_said:
             self._stop_said = True

@@ -13,6 +13,7 @@ from millrace.cores import cores
 from millrace.datasets import Dataset
 from millrace.errors import ReportError
 from millrace.library.networks import checkpoint_at, portable
+from millrace.library.profiling import stage_lines
 from millrace.model import Checkpoint, Confusion, Portable
 from millrace.pipeline import BALANCED, PRESETS, Policy, augmented
 from millrace.reports.dataset_card import SHEET_KEY
@@ -41,6 +42,7 @@ def write_report(folder: RunFolder, job: Job, dataset: Dataset) -> Path:
         steps=read_lines(folder.metrics),
         steps_per_epoch=setup.order.steps_per_epoch,
         epochs=read_lines(folder.epochs),
+        stretches=stage_lines(folder),
         judged=_judged(folder, network, setup),
         samples=_samples(job, setup),
         passes=passes(VIEWS, setup.sampling),

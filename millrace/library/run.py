@@ -22,6 +22,7 @@ from millrace.workers import Event, Observer
 
 if TYPE_CHECKING:
     from millrace.library.auditing import Audit
+    from millrace.library.profiling import Profile
     from millrace.library.replaying import Replay
 
 
@@ -117,6 +118,13 @@ class Run:
     def network(self, step: int | None = None) -> TrainedNetwork:
         """The network of `checkpoint(step)`, to predict with. Errors: as there."""
         return networks.of_checkpoint(self.checkpoint(step), self.path, self.location)
+
+    def profile(self) -> "Profile":
+        """Where its time went, role by role, and what holds it back: as `millrace profile`. Errors: UsageError where
+        nothing was measured yet, or it is a run of an older release."""
+        from millrace.library.profiling import read_profile
+
+        return read_profile(self._folder)
 
     def audit(self, *, progress: Progress | None = None, **place: Any) -> "Audit":
         """Make the data of every finished epoch once more and compare it with the run's ledger: as `millrace audit`.

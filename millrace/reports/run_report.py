@@ -16,7 +16,9 @@ from millrace.model import Confusion
 from millrace.reports.chart import Line, chart
 from millrace.reports.confusion import mistakes, per_class, worst
 from millrace.reports.page import embedded, facts, page, picture, scrolling, section, table
+from millrace.reports.profile_page import time_by_role
 from millrace.reports.words import percent
+from millrace.runs import StageLine, together
 
 U8Array = npt.NDArray[np.uint8]
 MISTAKES, UNITS, LARGEST_MATRIX, LEFT_OUT = 24, 64, 30, 200
@@ -54,8 +56,8 @@ class Seen:
 @dataclass(frozen=True)
 class RunReport:
     """What the page shows; what is None or empty is left out. steps, epochs: lines of the metrics. passes: what
-    each augmentation of a sample is called. first: weights of the first layer, float32 (inputs, units). left_out:
-    pictures that are not in the dataset, and why."""
+    each augmentation of a sample is called. stretches: where the time went, a line each. first: weights of the first
+    layer, float32 (inputs, units). left_out: pictures that are not in the dataset, and why."""
 
     title: str
     facts: list[tuple[str, str]]
@@ -72,6 +74,7 @@ class RunReport:
     environment: Mapping[str, str]
     command: str
     passes: Sequence[str] = ()
+    stretches: Sequence[StageLine] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,6 +84,7 @@ def run_report(report: RunReport) -> str:
     parts = [
         head,
         section("Curves", _curves(report)),
+        section("Where the time went", _time(report)),
         section("Staleness", _staleness(report)),
         section("Decision regions", _regions(report)),
         section("Confusion", _matrix(report)),
@@ -130,6 +134,11 @@ def _curves(report: RunReport) -> str:
         chart("Speed", [speeds], "epoch", "samples/s"),
     ]
     return f'<div class="charts">{"".join(charts)}</div>' if any(charts) else ""
+
+
+def _time(report: RunReport) -> str:
+    whole = together(report.stretches)
+    return time_by_role(report.stretches, whole) if whole is not None else ""
 
 
 def _staleness(report: RunReport) -> str:

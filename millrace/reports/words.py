@@ -72,6 +72,11 @@ def argument(path: Path | str) -> str:
     )
 
 
+def in_arguments(text: str) -> str:
+    """A message of the library for a page, which has no use for the backticks around arguments."""
+    return text.replace("`", "")
+
+
 def passes(count: int, sampling: str) -> list[str]:
     """Heads of what was drawn for a sample: `epoch 1`, `epoch 2` …; with sampling `balanced`, where it may come several
     times in an epoch and in another not at all, `showing 1`, `showing 2` …"""

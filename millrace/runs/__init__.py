@@ -18,6 +18,28 @@ if TYPE_CHECKING:
     from millrace.runs.json_lines import JsonLines as JsonLines, read_lines as read_lines
     from millrace.runs.mirror import CHECKPOINTS as CHECKPOINTS
     from millrace.runs.owner import Claim as Claim
+    from millrace.runs.stages import (
+        CHECKPOINT as CHECKPOINT,
+        COMPUTE as COMPUTE,
+        DATA as DATA,
+        DRAW as DRAW,
+        IDLE as IDLE,
+        LEDGER as LEDGER,
+        OTHERS as OTHERS,
+        PUBLISH as PUBLISH,
+        RECORD as RECORD,
+        SEND as SEND,
+        STAGES as STAGES,
+        TRAINER as TRAINER,
+        UPDATE as UPDATE,
+        VALIDATE as VALIDATE,
+        WARP as WARP,
+        RoleTime as RoleTime,
+        Spent as Spent,
+        StageLine as StageLine,
+        by_role as by_role,
+        together as together,
+    )
     from millrace.runs.working_copy import is_address as is_address
 else:
     __getattr__, __dir__, __all__ = door(__name__, __file__)

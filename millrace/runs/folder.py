@@ -4,6 +4,7 @@ config.yaml          the resolved configuration
 metrics.jsonl        one line a step
 epochs.jsonl         one line an epoch
 incidents.jsonl      one line for each failure that was survived
+stages.jsonl         where the time went, a line for each second or so; see `runs.stages`
 journal.bin          of a stale run: which update read which weights; see `runs.journal`
 checkpoints/step-…   the newest checkpoints, each a folder
 best/                the checkpoint of the best epoch, where the run stops early
@@ -35,7 +36,7 @@ from millrace.runs.working_copy import is_address, undisturbed, working_copy
 from millrace.storage import Folder, faults, holder, is_shared, is_temporary, sweep, try_lock, write_whole
 
 CONFIG, METRICS, EPOCHS, RESULT, LOCK = "config.yaml", "metrics.jsonl", "epochs.jsonl", "result.json", "lock"
-INCIDENTS, JOURNAL = "incidents.jsonl", "journal.bin"
+INCIDENTS, STAGE_LINES, JOURNAL = "incidents.jsonl", "stages.jsonl", "journal.bin"
 KEPT = 2  # checkpoints kept: the newest, and one more in case the newest is damaged
 
 
@@ -109,6 +110,10 @@ class RunFolder:
     @property
     def incidents(self) -> Path:
         return self.path / INCIDENTS
+
+    @property
+    def stages(self) -> Path:
+        return self.path / STAGE_LINES
 
     @property
     def journal(self) -> Path:

@@ -21,7 +21,7 @@ from millrace.storage import Folder, Stat, remove, try_lock, write_whole
 CHECKPOINTS, BEST = "checkpoints", "best"
 JOURNAL = "journal.bin"
 # The journal first, and read last: who reads while a driver sends has all updates of the epochs that it sees.
-GROWING = (JOURNAL, "metrics.jsonl", "epochs.jsonl", "incidents.jsonl")
+GROWING = (JOURNAL, "metrics.jsonl", "epochs.jsonl", "stages.jsonl", "incidents.jsonl")
 ATTEMPTS, AGAIN = 5, 0.2  # to read a run whose driver replaces files meanwhile; seconds between two
 PATIENCE, PAUSE = 120.0, 5.0  # seconds that an address may not answer to its driver, and between two tries
 

@@ -63,8 +63,8 @@ class Source:
             epoch, begin = divmod(first, size)
             end = min(begin + last - first, size)
             out = None if room is None else room[: end - begin]
-            samples, _, pixels, drawn = self._stream.rows(epoch, begin, end, out)
-            yield self._made(self._images, self._labels, samples, epoch, pixels, drawn)
+            rows = self._stream.rows(epoch, begin, end, out)
+            yield self._made(self._images, self._labels, rows.samples, epoch, rows.pixels, rows.parameters)
             first += end - begin
             room = None if room is None else room[end - begin :]
 

@@ -57,6 +57,7 @@ def test_every_run_has_its_report(door: Any) -> None:
     text = read(Path("run/report.html"))
     assert headings(text) == [
         "Curves",
+        "Where the time went",
         "Confusion",
         "Classes",
         "The most confident mistakes",

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from millrace.pipeline import Stream
+from millrace.workers.clock import Clock
 from millrace.workers.job import Place
 from millrace.workers.local_runtime import LocalRuntime
 from millrace.workers.setup import Setup
@@ -21,9 +22,9 @@ def test_as_many_batches_are_made_ahead_as_the_place_says(
     made: list[tuple[int, int]] = []
     make = Slot.made
 
-    def counted(stream: Stream, step: int, slot: int) -> Slot:
+    def counted(stream: Stream, step: int, slot: int, *clock: Clock) -> Slot:
         made.append((step, slot))
-        return make(stream, step, slot)
+        return make(stream, step, slot, *clock)
 
     monkeypatch.setattr(Slot, "made", counted)
     setup = Setup(dataclasses.replace(JOB, epochs=40), digits())

@@ -11,6 +11,7 @@ from millrace.library.auditing import audit
 from millrace.library.replaying import replay
 from millrace.model import RegularizationOptions
 from millrace.runs.folder import RunFolder
+from millrace.runs.stages import Spent
 from millrace.workers.checkpoints import server_state
 from millrace.workers.events import CheckpointWritten, Notice, Reporter
 from millrace.workers.job import Place
@@ -28,7 +29,8 @@ class Losing:
     """Threads, whose server is lost at some of the trainer's calls and is there again at the newest checkpoint."""
 
     augmenters = copied = 0
-    workers = 4
+    workers = cores = 4
+    kind = "local"
 
     def __init__(self, setup: Setup, folder: RunFolder, at: tuple[int, ...]) -> None:
         self._setup, self._folder, self._at, self._calls = setup, folder, at, 0
@@ -60,6 +62,9 @@ class Losing:
     def snapshot(self) -> ServerState:
         self._call()
         return self._inner.snapshot()
+
+    def spent(self) -> dict[str, Spent]:
+        return self._inner.spent()
 
     def close(self) -> None:
         self._inner.close()

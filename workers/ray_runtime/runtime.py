@@ -8,7 +8,9 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
+from millrace.cores import cores
 from millrace.errors import DataError, DeadlineError, TrainingError
+from millrace.runs import Spent
 from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
@@ -31,6 +33,8 @@ TRIES = 20  # of one call to a server that is lost again and again
 class RayRuntime:
     """Actors that compute the steps; see `workers.runtime.Runtime`. `latest` reads the newest checkpoint's state."""
 
+    kind = "ray"
+
     def __init__(
         self,
         setup: Setup,
@@ -45,6 +49,7 @@ class RayRuntime:
         self._stale = setup.job.stale
         self._staffing = Staffing(actors, staff, incident, lambda name: self._call("leave", name))
         self.workers, self.augmenters = staff.least, len(actors.augmenters)
+        self.cores = cores()
         self._state = state
         self._limit = self._next = state.version if state else 0
         self._cuts: tuple[int, ...] = ()
@@ -119,6 +124,9 @@ class RayRuntime:
                 version = status.version
                 self._standstill.moved(0.0)
         return state  # type: ignore[no-any-return]
+
+    def spent(self) -> dict[str, Spent]:
+        return {}
 
     def close(self) -> None:
         self._actors.close(LEAVE)

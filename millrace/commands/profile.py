@@ -1,0 +1,45 @@
+"""`millrace profile`: where the time of a run went."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from millrace.commands.screen import Screen
+from millrace.commands.wording import in_flags
+from millrace.library import finding
+from millrace.library.profiling import read_profile, write_profile
+from millrace.reports.profile_page import figures
+from millrace.reports.words import short
+from millrace.settings import flags
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """Say where the time of a run's steps went, role by role, and what holds it back; profile.html in the run's folder
+    shows it as a picture. The run need not be finished."""
+
+    run: str = flags.positional(
+        "RUN", "folder or address of the run, its name in the data folder, or latest", required=True
+    )
+    json: bool = flags.as_json()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print the shares and write the page. Errors: UsageError where the run has none."""
+    options, _ = flags.parse("profile", ProfileOptions, arguments)
+    screen = Screen(as_json=options.json)
+    folder = finding.open_folder(options.run)
+    profile = read_profile(folder)
+    path = write_profile(folder, profile)
+    held_back = in_flags(profile.held_back)
+    screen.record(
+        steps=profile.whole.steps,
+        seconds_per_step=profile.seconds_per_step,
+        shares=profile.shares,
+        held_back=held_back,
+        file=path,
+    )
+    screen.facts(*figures(profile.whole))
+    screen.say()
+    screen.say(held_back, style="bold")
+    screen.facts(("", ""), ("picture", short(path)))
+    return 0
