@@ -5,8 +5,10 @@ import json
 from collections.abc import Mapping
 
 from millrace.model import Checkpoint
-from millrace.runs import Journal, JournalRow, JsonLines, RunFolder
+from millrace.pipeline import Policy
+from millrace.runs import Journal, JournalRow, JsonLines, RunFolder, RunIdentity
 from millrace.workers.events import StepDone
+from millrace.workers.job import Job
 from millrace.workers.setup import Setup
 
 
@@ -63,10 +65,20 @@ class Records:
             file.abandon() if self._folder.lost else file.close()
 
 
-def identity(setup: Setup) -> str:
-    """What a run's journal names it by: a digest of its recipe and its data."""
-    text = json.dumps([setup.job.recipe, setup.dataset.digest], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+def identity(setup: Setup) -> RunIdentity:
+    """What a run's journal knows it by: its recipe and its data."""
+    recipe, data = setup.job.recipe, setup.dataset.digest
+    text = json.dumps([recipe, data], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return RunIdentity({**_flat(recipe), "data": data}, _flat(Job(policy=Policy()).recipe), digest)
+
+
+def _flat(values: Mapping[str, object], before: str = "") -> dict[str, object]:
+    """Nested options by dotted names."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        found |= _flat(value, f"{before}{name}.") if isinstance(value, Mapping) else {f"{before}{name}": value}
+    return found
 
 
 def _journal(setup: Setup, folder: RunFolder, checkpoint: Checkpoint | None) -> Journal:

@@ -1,6 +1,6 @@
 """The parameter server of a replay: the updates of a journal, in its order, each at the weights that it read."""
 
-from collections import Counter
+from array import array
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -18,7 +18,9 @@ class ReplayServer(StaleServer):
 
     def __init__(self, setup: Setup, rows: Sequence[JournalRow]) -> None:
         self._rows, self._taken = rows, 0
-        self._readers = Counter(row.read for row in rows)
+        self._readers = array("i", bytes(4 * (len(rows) + 1)))  # how often each version will still be read
+        for row in rows:
+            self._readers[row.read] += 1
         self._kept: dict[int, F32Array] = {}
         super().__init__(setup)
 

@@ -11,6 +11,7 @@ from millrace.pipeline import BALANCED
 from millrace.runs import (
     Claim,
     JournalRow,
+    JournalRows,
     RunFolder,
     read_journal,
     read_lines,
@@ -99,14 +100,14 @@ def audit(
     return Audit(tuple(epochs), dict(survived), folder.last_owner(), again, lags, len(lines) - whole)
 
 
-def _journal(folder: RunFolder, setup: Setup, epochs: int) -> list[JournalRow]:
+def _journal(folder: RunFolder, setup: Setup, epochs: int) -> JournalRows:
     """The journal of so many epochs, or of fewer where it ends sooner, though not before the newest checkpoint; as far
     as that goes it is the one that the checkpoint was written beside."""
     size, kept, least = setup.order.steps_per_epoch, folder.latest(), epochs * setup.order.steps_per_epoch
     if kept is not None:
         read_journal(folder.journal, identity(setup), kept.step, kept.state.get("journal"))
         least = min(least, kept.step)
-    rows = read_journal(folder.journal, identity(setup), epochs * size, least=least) if epochs else []
+    rows = read_journal(folder.journal, identity(setup), epochs * size, least=least) if epochs else JournalRows()
     rows = rows[: len(rows) // size * size]
     if wrong := wrong_reads(rows, setup.job.bound):
         raise IntegrityError(

@@ -2,9 +2,9 @@
 
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from millrace.datasets import Dataset
 from millrace.errors import CheckpointError
 from millrace.model import Checkpoint, Floats, differences, fingerprint
-from millrace.runs import RunFolder, read_journal, read_lines, staleness
+from millrace.runs import JournalRows, RunFolder, each_line, read_journal, staleness
 from millrace.workers import Job, Notice, Observer, Place, Setup, identity, replay_here
 
 STEP_KEYS = ("step", "epoch", "loss", "accuracy", "rate", "staleness")
@@ -61,7 +61,9 @@ def replay(
     kept = folder.latest(dataset_digest=dataset.digest, model=setup.network.text)
     if kept is None:
         raise CheckpointError(f"{folder.location} has no checkpoint yet", do="wait for the first one")
-    rows = read_journal(folder.journal, identity(setup), kept.step, kept.state.get("journal")) if job.stale else []
+    rows = JournalRows()
+    if job.stale:
+        rows = read_journal(folder.journal, identity(setup), kept.step, kept.state.get("journal"))
     for difference in differences(fingerprint(), kept.fingerprint):
         observer(Notice(f"another environment than the checkpoint's: {difference}; bits may differ"))
     # Asked once: a run in training may come to its end meanwhile.
@@ -93,10 +95,10 @@ def _differences(
         yield from _arrays(f"the optimizer's {name}", kept.optimizer.get(name), found.optimizer.get(name))
     for name in ("epoch_loss", "epoch_correct", "epoch_samples", "ledger"):
         yield from _value(f"the checkpoint's {name}", kept.state.get(name), found.state.get(name))
-    per_epoch = [line for line in read_lines(ours.epochs) if line["step"] < kept.step]
-    per_step = read_lines(ours.metrics)[: kept.step]
-    yield from _lines(ours.metrics.name, STEP_KEYS, per_step, read_lines(theirs.metrics))
-    yield from _lines(ours.epochs.name, EPOCH_KEYS, per_epoch, read_lines(theirs.epochs))
+    per_epoch = (line for line in each_line(ours.epochs) if line["step"] < kept.step)
+    per_step = islice(each_line(ours.metrics), kept.step)
+    yield from _lines(ours.metrics.name, STEP_KEYS, per_step, each_line(theirs.metrics))
+    yield from _lines(ours.epochs.name, EPOCH_KEYS, per_epoch, each_line(theirs.epochs))
     best, best_again = ours.best(), theirs.best()
     if best is not None and best.step <= kept.step:
         yield from _arrays("the best weights", best.weights, None if best_again is None else best_again.weights)
@@ -114,7 +116,9 @@ def _arrays(name: str, ours: Floats | None, theirs: Floats | None) -> Iterator[s
         yield f"{name}: {wrong:,} of {len(ours):,} numbers, by up to {float(np.abs(ours - theirs).max()):.3g}"
 
 
-def _lines(file: str, keys: tuple[str, ...], ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> Iterator[str]:
+def _lines(
+    file: str, keys: tuple[str, ...], ours: Iterable[dict[str, Any]], theirs: Iterable[dict[str, Any]]
+) -> Iterator[str]:
     """The first line of a file that differs."""
     for number, (first, second) in enumerate(zip_longest(ours, theirs, fillvalue=dict[str, Any]())):
         wrong = [key for key in keys if first.get(key) != second.get(key)]

@@ -8,14 +8,15 @@ from millrace.lazy import door
 if TYPE_CHECKING:
     from millrace.runs.folder import CONFIG as CONFIG, RESULT as RESULT, RunFolder as RunFolder
     from millrace.runs.incidents import MIXED as MIXED, reproducible as reproducible
-    from millrace.runs.journal import (
-        Journal as Journal,
+    from millrace.runs.journal import Journal as Journal, read_journal as read_journal
+    from millrace.runs.journal_head import RunIdentity as RunIdentity
+    from millrace.runs.journal_rows import (
         JournalRow as JournalRow,
-        read_journal as read_journal,
+        JournalRows as JournalRows,
         staleness as staleness,
         wrong_reads as wrong_reads,
     )
-    from millrace.runs.json_lines import JsonLines as JsonLines, read_lines as read_lines
+    from millrace.runs.json_lines import JsonLines as JsonLines, each_line as each_line, read_lines as read_lines
     from millrace.runs.mirror import CHECKPOINTS as CHECKPOINTS
     from millrace.runs.owner import Claim as Claim
     from millrace.runs.stages import (

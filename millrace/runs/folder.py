@@ -13,7 +13,8 @@ owners/              who trains, or trained last; see `runs.owner`
 lock                 held by the process that trains; on this machine it is free the moment that process ends
 
 The folder lies on a disk, or at an address of any filesystem that pyarrow knows (`s3://bucket/run`); then `path` is a
-working copy in the user's cache, and `runs.mirror` keeps it and the address together.
+working copy in the user's cache, and `runs.mirror` keeps it and the address together; the journal is
+`journal-<incarnation>-<owner>.bin` there.
 """
 
 import json
@@ -142,10 +143,12 @@ class RunFolder:
         """What the new owner finds is made what it goes on from."""
         if self._mirror is None:
             sweep(self.path / CHECKPOINTS)
-            for name in (BEST, RESULT):
+            for name in (BEST, RESULT, METRICS, EPOCHS, JOURNAL):
                 sweep(self.path, name)
         else:
             self._mirror.ask = self.check_owner
+            if self._owner is not None:
+                self._mirror.journal = f"journal-{self._owner.claim.key}.bin"
             self._mirror.begin(self._new, CONFIG, keep=LOCK)
             self._new = None
         before = self._owner.before if self._owner else None

@@ -8,30 +8,18 @@ in its middle. Checkpoints keep the sha256 of the file up to their step.
 """
 
 import hashlib
-import json
 import os
 import zlib
-from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 from millrace.errors import CheckpointError, MismatchError
-from millrace.storage import faults, flush_folder
-from millrace.version import __version__
+from millrace.runs.journal_head import ONLY, RunIdentity, checked_head, head
+from millrace.runs.journal_rows import JournalRow, JournalRows, staleness
+from millrace.storage import faults, write_whole
 
-FORMAT = 1
-MOST = 64  # bits of a number; a longer one is damage
-ONLY = "bring it back from a copy of the run's folder; without it the run's bits cannot be had again"
-
-
-class JournalRow(NamedTuple):
-    """One update. worker: who computed it. batch: the step of the stream whose samples it has. read: the version of
-    the weights that its gradient was taken at."""
-
-    worker: int
-    batch: int
-    read: int
+MOST = 49  # bits of a number before its last seven; a longer one is damage
 
 
 class Journal:
@@ -40,26 +28,21 @@ class Journal:
     identity: of the run. digest: what the checkpoint at `keep` has for it; None where there is no checkpoint. Errors:
     CheckpointError where what should stay is not there, MismatchError where it is of another run."""
 
-    def __init__(self, path: Path, identity: str, keep: int = 0, digest: str | None = None) -> None:
+    def __init__(self, path: Path, identity: RunIdentity, keep: int = 0, digest: str | None = None) -> None:
         self._path = path
-        head = _head(identity)
-        rows: list[JournalRow] = []
+        kept, rows = head(identity), JournalRows()
         if keep:
             data = _data(path)
             rows, end = _rows(data, path, identity, keep)
-            check_digest(path, hashlib.sha256(data[:end]).hexdigest(), digest)
+            kept = data[:end]
+            check_digest(path, hashlib.sha256(kept).hexdigest(), digest)
         with _faults(path):
-            self._file: IO[bytes] = path.open("r+b" if keep else "wb", buffering=0)
-            self._sum = hashlib.sha256(data[:end] if keep else head)
-            if keep:
-                self._file.truncate(end)
-                self._file.seek(end)
-            else:
-                flush_folder(path.parent)  # else a power cut may leave a checkpoint whose journal has no name
-        self._waiting = bytearray(b"" if keep else head)
+            # A file of its own: a driver that was followed, and sleeps, may have the one of before open to write to.
+            write_whole(path, kept)
+            self._file: IO[bytes] = path.open("ab", buffering=0)
+        self._sum, self._waiting = hashlib.sha256(kept), bytearray()
         self._updates = keep
         self.staleness = staleness(rows)  # of all its updates; see there
-        self.flush()
 
     @property
     def digest(self) -> str:
@@ -97,8 +80,8 @@ class Journal:
 
 
 def read_journal(
-    path: Path, identity: str, updates: int, digest: str | None = None, least: int | None = None
-) -> list[JournalRow]:
+    path: Path, identity: RunIdentity, updates: int, digest: str | None = None, least: int | None = None
+) -> JournalRows:
     """The first `updates` of a run's journal. digest: what the checkpoint at that step has for it; None asks nothing.
     least: so many are enough where it ends there (None: all).
 
@@ -119,25 +102,6 @@ def check_digest(path: Path, got: str, expected: str | None) -> None:
         )
 
 
-def staleness(rows: Iterable[JournalRow]) -> dict[int, int]:
-    """How many updates were of weights so many versions old, by that number, ascending. rows: of a run's journal, from
-    its first update on."""
-    counts: dict[int, int] = {}
-    for update, row in enumerate(rows):
-        counts[update - row.read] = counts.get(update - row.read, 0) + 1
-    return dict(sorted(counts.items()))
-
-
-def wrong_reads(rows: Sequence[JournalRow], bound: int | None) -> list[int]:
-    """The updates that read weights of the future, or of further back than the bound (None: there is none) allows."""
-    allowed = len(rows) if bound is None else bound
-    return [update for update, row in enumerate(rows) if not 0 <= update - row.read <= allowed]
-
-
-def _head(identity: str) -> bytes:
-    return (json.dumps({"format": FORMAT, "release": __version__, "run": identity}) + "\n").encode()
-
-
 def _data(path: Path) -> bytes:
     if not path.is_file():
         raise CheckpointError(f"there is no journal {path}", expected="the order of the run's updates", do=ONLY)
@@ -146,11 +110,10 @@ def _data(path: Path) -> bytes:
 
 
 def _rows(
-    data: bytes, path: Path, identity: str, wanted: int, least: int | None = None
-) -> tuple[list[JournalRow], int]:
+    data: bytes, path: Path, identity: RunIdentity, wanted: int, least: int | None = None
+) -> tuple[JournalRows, int]:
     """So many updates, or `least` and more where no others are whole, and where the last of them ends."""
-    place = _checked_head(data, path, identity)
-    rows: list[JournalRow] = []
+    place, rows = checked_head(data, path, identity), JournalRows()
     while len(rows) < wanted:
         found = _decoded(data, place, len(rows))
         if found is None and least is not None and len(rows) >= least:
@@ -165,28 +128,6 @@ def _rows(
         row, place = found
         rows.append(row)
     return rows, place
-
-
-def _checked_head(data: bytes, path: Path, identity: str) -> int:
-    """Where the rows begin."""
-    end = data.find(b"\n") + 1
-    try:
-        head = json.loads(data[:end])
-        written, release, run = head["format"], head["release"], head["run"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{path} is no journal of a run", got=f"{data[:40]!r}", do=ONLY) from error
-    if written != FORMAT:
-        raise MismatchError(
-            f"{path} was written by another release",
-            expected=f"format {FORMAT}",
-            got=f"format {written}, of Millrace {release}",
-            do=f"use Millrace {release} for this run",
-        )
-    if run != identity:
-        raise MismatchError(
-            f"{path} is the journal of another run", expected=f"run {identity}", got=f"run {run}", do=ONLY
-        )
-    return end
 
 
 def _encoded(row: JournalRow, update: int) -> bytes:
@@ -213,6 +154,8 @@ def _decoded(data: bytes, place: int, update: int) -> tuple[JournalRow, int] | N
     if place >= len(data) or data[place] != _check(data[begin:place], update):
         return None
     worker, shift, lag = numbers
+    if lag > update:
+        return None
     batch = update + (shift // 2 if shift % 2 == 0 else -(shift + 1) // 2)
     return JournalRow(worker, batch, update - lag), place + 1
 

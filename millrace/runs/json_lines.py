@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from millrace.errors import CheckpointError
-from millrace.storage import faults, flush_folder
+from millrace.storage import faults, flush_folder, whole_file
+
+PIECE = 1 << 20  # bytes that are copied at a time
 
 _encode = json.JSONEncoder(allow_nan=False).encode
 
@@ -49,8 +51,13 @@ class JsonLines:
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """The objects of a file, in order; none where there is no file. A line that is not whole, as a kill or a power cut
     leaves it at the end, is left out."""
+    return list(each_line(path))
+
+
+def each_line(path: Path) -> Iterator[dict[str, Any]]:
+    """The same, one after the other: those of a long run take more memory than its network."""
     with _faults(path, "cannot be read"):
-        return [line for _, line in _lines(path) if line is not None]
+        yield from (line for _, line in _lines(path) if line is not None)
 
 
 def append_line(path: Path, line: Mapping[str, object]) -> None:
@@ -86,11 +93,15 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
 
 
 def _cut(path: Path, key: str, keep: int) -> None:
-    """Drop the lines whose key is `keep` or more, and what follows a line that is not whole."""
+    """Drop the lines whose key is `keep` or more, and what follows a line that is not whole. What stays is a file of
+    its own: a driver that was followed, and sleeps, may have the one of before open to write to."""
     size = 0
     for length, line in _lines(path):
         if line is None or not isinstance(line.get(key), int) or line[key] >= keep:
             break
         size += length
     if path.exists():
-        os.truncate(path, size)
+        with path.open("rb") as old, whole_file(path) as file:
+            while size and (part := old.read(min(size, PIECE))):
+                file.write(part)
+                size -= len(part)

@@ -4,10 +4,14 @@ All code reads and writes the working copy, a run's folder like any other. With 
 checkpoint, then journal, metrics, epochs and incidents, then the checkpoint, whose document, with the digests of its
 other files, comes last; so a checkpoint that a kill has torn has none, and is passed over. Opening a run brings the
 copy to what lies at the address: what is newer here no other machine has seen, and it is computed again.
+
+The journal has a name of its own for each driver there: a write that was under way when its driver was put to sleep
+may end after another one has followed, whose bits could not be had again without its own. The highest name counts.
 """
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -20,6 +24,7 @@ from millrace.storage import Folder, Stat, remove, try_lock, write_whole
 
 CHECKPOINTS, BEST = "checkpoints", "best"
 JOURNAL = "journal.bin"
+JOURNALS = re.compile(r"journal(-\d{6}-[0-9a-f]{8})?\.bin")  # at an address; earlier releases gave it no number
 # The journal first, and read last: who reads while a driver sends has all updates of the epochs that it sees.
 GROWING = (JOURNAL, "metrics.jsonl", "epochs.jsonl", "stages.jsonl", "incidents.jsonl")
 ATTEMPTS, AGAIN = 5, 0.2  # to read a run whose driver replaces files meanwhile; seconds between two
@@ -31,10 +36,12 @@ class Mirror:
 
     def __init__(self, store: Folder, copy: Path) -> None:
         self._store, self._copy = store, copy
-        self._seen: dict[str, Stat] = {}  # of files at the address, when they were the same here
+        self._seen: dict[str, tuple[str, Stat]] = {}  # of files at the address, when they were the same here
         self._sent: dict[str, tuple[int, int]] = {}  # size and time here of what was sent last
         self._best = b""  # the document of the best checkpoint, as sent last
+        self._older: list[str] = []  # journals at the address, of drivers that were here before
         self.ask: Callable[[], None] = _no_check  # before each write: whether this is still the run's owner
+        self.journal = JOURNAL  # the owner's, by its name at the address
 
     def refuse_if_used(self) -> None:
         """UsageError where something lies at the address, other than the claim of a driver that has not begun."""
@@ -76,15 +83,18 @@ class Mirror:
 
     def _pull_once(self, keep: str) -> None:
         stats = self._store.stats()
-        files = {name: stat for name, stat in stats.items() if "/" not in name}
+        files = {name: (name, stat) for name, stat in stats.items() if "/" not in name}
+        self._older = sorted(filter(JOURNALS.fullmatch, files), key=lambda name: (name != JOURNAL, name))
+        for name in self._older:
+            files[JOURNAL] = files.pop(name)
         checkpoints, best = _whole(stats, CHECKPOINTS), _whole(stats, BEST)
         for path in list(self._copy.iterdir()):
             if path.name not in {*files, keep, CHECKPOINTS, *([BEST] if best else [])}:
                 remove(path)
-        for name, stat in sorted(files.items(), key=lambda item: item[0] == JOURNAL):
-            if self._seen.get(name) != stat or not (self._copy / name).is_file():
-                write_whole(self._copy / name, self._store.data(name))
-                self._seen[name] = stat
+        for name, (there, stat) in sorted(files.items(), key=lambda item: item[0] == JOURNAL):
+            if self._seen.get(name) != (there, stat) or not (self._copy / name).is_file():
+                write_whole(self._copy / name, self._store.data(there))
+                self._seen[name] = there, stat
         fetched = set()
         for name in reversed(checkpoints):
             fetched.add(name)
@@ -113,7 +123,7 @@ class Mirror:
         stat = path.stat() if path.is_file() else None
         if stat is not None and self._sent.get(name) != (stat.st_size, stat.st_mtime_ns):
             self.ask()
-            self._store.put(name, [path.read_bytes()])
+            self._store.put(self.journal if name == JOURNAL else name, [path.read_bytes()])
             self._sent[name] = stat.st_size, stat.st_mtime_ns
 
     def send_checkpoint(self, path: Path, kept: int) -> None:
@@ -125,6 +135,10 @@ class Mirror:
         self._put(name, _files(path))
         older = [other for other in _whole(self._store.stats(CHECKPOINTS), CHECKPOINTS) if other < name]
         self._clear(CHECKPOINTS, {name, *older[len(older) - kept + 1 :]})
+        while self._older and JOURNAL in self._sent:  # what they say of checkpoints here the owner's says too
+            self.ask()
+            if (journal := self._older.pop()) != self.journal:
+                self._store.remove(journal)
 
     def _send_best(self) -> None:
         files = _files(self._copy / BEST)

@@ -42,8 +42,13 @@ class Claim:
     released: bool = False
 
     @property
+    def key(self) -> str:
+        """What no other driver has; of one that follows it is higher."""
+        return f"{self.incarnation:06d}-{self.owner}"
+
+    @property
     def name(self) -> str:
-        return f"{OWNERS}/{self.incarnation:06d}-{self.owner}.json"
+        return f"{OWNERS}/{self.key}.json"
 
     def to_json(self) -> bytes:
         return (json.dumps(asdict(self), indent=1) + "\n").encode()

@@ -40,6 +40,19 @@ def test_a_torn_line_and_what_follows_is_cut(tmp_path: Path, torn: bytes) -> Non
     assert [line["step"] for line in lines(path)] == list(range(5))
 
 
+def test_a_driver_that_was_followed_writes_into_no_file_of_the_next(tmp_path: Path) -> None:
+    """On a disk that machines share: it slept while it had the file open."""
+    path = tmp_path / "metrics.jsonl"
+    sleeping = JsonLines(path, "step", 0)
+    sleeping.write({"step": 0})
+    sleeping.flush()
+    write(path, 1, range(1, 3))
+    sleeping.write({"step": 1})
+    sleeping.flush()
+    sleeping.abandon()
+    assert [line["step"] for line in lines(path)] == [0, 1, 2]
+
+
 def test_flushed_lines_are_seen_by_others(tmp_path: Path) -> None:
     file = JsonLines(tmp_path / "metrics.jsonl", "step", 0)
     file.write({"step": 0})

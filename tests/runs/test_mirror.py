@@ -288,3 +288,52 @@ def test_the_journal_is_sent_first_and_read_last(make: Make, monkeypatch: pytest
     names.clear()
     two.pull()
     assert names.index("epochs.jsonl") < names.index("journal.bin")
+
+
+def journals(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.glob("journal*"))}
+
+
+def test_a_driver_that_was_followed_writes_over_no_journal_of_the_next(make: Make) -> None:
+    """It had asked whether the run was still its own, and was put to sleep before it wrote."""
+    one, two, three = make("one"), make("two"), make("three")
+    one.mirror.journal, two.mirror.journal = "journal-000001-aaaaaaaa.bin", "journal-000002-00000000.bin"
+    one.mirror.begin("", "config.yaml", keep="lock")
+    (one.here / "journal.bin").write_text("123")
+    one.write(3)
+
+    def followed() -> None:
+        one.mirror.ask = lambda: None
+        two.mirror.begin(None, "config.yaml", keep="lock")
+        assert (two.here / "journal.bin").read_text() == "123"
+        (two.here / "journal.bin").write_text("123456")
+        two.write(6)
+
+    (one.here / "journal.bin").write_text("123xyz")
+    one.mirror.ask = followed
+    one.mirror.send("journal.bin")
+    three.pull()
+    assert (three.here / "journal.bin").read_text() == "123456"
+    assert three.step() == 6
+    # What the one that was followed has left goes with the next owner's first checkpoint.
+    three.mirror.journal = "journal-000003-99999999.bin"
+    three.mirror.begin(None, "config.yaml", keep="lock")
+    (three.here / "journal.bin").write_text("123456789")
+    three.write(9)
+    assert journals(three.there) == {"journal-000003-99999999.bin": "123456789"}
+
+
+def test_a_journal_that_an_earlier_release_sent_is_found_and_replaced(make: Make) -> None:
+    one, two = make("one"), make("two")
+    one.mirror.begin("", "config.yaml", keep="lock")
+    (one.here / "journal.bin").write_text("123")
+    one.write(3)
+    assert journals(one.there) == {"journal.bin": "123"}
+    two.mirror.journal = "journal-000002-00000000.bin"
+    two.mirror.begin(None, "config.yaml", keep="lock")
+    assert journals(two.here) == {"journal.bin": "123"}
+    (two.here / "journal.bin").write_text("123456")
+    two.write(6)
+    assert journals(one.there) == {"journal-000002-00000000.bin": "123456"}
+    one.pull()
+    assert journals(one.here) == {"journal.bin": "123456"}

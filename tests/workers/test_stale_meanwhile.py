@@ -12,7 +12,8 @@ from millrace.library import auditing
 from millrace.library.auditing import audit
 from millrace.model import OptimizerOptions, RegularizationOptions
 from millrace.runs.folder import RunFolder
-from millrace.runs.journal import JournalRow, read_journal
+from millrace.runs.journal import read_journal
+from millrace.runs.journal_rows import JournalRows
 from millrace.workers.events import Event
 from tests.workers.runs import JOB, STEPS, STEPS_PER_EPOCH, VALIDATING, digits, lines, train
 from tests.workers.test_stale_training import replayed, stale, stopped_at
@@ -27,7 +28,7 @@ def test_an_audit_of_a_run_in_training(tmp_path: Path, monkeypatch: pytest.Monke
     done = step // STEPS_PER_EPOCH
     line = json.dumps({**lines(folder.epochs)[-1], "epoch": done})
 
-    def later(*arguments: Any, **options: Any) -> list[JournalRow]:
+    def later(*arguments: Any, **options: Any) -> JournalRows:
         with folder.epochs.open("a") as file:
             file.write(f"{line}\n")
         return read_journal(*arguments, **options)

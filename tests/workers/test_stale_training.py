@@ -15,7 +15,8 @@ from millrace.library.auditing import audit
 from millrace.library.replaying import Replay, replay
 from millrace.model import OptimizerOptions, RegularizationOptions, ScheduleOptions
 from millrace.runs.folder import RunFolder
-from millrace.runs.journal import Journal, JournalRow, read_journal
+from millrace.runs.journal import Journal, read_journal
+from millrace.runs.journal_rows import JournalRow
 from millrace.workers.events import Event, Notice, StepDone
 from millrace.workers.gradient_worker import GradientWorker, gradient_worker
 from millrace.workers.job import Job, Place
@@ -51,7 +52,7 @@ def rows_of(path: Path, job: Job) -> list[JournalRow]:
     folder = RunFolder.open(path)
     kept = folder.latest()
     assert kept is not None
-    return read_journal(folder.journal, identity(Setup(job, digits())), kept.step, kept.state["journal"])
+    return list(read_journal(folder.journal, identity(Setup(job, digits())), kept.step, kept.state["journal"]))
 
 
 def replayed(path: Path, job: Job, workers: int = 1, observer: Callable[[Event], None] = lambda event: None) -> Replay:
@@ -261,6 +262,20 @@ def test_a_run_whose_journal_is_gone_or_torn_or_anothers(tmp_path: Path) -> None
         path.write_bytes(whole)
     train(tmp_path / "run", job)
     assert replayed(tmp_path / "run", job).same
+
+
+def test_the_digest_that_journals_named_their_run_by_stays() -> None:
+    """They are opened as long as `Job.recipe` leaves out where it is plain what is added to it."""
+    expected = "769240481ef8b68e606f6ef28d18097189f9747b2ebd57f865afcdab8cef7bf3"
+    assert identity(Setup(stale(2), digits())).digest == expected
+
+
+def test_what_a_run_is_known_by() -> None:
+    found = identity(Setup(stale(2), digits()))
+    expected = {"seed": 7, "staleness": 2, "network.hidden": [12], "policy.rotate": 12.0}
+    assert {name: found.options[name] for name in expected} == expected
+    assert (found.plain["seed"], found.plain["policy.rotate"], found.plain["optimizer.rate"]) == (0, 0.0, 0.001)
+    assert not found.options.keys() - found.plain.keys() - {"data", "staleness"}
 
 
 def test_more_workers_than_the_bound_keeps_busy_are_told(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from millrace.runs.journal import JournalRow
+from millrace.runs.journal_rows import JournalRow
 from millrace.workers.parameter_server import Update
 from millrace.workers.ray_runtime.slowness import Slowness
 from millrace.workers.stale_server import Grant, Grants
