@@ -38,6 +38,7 @@ LOOK = 1.0  # seconds between two looks at who is there
 START = 180.0  # seconds for the first server to answer
 TABLE = 300.0  # seconds for the object store's part of the dataset to come to a node
 SLOW = 30.0  # seconds until it is said that a server does not come
+HUNG = 300.0  # seconds for a start to end once its process is there, beyond what a table takes to come to its node
 SILENT = 60.0  # seconds without an answer after which a server is started again
 STEADY = 60.0  # seconds of service after which its loss is not taken for a failure of its start
 LEAVE = 15.0  # seconds for servers to end, beyond the patience with their clients
@@ -63,6 +64,9 @@ class NodeActor:
         self._kind, self._data, self._terms = kind, data, terms
         self._server: Any = None
         self._draining = False
+
+    def here(self) -> None:
+        """Answered once there is a process, whatever that does."""
 
     def start(self, *arguments: Any) -> Any:
         """As the class. Errors: its own, and those of `received`."""
@@ -195,6 +199,7 @@ class Fleet:
             num_cpus=1, max_restarts=0, max_task_retries=0, max_concurrency=4, scheduling_strategy=place
         )
         post.actor = maker.remote(self._kind, self._data, self._terms)
+        post.process, post.came = post.actor.here.remote(), 0.0
         post.answer = post.actor.start.remote(*self._arguments(post.address, post.port, self.endpoints))
         post.asked = time.monotonic()
 
@@ -246,8 +251,19 @@ class Fleet:
     def _check_patience(self, post: Post, waited: float) -> None:
         if post.endpoint and waited > SILENT:
             self._failed(post, DeadlineError(f"no answer for {SILENT:g} s"))
-        elif not post.endpoint and waited > SLOW:
-            self._say(post, f"the server on node {post.node[:8]} waits for a free CPU, or for the data")
+        elif not post.endpoint:
+            self._check_start(post, waited)
+
+    def _check_start(self, post: Post, waited: float) -> None:
+        """A server may wait for a CPU as long as it takes, but no longer for what it needs once it has one."""
+        if not post.came and ray.wait([post.process], timeout=0)[0]:
+            post.came = time.monotonic()
+        since = time.monotonic() - post.came if post.came else 0.0
+        if since > HUNG and since > HUNG + patience(self._offer):
+            self._failed(post, DeadlineError("its start does not end", got=f"no answer for {since:.0f} s"))
+        elif waited > SLOW:
+            what = "starts: the data comes, or its kernels are compiled" if post.came else "waits for a free CPU"
+            self._say(post, f"the server on node {post.node[:8]} {what}")
 
     def _say(self, post: Post, text: str) -> None:
         """Say it once, until something else is to be said of this node."""

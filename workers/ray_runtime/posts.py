@@ -8,17 +8,17 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
-from millrace.errors import MillraceError
+from millrace.errors import DeadlineError, MillraceError
 from millrace.workers.ray_runtime.causes import why
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds until a server that failed is started again
-TRIES = 3  # starts in a row that Ray may fail on a node before no server is hoped for there
+TRIES = 3  # starts in a row that Ray may fail on a node, or that do not end, before no server is hoped for there
 
 
 @dataclass
 class Post:
-    """A node and the server there. answer: of `start`, then of `tend`, still to come; since `asked`. began: when it
-    answered first."""
+    """A node and the server there. process: the answer that says that its process is there, since `came` (0: not yet).
+    answer: of `start`, then of `tend`, still to come; since `asked`. began: when it answered first."""
 
     node: str
     address: str
@@ -26,6 +26,8 @@ class Post:
     actor: Any = None  # None: it is to be started, not before `again`
     endpoint: str = ""
     figures: Mapping[str, Any] = field(default_factory=dict)
+    process: Any = None
+    came: float = 0.0
     answer: Any = None
     asked: float = 0.0
     began: float = 0.0
@@ -37,8 +39,10 @@ class Post:
 
     @property
     def given_up(self) -> bool:
-        """Whether no server is to be hoped for: what Ray itself fails by, such as a lost process, may pass."""
-        return self.error is not None and (not isinstance(self.error, RayError) or self.failures >= TRIES)
+        """Whether no server is to be hoped for: what may pass is what Ray itself fails by, such as a lost process, and
+        what came too late."""
+        may_pass = isinstance(self.error, RayError | DeadlineError)
+        return self.error is not None and (not may_pass or self.failures >= TRIES)
 
 
 def reason_of(error: BaseException) -> str:
