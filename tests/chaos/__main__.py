@@ -18,9 +18,10 @@ from collections.abc import Sequence
 from millrace.settings.keys import known_keys
 from tests.chaos.findings import Finding, Harness
 from tests.chaos.play import play
-from tests.chaos.recipes import LOCAL
+from tests.chaos.recipes import LOCAL, NODES, RAY
 from tests.chaos.schedule import PROGRAM, Schedule, schedule
 
+WHERES = (LOCAL, RAY, LOCAL, NODES)
 DEADLINE = 1500.0  # seconds for one
 FOUND, FAILED = 1, 3
 
@@ -30,7 +31,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0, help="no schedule begins later (default: 30)")
     parser.add_argument("--seed", type=int, default=0, help="of all schedules (default: 0)")
     parser.add_argument("--first", type=int, default=0, metavar="N", help="begin with schedule N of the seed")
-    parser.add_argument("--where", nargs="+", default=[LOCAL], choices=[LOCAL], help="kinds of places, in turns")
+    parser.add_argument(
+        "--where", nargs="+", default=list(WHERES), choices=sorted(set(WHERES)), help="kinds of places, in turns"
+    )
     for name in ("job", "place", "faults", "nodes"):
         parser.add_argument(f"--{name}", default="", help="of one schedule")
     parser.add_argument("--verbose", action="store_true", help="say what happened when, of one schedule")

@@ -8,26 +8,46 @@ from contextlib import suppress
 from subprocess import TimeoutExpired
 
 from tests.chaos.driver import Driver
-from tests.chaos.findings import Finding, Harness
-from tests.chaos.schedule import DRIVER, Fault
+from tests.chaos.findings import Finding
+from tests.chaos.roles import found
+from tests.chaos.schedule import DRIVER, NODE, RAYS, Fault
 from tests.chaos.stage import Stage
 
 BROKEN_PIPE, FAILED, REFUSED = 141, 1, 2
 STOPS = {"int": (signal.SIGINT, 130), "term": (signal.SIGTERM, 143), "hup": (signal.SIGHUP, 129)}
 STOPPED = 90.0  # seconds for a checkpoint and an end
-Strike = Callable[[Stage, Driver, Fault], None]
+Strike = Callable[[Stage, Driver, Fault], bool]  # whether there was something to do it to
 
 
-def kill(stage: Stage, driver: Driver, fault: Fault) -> None:
-    """SIGKILL."""
-    if fault.who != DRIVER:
-        raise Harness(f"there is no {fault.who} here")
-    driver.expected.add(-signal.SIGKILL)
-    driver.kill()
-    driver.wait(30)
+def kill(stage: Stage, driver: Driver, fault: Fault) -> bool:
+    """SIGKILL of one process, or of a node with all that is on it."""
+    if fault.who == NODE:
+        return stage.cluster is not None and stage.cluster.lose_one()
+    explain(driver, fault.who)
+    process = _one(stage, fault)
+    if process:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        if fault.who == DRIVER:
+            driver.wait(30)
+    return bool(process)
 
 
-def stop(stage: Stage, driver: Driver, fault: Fault) -> None:
+def explain(driver: Driver, who: str) -> None:
+    """A driver ends with its own process, and as it may where Ray's are lost; never for an actor."""
+    if who == DRIVER:
+        driver.expected.add(-signal.SIGKILL)
+    if who in RAYS:
+        driver.any_code = True
+
+
+def _one(stage: Stage, fault: Fault) -> int:
+    """The process that is meant, of several one that the step chooses; 0 where there is none."""
+    those = found(stage, fault.who)
+    return those[fault.step % len(those)] if those else 0
+
+
+def stop(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """A signal that asks for an end; there is one soon."""
     number, code = STOPS[fault.who]
     driver.expected |= {code, -number}
@@ -36,13 +56,19 @@ def stop(stage: Stage, driver: Driver, fault: Fault) -> None:
         driver.wait(STOPPED)
     except TimeoutExpired:
         raise Finding(f"{number.name} did not end the driver within {STOPPED:g} s") from None
+    return True
 
 
-def pause(stage: Stage, driver: Driver, fault: Fault) -> None:
+def pause(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """SIGSTOP, and SIGCONT later."""
-    if fault.who != DRIVER:
-        raise Harness(f"there is no {fault.who} here")
-    freeze([driver.pid], fault.seconds)
+    if fault.who == NODE:
+        return stage.cluster is not None and stage.cluster.pause_one(lambda all_of_it: freeze(all_of_it, fault.seconds))
+    if fault.who in RAYS:
+        explain(driver, fault.who)
+    process = _one(stage, fault)
+    if process:
+        freeze([process], fault.seconds)
+    return bool(process)
 
 
 def freeze(processes: list[int], seconds: float) -> None:
@@ -55,13 +81,14 @@ def freeze(processes: list[int], seconds: float) -> None:
             time.sleep(seconds)
 
 
-def close(stage: Stage, driver: Driver, fault: Fault) -> None:
+def close(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """The reader of its output leaves."""
     driver.expected.add(BROKEN_PIPE)
     driver.close_output()
+    return True
 
 
-def full(stage: Stage, driver: Driver, fault: Fault) -> None:
+def full(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """The disk of the run's folder is full for a while."""
     driver.expected.add(FAILED)
     ballast = stage.disk / "ballast"
@@ -76,33 +103,37 @@ def full(stage: Stage, driver: Driver, fault: Fault) -> None:
                 file.write(piece[:4096])
             time.sleep(0.01)
     ballast.unlink()
+    return True
 
 
-def clock(stage: Stage, driver: Driver, fault: Fault) -> None:
+def clock(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """The time of day jumps, for all programs here."""
     stage.move_clock(round(fault.seconds))
+    return True
 
 
-def second(stage: Stage, driver: Driver, fault: Fault) -> None:
+def second(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """Another driver wants the run: it is refused, and nothing of the run changes."""
     if not stage.steps():
-        return  # it may be the first one
+        return False  # it may be the first one
     done = stage.millrace("resume", str(stage.run))
     if done.returncode != REFUSED and driver.poll() is None and not (stage.run / "result.json").exists():
         raise Finding(f"a second driver ended with {done.returncode}; expected {REFUSED}:\n{done.stdout}{done.stderr}")
+    return True
 
 
-def damage(stage: Stage, driver: Driver, fault: Fault) -> None:
+def damage(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """SIGKILL, and what a power cut may leave: a torn line, or a wrong byte in one of two checkpoints."""
     kill(stage, driver, Fault(fault.step, "kill", DRIVER))
     if fault.who == "metrics" and stage.metrics.exists():
         with open(stage.metrics, "ab") as file:
             file.write(b'{"step": 1')
-    found = sorted((stage.run / "checkpoints").glob("step-*"))
-    if fault.who == "checkpoint" and len(found) > 1:
-        content = bytearray((found[-1] / "weights.safetensors").read_bytes())
+    whole = sorted((stage.run / "checkpoints").glob("step-*"))
+    if fault.who == "checkpoint" and len(whole) > 1:
+        content = bytearray((whole[-1] / "weights.safetensors").read_bytes())
         content[-1] ^= 255
-        (found[-1] / "weights.safetensors").write_bytes(content)
+        (whole[-1] / "weights.safetensors").write_bytes(content)
+    return True
 
 
 VERBS: Mapping[str, Strike] = {

@@ -9,7 +9,7 @@ from tests.chaos.faults import VERBS
 from tests.chaos.findings import Finding, Harness
 from tests.chaos.schedule import Schedule
 from tests.chaos.stage import Stage
-from tests.chaos.verdict import judge, twin
+from tests.chaos.verdict import gone, judge, twin
 
 PATIENCE = 120.0  # seconds for a step, or for the end
 
@@ -29,11 +29,13 @@ def play(schedule: Schedule) -> Played:
     stage = Stage(schedule, PATIENCE)
     try:
         with _told(stage):
-            other = None if schedule.stale else twin(stage)
-            stage.say("the twin is there")
-            struck, missed = _strike(stage)
-            stage.finish()
-            judge(stage, other)
+            with _cluster(stage):
+                other = None if schedule.stale else twin(stage)
+                stage.say("the twin is there")
+                struck, missed = _strike(stage)
+                stage.finish()
+                judge(stage, other)
+            gone(stage)
             stage.say("judged")
             return Played(struck, tuple(missed), tuple(stage.log))
     finally:
@@ -49,9 +51,24 @@ def _strike(stage: Stage) -> tuple[int, list[str]]:
             missed.append(f"{fault}: the run was over")
         elif stage.driver is not None:
             stage.say(str(fault))
-            VERBS[fault.verb](stage, stage.driver, fault)
-            struck += 1
+            if VERBS[fault.verb](stage, stage.driver, fault):
+                struck += 1
+            else:
+                missed.append(f"{fault}: nobody there")
     return struck, missed
+
+
+@contextmanager
+def _cluster(stage: Stage) -> Iterator[None]:
+    """The nodes that the run asks for, if any."""
+    if not stage.schedule.nodes:
+        yield
+        return
+    from tests.chaos.cluster import cluster  # Ray reads the environment as it is imported
+
+    with cluster(stage.schedule.nodes, stage.environment) as stage.cluster:
+        stage.place += ["--address", stage.cluster.address]
+        yield
 
 
 @contextmanager

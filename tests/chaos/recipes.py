@@ -23,6 +23,7 @@ METHODS = (
 )
 OPTIMIZERS = ("adam", "adamw", "nesterov", "momentum", "rmsprop", "adagrad", "sgd")
 LOCAL, RAY, NODES = "local", "ray", "nodes"
+CHUNK = 65536  # elements: no server has less
 LEAST, MOST = 60, 6000  # steps
 
 
@@ -38,7 +39,7 @@ def recipe(random: Random, where: str, known: Collection[str]) -> Recipe:
     """Draw one. where: LOCAL, RAY, or NODES, a cluster of several. known: the keys that this release has; of others
     nothing is said, but all are drawn, so a new one changes no recipe without it."""
     dataset = random.choice(tuple(SAMPLES))
-    hidden = random.choice(((), (32,), (64, 32), (128, 64), (256, 128)))
+    hidden = random.choice(((), (32,), (64, 32), (128, 64), (256, 128), (512, 256)))
     batch = random.choice((16, 64, 100, 250, 500, SAMPLES[dataset]))
     slot = random.choice((0, 0, 8, 70, 128))
     validation = random.choice((0, 0, 100))
@@ -65,10 +66,13 @@ def recipe(random: Random, where: str, known: Collection[str]) -> Recipe:
     job += [word for method in methods for word in method]
     job += ["--staleness", staleness] if staleness != "0" else []
     place = ["--workers", str(workers), "--checkpoint-every", often]
+    if where == NODES:  # their seven CPUs, two of which may be lost
+        place[1], augmenters, servers = str(min(workers, 2)), min(augmenters, 1), min(servers, 2)
     if where == LOCAL:
         place += ["--augmenters", str(augmenters)] if staleness == "0" else []
     else:
         place += ["--runtime", "ray", *(("--augmenters", str(augmenters)) if staleness == "0" else ())]
+        servers = min(servers, max(1, parameters // CHUNK))
         place += ["--servers", str(servers)] if "servers" in known and staleness == "0" else []
         job += ["--wire", wire] if "wire" in known and where == NODES and wire != "float32" else []
     return Recipe(tuple(job), tuple(place), epochs * per_epoch)

@@ -111,9 +111,11 @@ def _fault(random: Random, step: int, where: str) -> Fault:
     weights = [8, 4, 4, 2, 4, 2, 2, 2]
     if where != LOCAL:
         found += [Fault(step, "kill", actor), Fault(step, "pause", actor, long)]
+        weights = [4, 2, 2, 1, 2, 1, 1, 1, 28, 14]
+    if where == RAY:
         found += [Fault(step, "kill", random.choice(RAYS)), Fault(step, "pause", random.choice(RAYS), long)]
-        weights = [4, 2, 2, 1, 2, 1, 1, 1, 28, 14, 4, 2]
-    if where == NODES:
+        weights += [4, 2]
+    if where == NODES:  # of one's own Ray: where a cluster loses its head, it is gone
         found += [Fault(step, "kill", NODE), Fault(step, "pause", NODE, long)]
         weights += [10, 6]
     return random.choices(found, weights)[0]

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -27,6 +28,19 @@ TRIES = 12  # drivers one after the other, of which none makes a step
 UNHEARD = ("error: unexpected", "Exception in thread", "Exception ignored in", "Fatal Python error")
 
 
+class Cluster(Protocol):
+    """Nodes that a run has beside its driver's."""
+
+    @property
+    def address(self) -> str: ...
+
+    def lose_one(self) -> bool:
+        """SIGKILL of a node; another one comes."""
+
+    def pause_one(self, freeze: Callable[[list[int]], None]) -> bool:
+        """Have all processes of a node stand still; another one comes where the cluster gave it up."""
+
+
 class Stage:
     """patience: seconds for a step or an end. limits: what this machine cannot do, in words, by verb."""
 
@@ -37,6 +51,7 @@ class Stage:
         self.log: list[str] = []
         self.place = list(schedule.place)
         self.driver: Driver | None = None
+        self.cluster: Cluster | None = None
         self.drivers = 0
         self._over = False
         mark = ("CHAOS_STAGE", uuid.uuid4().hex)

@@ -30,11 +30,15 @@ def judge(stage: Stage, other: Path | None) -> None:
     if other is None:
         _prove(stage, "replay", "the same bytes")
     else:
-        _compare(run, other)
+        compare(run, other)
     balanced = "balanced" in stage.schedule.job
     _prove(stage, "audit", f"missing 0, {'too many' if balanced else 'repeated'} 0")
     if unfinished := [str(path) for path in run.rglob(".*") if path.name.endswith((".tmp", ".partial"))]:
         raise Finding(f"unfinished files stay: {unfinished}")
+
+
+def gone(stage: Stage) -> None:
+    """Nothing runs any more. Errors: Finding."""
     until = time.monotonic() + GONE
     while left := stage.left():
         if time.monotonic() > until:
@@ -48,7 +52,8 @@ def _prove(stage: Stage, command: str, words: str) -> None:
         raise Finding(f"{command} ends with {done.returncode} and not {words!r}:\n{done.stdout}{done.stderr}")
 
 
-def _compare(run: Path, other: Path) -> None:
+def compare(run: Path, other: Path) -> None:
+    """Weights, optimizer, and the measures of each step and epoch, of two runs. Errors: Finding names what differs."""
     for name, read in (("weights", weights), ("optimizer", optimizer)):
         if read(run) != read(other):
             raise Finding(f"the {name} are not those of the twin")
