@@ -38,6 +38,7 @@ def test_the_ends_of_the_ranges_are_taken() -> None:
     [
         ("workers", (-1, 1025, True)),
         ("augmenters", (-1, 1025)),
+        ("servers", (0, -1, 1.5)),
         ("read_ahead", (-1, 2**21)),
         ("checkpoint_every", (0.0, -1.0, float("nan"))),
     ],
@@ -46,6 +47,12 @@ def test_a_place_out_of_range_is_refused(field: str, values: tuple[Any, ...]) ->
     for value in values:
         with pytest.raises(UsageError):
             Place(**{field: value})
+
+
+def test_several_servers_are_for_ray() -> None:
+    assert Place(runtime="ray", servers=3).servers == 3
+    with pytest.raises(UsageError, match="add `runtime=ray`"):
+        Place(servers=2)
 
 
 def test_a_misspelt_way_to_normalize_is_told_the_nearest() -> None:

@@ -102,12 +102,14 @@ class Actors:
         arguments = self._job, self._data, self.environment, self.mixed
         self.server = self.servers.begin(arguments, self._here, self._avoided)
 
-    def move_server(self, refusal: MillraceError) -> None:
-        """Start the server where none was refused, and all workers with it; where there is no such node, this error."""
-        self.avoid(self.server_node)
+    def move_server(self, node: str, refusal: MillraceError) -> None:
+        """Start the server, or several, where none was refused, which this node is now, and all workers with it; where
+        there is no such node, this error."""
+        self.avoid(node)
         if set(alive_nodes()) <= set(self._avoided):
             raise refusal
         ray.kill(self.server)
+        self.servers.end()
         self.begin_server()
         for name in list(self._workers):
             self.end_worker(name)

@@ -7,9 +7,10 @@ all begin again from the newest checkpoint; where a part cannot be had, with its
 
 import asyncio
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from millrace.errors import UsageError
 from millrace.workers.dispatcher import Dispatcher
 from millrace.workers.job import Job
 from millrace.workers.parameter_server import ServerState
@@ -35,20 +36,24 @@ class LeadActor(ServerActor):
         self._given: list[asyncio.Task[bool]] = []  # parts of this step's gradients, on their way to the holders
         self._turn = 0  # counts the openings of steps
         self._watches: list[asyncio.Task[None]] = []
+        self._refused: ServerLoss | None = None
         self._restoring, self._moving = asyncio.Lock(), asyncio.Lock()
 
     async def restore(self, state: ServerState | None, limit: int, cuts: tuple[int, ...] = ()) -> str:
-        """As of one server; empty where another server is not there yet."""
+        """As of one server; empty where another server is not there yet, or `refused`."""
         async with self._restoring:
             if self._dispatcher is None:
-                try:
+                with suppress(ServerLost):
                     await self._begin(state or ServerState.first(self._setup), cuts)
-                except ServerLost:
-                    return ""
-        if self._dispatcher is not None:
+            if self._dispatcher is None:
+                return ""
             self._dispatcher.allow(limit)
         self._wake()
         return self._incarnation
+
+    async def refused(self) -> ServerLoss | None:
+        """Which other server has another environment than the run, by the last try to begin."""
+        return self._refused
 
     async def join(
         self, name: str, membership: int, node: str, environment: dict[str, str], arena: Handle | None
@@ -94,11 +99,11 @@ class LeadActor(ServerActor):
         return united(books, held)
 
     async def _begin(self, state: ServerState, cuts: tuple[int, ...]) -> None:
-        token, rules = self._incarnation, Rules.of(self._setup)
+        token, rules, self._refused = self._incarnation, Rules.of(self._setup), None
         holders = [SegmentHolder(number, actor, token) for number, actor in enumerate(self._actors)]
         different = await together([holder.hello(self._fingerprint) for holder in holders])
-        for holder, differs in list(zip(holders, different, strict=True))[1:]:
-            self._admit(holder, differs)
+        if not self._admits(holders[1:], different[1:]):
+            return
         read = await together(
             [holder.restore(rules, held) for holder, held in zip(holders, divided(state, len(holders)), strict=True)]
         )
@@ -109,15 +114,18 @@ class LeadActor(ServerActor):
         self._turn += 1
         self._watches = [asyncio.ensure_future(self._watch(holder, token)) for holder in holders[1:]]
 
-    def _admit(self, holder: SegmentHolder, different: list[str]) -> None:
-        if different and not self._mixed:
-            raise UsageError(
-                f"server-{holder.number} on node {holder.node[:8]} has another environment than the run, so bits would "
-                f"differ: {'; '.join(different)}",
-                do="use machines of one kind, fewer `servers`, or pass `mixed_cpus=True`",
-            )
-        if different:
-            self._foreign[f"server-{holder.number}"] = "; ".join(different)
+    def _admits(self, holders: Sequence[SegmentHolder], different: Sequence[list[str]]) -> bool:
+        """Whether all of them may hold a segment, and what is noted of those that may not, or may nevertheless."""
+        foreign = {
+            f"server-{holder.number}": ServerLoss(f"server-{holder.number}", holder.node, "; ".join(differs))
+            for holder, differs in zip(holders, different, strict=True)
+            if differs
+        }
+        if foreign and not self._mixed:
+            self._refused = next(iter(foreign.values()))
+            return False
+        self._foreign |= {name: loss.cause for name, loss in foreign.items()}
+        return True
 
     async def _watch(self, holder: SegmentHolder, incarnation: str) -> None:
         """Hear at once where a server is lost: between two steps nobody speaks to it."""

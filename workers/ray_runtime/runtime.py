@@ -186,7 +186,8 @@ class RayRuntime:
                     state = state or self._latest()
                     begun = server.restore.remote(state, self._limit, self._cuts)
                     if not ray.get(begun, timeout=ANSWER):
-                        raise GetTimeoutError("one of several servers is not there yet")
+                        self._other_missing(ray.get(server.refused.remote(), timeout=HELLO))
+                        continue
                 self._actors.find_server()
                 return
             except RayTaskError as error:
@@ -195,7 +196,8 @@ class RayRuntime:
                     raise cause from error
                 # The table does not come to its node.
                 self._actors.find_server()
-                self._staffing.refuse_server(cause, why(cause), self._next)
+                here = ServerLoss("server", self._actors.server_node, why(cause))
+                self._staffing.refuse_server(here, cause, self._next)
             except LOST as error:
                 waited = time.monotonic() - began
                 self._watch.server_late(waited)
@@ -209,6 +211,13 @@ class RayRuntime:
                 if waited > HELLO:
                     self._staffing.give_way(self._next, waited)
                 time.sleep(0.1)
+
+    def _other_missing(self, refused: ServerLoss | None) -> None:
+        """One of several servers could not begin: its environment is another one, or (GetTimeoutError) it is not there
+        yet."""
+        if refused is None:
+            raise GetTimeoutError("one of several servers is not there yet")
+        self._staffing.refuse_foreign(refused, self._next)
 
     def _watch_step(self, status: Status, fresh: list[Update]) -> None:
         """Hand the missing slots of a step out again where it takes far longer than usual."""

@@ -12,7 +12,7 @@ from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.cluster import resources
 from millrace.workers.ray_runtime.handover import MAPPED
-from millrace.workers.ray_runtime.messages import Status
+from millrace.workers.ray_runtime.messages import ServerLoss, Status
 
 PERIOD = 1.0  # seconds between two looks at who could join
 PLACED = 60.0  # seconds for a worker that joins to be there
@@ -126,25 +126,26 @@ class Staffing:
         """Whether the server may stay though its environment differs from the run's; else it is started elsewhere."""
         self._actors.find_server()
         if not self._actors.mixed:
-            self.refuse_server(
-                UsageError(
-                    "every node has another environment than the run, so bits would differ",
-                    expected=self._actors.environment,
-                    got=different,
-                    do="start the run on a machine like the cluster's, or pass `mixed_cpus=True`",
-                ),
-                different,
-                step,
-            )
+            self.refuse_foreign(ServerLoss("server", self._actors.server_node, different), step)
         elif self._actors.server_node not in self._foreign:
             self._foreign.add(self._actors.server_node)
             self._incident(MIXED, "server", self._actors.server_node, different, step)
         return self._actors.mixed
 
-    def refuse_server(self, refusal: MillraceError, cause: str, step: int) -> None:
-        """Start the server elsewhere; the refusal is raised where there is no other node."""
-        self._incident("parameter server refused", "server", self._actors.server_node, cause, step)
-        self._actors.move_server(refusal)
+    def refuse_foreign(self, which: ServerLoss, step: int) -> None:
+        """`refuse_server` where its environment differs from the run's."""
+        refusal = UsageError(
+            "every node has another environment than the run, so bits would differ",
+            expected=self._actors.environment,
+            got=which.cause,
+            do="start the run on a machine like the cluster's, or pass `mixed_cpus=True`",
+        )
+        self.refuse_server(which, refusal, step)
+
+    def refuse_server(self, which: ServerLoss, refusal: MillraceError, step: int) -> None:
+        """Start the server, or several, elsewhere; the refusal is raised where there is no other node."""
+        self._incident("parameter server refused", *which, step)
+        self._actors.move_server(which.node, refusal)
 
     def _refused(self, name: str, node: str, cause: BaseException, step: int) -> None:
         self._incident("worker refused", name, node, why(cause), step)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from millrace import datasets
+from millrace.errors import UsageError
 from millrace.model import Checkpoint
 from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 from millrace.runs.folder import RunFolder
@@ -88,6 +89,22 @@ def test_the_weights_on_several_servers_and_then_on_more(tmp_path: Path) -> None
     got = on_ray(tmp_path / "ray", WIDE, workers=3, augmenters=0, servers=3)
     assert stop.is_set()
     assert everything(got.latest()) == everything(expected.latest())
+
+
+@pytest.mark.usefixtures("shared_ray")
+@pytest.mark.parametrize(
+    ("servers", "staleness", "why"),
+    [(6, 0, r"cannot lie on 6 servers(.|\n)*at most 5"), (2, 1, "the weights of a stale run lie on one server")],
+)
+def test_several_servers_where_they_cannot_be(servers: int, staleness: int, why: str) -> None:
+    from millrace.workers.ray_runtime.session import session
+
+    place = Place(runtime="ray", workers=1, augmenters=0, servers=servers)
+    with (
+        pytest.raises(UsageError, match=why),
+        session(dataclasses.replace(WIDE, staleness=staleness), place),
+    ):
+        pass
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from ray.exceptions import ActorUnavailableError, RayTaskError
 
 from millrace.errors import DataError, MillraceError
 from millrace.workers.parameter_server import ServerState
-from millrace.workers.ray_runtime.messages import Status
+from millrace.workers.ray_runtime.messages import ServerLoss, Status
 from millrace.workers.ray_runtime.runtime import RayRuntime
 from millrace.workers.ray_runtime.staffing import Staff
 from millrace.workers.runtime import Rewound
@@ -29,8 +29,9 @@ class Call:
 class Server:
     """An actor by its handle."""
 
-    def __init__(self, hello: object, allow: object) -> None:
-        self.hello, self.allow, self.restore = Call(hello), Call(allow), Call("incarnation")
+    def __init__(self, hello: object, allow: object, refused: ServerLoss | None = None) -> None:
+        self.hello, self.allow, self.refused = Call(hello), Call(allow), Call(refused)
+        self.restore = Call("" if refused else "incarnation")
 
 
 class Actors:
@@ -38,13 +39,15 @@ class Actors:
 
     mixed, server_node, augmenters, environment = False, "node", (), "core: Zen"
 
-    def __init__(self, hello: object) -> None:
-        self.server = Server(hello, ActorUnavailableError("killed", None))
+    def __init__(self, hello: object, refused: ServerLoss | None) -> None:
+        self.server = Server(hello, ActorUnavailableError("killed", None), refused)
+        self.avoided = ""
 
     def find_server(self) -> None:
         return None
 
-    def move_server(self, refusal: MillraceError) -> None:
+    def move_server(self, node: str, refusal: MillraceError) -> None:
+        self.avoided = node
         self.server = Server(("third", False, []), "allowed")
 
 
@@ -64,16 +67,19 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("hello", "cause"),
+    ("hello", "refused", "cause"),
     [
-        (("second", False, ["core: Prescott, not Zen"]), "core: Prescott, not Zen"),
-        (FULL, "the disk of the cache folder is full"),
+        (("second", False, ["core: Prescott, not Zen"]), None, "core: Prescott, not Zen"),
+        (FULL, None, "the disk of the cache folder is full"),
+        (("second", False, []), ServerLoss("server-1", "another", "core: Prescott"), "core: Prescott"),
     ],
-    ids=["another environment", "no room for the table"],
+    ids=["another environment", "no room for the table", "another of several"],
 )
-def test_a_call_reaches_the_server_that_took_the_place_of_a_lost_one(hello: object, cause: str) -> None:
+def test_a_call_reaches_the_server_that_took_the_place_of_a_lost_one(
+    hello: object, refused: ServerLoss | None, cause: str
+) -> None:
     incidents: list[tuple[str, str]] = []
-    actors: Any = Actors(hello)
+    actors: Any = Actors(hello, refused)
     watch: Any = None
     runtime = RayRuntime(
         Setup(JOB, digits()),
@@ -87,6 +93,7 @@ def test_a_call_reaches_the_server_that_took_the_place_of_a_lost_one(hello: obje
     runtime.allow(5)
     assert incidents[0] == ("parameter server refused", cause)
     assert [kind for kind, _ in incidents[1:]] == ["parameter server lost"]
+    assert actors.avoided == (refused.node if refused else "node")
 
 
 class Returned:
