@@ -69,7 +69,7 @@ def replay(
     # Asked once: a run in training may come to its end meanwhile.
     finished = folder.finished
     tested = finished and folder.result().get("test_accuracy") is not None
-    place = replace(place, runtime="local", address=None, out=None, checkpoint_every=86400.0, test=tested)
+    place = replace(place, runtime="local", address=None, servers=1, out=None, checkpoint_every=86400.0, test=tested)
     with tempfile.TemporaryDirectory(prefix="millrace-replay-") as scratch:
         again = RunFolder.create(Path(scratch) / "run", folder.config_text())
         again.own()

@@ -63,7 +63,7 @@ def for_run(path: Path, given: layers.Layer) -> Settings:
     file = layers.from_file(os.fspath(path / "config.yaml"))
     place = layers.over(environment(), given)
     if "runtime" in place:  # another place: the cluster that the run had is none of it
-        file = {key: setting for key, setting in file.items() if key != "address"}
+        file = {key: setting for key, setting in file.items() if key not in ("address", "servers")}
     return layers.merge(file, place)
 
 

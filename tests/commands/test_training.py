@@ -58,7 +58,9 @@ def test_a_run_of_a_cluster_that_is_gone_goes_on_in_another_place(door: Any, hom
     (home / "a" / "result.json").unlink()
     text = (home / "a" / "config.yaml").read_text()
     (home / "a" / "config.yaml").write_text(
-        text.replace("runtime: local", "runtime: ray").replace("address: null", "address: 192.0.2.1:6379")
+        text.replace("runtime: local", "runtime: ray")
+        .replace("address: null", "address: 192.0.2.1:6379")
+        .replace("servers: 1", "servers: 3")
     )
     assert door("config a/config.yaml") == 0
     assert "192.0.2.1:6379" in door.out

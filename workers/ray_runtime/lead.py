@@ -110,6 +110,7 @@ class LeadActor(ServerActor):
         self._holders, self._read, self._given = holders, [reference for [reference] in read], []
         self._books = Books(self._setup, state)
         self._dispatcher = Dispatcher(self._setup, server=self._books)
+        self._moving = asyncio.Lock()  # who was lost in a move may hold the one before
         self._books.cut(cuts)
         self._turn += 1
         self._watches = [asyncio.ensure_future(self._watch(holder, token)) for holder in holders[1:]]
@@ -167,8 +168,8 @@ class LeadActor(ServerActor):
         self._records.clear()
         self._reports.clear()
         self._read, self._copied = [], 0
-        for watch in self._watches:
-            watch.cancel()
+        for task in (*self._watches, *self._given):
+            task.cancel()
         self._wake()
 
     def _made_views(self) -> Views | None:

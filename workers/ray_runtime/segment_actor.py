@@ -16,6 +16,7 @@ from millrace.workers.tree import Block
 
 PULL = 30.0  # seconds for a part of a gradient to come from its worker's node
 ANSWER = 60.0  # seconds for one answer
+GREET = 4.0  # seconds for a server that may not be there yet
 
 
 class Fenced(Exception):
@@ -105,7 +106,7 @@ class SegmentHolder:
 
     async def hello(self, environment: dict[str, str]) -> list[str]:
         """How its environment differs from this one."""
-        self.node, different = await self._answer("hello", environment)
+        self.node, different = await self._answer("hello", environment, seconds=GREET)
         return different  # type: ignore[no-any-return]
 
     async def restore(self, rules: Rules, held: Held) -> Any:

@@ -40,7 +40,7 @@ def in_parallel(trials: Sequence[Trial], stop: threading.Event, address: str | N
 
 def _alone(trial: Trial) -> Trial:
     """The trial on one thread of a process of its own."""
-    return replace(trial, place=replace(trial.place, runtime="local", address=None, workers=1, augmenters=0))
+    return replace(trial, place=replace(trial.place, runtime="local", address=None, servers=1, workers=1, augmenters=0))
 
 
 def _train(trial: Trial) -> None:

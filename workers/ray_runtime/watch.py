@@ -101,5 +101,7 @@ def waiting_for(status: Status, missing: str = "slots") -> str:
     since = f"no step for {status.age:.0f} s"
     if not status.members:
         return f"{since}: waiting for the first worker; {NEW}"
+    if not status.missing:
+        return f"{since}: all {missing} of step {status.version} have come; the parameter servers are waited for"
     numbers = ", ".join(map(str, status.missing[:8])) + (" …" if len(status.missing) > 8 else "")
     return f"{since}: step {status.version} lacks {missing} {numbers}; at work are {', '.join(status.members[:8])}"
