@@ -49,7 +49,7 @@ def test_a_stale_run_on_them_and_its_replay(tmp_path: Path, nodes: Nodes) -> Non
 
 
 def test_the_weights_on_servers_of_which_one_is_lost_with_its_node(tmp_path: Path, nodes: Nodes) -> None:
-    wide = [*TRAIN, "--network.hidden", "1000", "210", "--epochs", "150", "--checkpoint-every", "1"]
+    wide = [*TRAIN, "--network.hidden", "1000", "210", "--epochs", "100", "--checkpoint-every", "1"]
     run(*wide, "--out", str(tmp_path / "local"), "--workers", "2")
     folder = tmp_path / "run"
     place = ["--runtime", "ray", "--address", nodes.address, "--workers", "1", "--augmenters", "0", "--servers", "3"]
