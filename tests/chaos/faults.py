@@ -49,9 +49,12 @@ def _one(stage: Stage, fault: Fault) -> int:
 
 def stop(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """A signal that asks for an end; there is one soon."""
-    number, code = STOPS[fault.who]
+    number, code = STOPS[fault.who.removesuffix("twice")]
     driver.expected |= {code, -number}
     driver.send_signal(number)
+    if fault.who.endswith("twice"):  # the second one ends the program at once
+        time.sleep(0.05)
+        driver.send_signal(number)
     try:
         driver.wait(STOPPED)
     except TimeoutExpired:
@@ -136,6 +139,14 @@ def damage(stage: Stage, driver: Driver, fault: Fault) -> bool:
     return True
 
 
+def read(stage: Stage, driver: Driver, fault: Fault) -> bool:
+    """Another program looks at the run, while it is trained and whatever else comes."""
+    if not stage.steps():
+        return False
+    stage.readers.append(Driver([fault.who, str(stage.run)], stage.environment))
+    return True
+
+
 VERBS: Mapping[str, Strike] = {
     "kill": kill,
     "stop": stop,
@@ -145,4 +156,5 @@ VERBS: Mapping[str, Strike] = {
     "clock": clock,
     "second": second,
     "damage": damage,
+    "read": read,
 }

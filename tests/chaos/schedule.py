@@ -96,7 +96,7 @@ def _moment(random: Random, steps: int) -> int:
 def _fault(random: Random, step: int, where: str) -> Fault:
     """One that can happen there."""
     long = round(min(60.0, 0.5 * 2 ** random.expovariate(0.5)), 1)  # half a second to a minute, mostly a few
-    signal = random.choice(("int", "term", "hup"))
+    signal = random.choice(("int", "term", "hup", "inttwice"))
     actor = random.choice(ACTORS if where != LOCAL else (DRIVER,))
     found = [
         Fault(step, "kill", DRIVER),
@@ -107,11 +107,12 @@ def _fault(random: Random, step: int, where: str) -> Fault:
         Fault(step, "clock", seconds=float(random.choice((-86400, -60, -2, 2, 60, 86400)))),
         Fault(step, "second"),
         Fault(step, "damage", random.choice(("checkpoint", "metrics"))),
+        Fault(step, "read", random.choice(("audit", "report", "evaluate", "replay"))),
     ]
-    weights = [8, 4, 4, 2, 4, 2, 2, 2]
+    weights = [8, 4, 4, 2, 4, 2, 2, 2, 3]
     if where != LOCAL:
         found += [Fault(step, "kill", actor), Fault(step, "pause", actor, long)]
-        weights = [4, 2, 2, 1, 2, 1, 1, 1, 28, 14]
+        weights = [4, 2, 2, 1, 2, 1, 1, 1, 1, 28, 14]
     if where == RAY:
         found += [Fault(step, "kill", random.choice(RAYS)), Fault(step, "pause", random.choice(RAYS), long)]
         weights += [4, 2]

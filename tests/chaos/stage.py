@@ -25,6 +25,7 @@ from tests.workers.ray_runtime.processes import with_environment
 
 DISK = 48  # MiB
 TRIES = 12  # drivers one after the other, of which none makes a step
+EARLY = ("no checkpoint yet",)  # why a run cannot be looked at
 UNHEARD = ("error: unexpected", "Exception in thread", "Exception ignored in", "Fatal Python error")
 
 
@@ -52,6 +53,7 @@ class Stage:
         self.place = list(schedule.place)
         self.driver: Driver | None = None
         self.cluster: Cluster | None = None
+        self.readers: list[Driver] = []
         self.drivers = 0
         self._over = False
         mark = ("CHAOS_STAGE", uuid.uuid4().hex)
@@ -115,8 +117,14 @@ class Stage:
         return self._until(lambda: self.steps() >= step and self.driver is not None and self.driver.poll() is None)
 
     def finish(self) -> None:
-        """Wait for the end of the run."""
+        """Wait for the end of the run, and of the programs that look at it."""
         self._until(lambda: False)
+        for reader in self.readers:
+            reader.wait(self.patience)
+            said, words = reader.said, reader.args[3:] if isinstance(reader.args, list) else reader.args
+            reader.over()
+            if reader.returncode and not any(why in said for why in EARLY):
+                raise Finding(f"{words!r} of a run in training ended with {reader.returncode}:\n{said}")
 
     def _until(self, reached: Callable[[], bool]) -> bool:
         seen, since = (-1, 0), time.monotonic()
