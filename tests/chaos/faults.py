@@ -1,4 +1,8 @@
-"""What is done to a run, by verb. Each returns once it is over; the driver is told which ends it explains."""
+"""What is done to a run, by verb. Each returns once it is over; the driver is told which ends it explains.
+
+Slow links are not among them: what delays packets (netem) is missing from many kernels, and would delay those of the
+whole machine. A server or a raylet that stands still for a while is the worst of slow links.
+"""
 
 import os
 import signal
@@ -15,6 +19,7 @@ from tests.chaos.stage import Stage
 
 BROKEN_PIPE, FAILED, REFUSED = 141, 1, 2
 STOPS = {"int": (signal.SIGINT, 130), "term": (signal.SIGTERM, 143), "hup": (signal.SIGHUP, 129)}
+CHECKPOINT = 5.0  # seconds to wait for one
 STOPPED = 90.0  # seconds for a checkpoint and an end
 Strike = Callable[[Stage, Driver, Fault], bool]  # whether there was something to do it to
 
@@ -139,6 +144,15 @@ def damage(stage: Stage, driver: Driver, fault: Fault) -> bool:
     return True
 
 
+def cut(stage: Stage, driver: Driver, fault: Fault) -> bool:
+    """SIGKILL in the middle of a checkpoint, the next one that is begun."""
+    folder, until = stage.run / "checkpoints", time.monotonic() + CHECKPOINT
+    while driver.poll() is None and time.monotonic() < until:
+        if folder.is_dir() and any(name.startswith(".") for name in os.listdir(folder)):
+            return kill(stage, driver, Fault(fault.step, "kill", DRIVER))
+    return False
+
+
 def read(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """Another program looks at the run, while it is trained and whatever else comes."""
     if not stage.steps():
@@ -156,5 +170,6 @@ VERBS: Mapping[str, Strike] = {
     "clock": clock,
     "second": second,
     "damage": damage,
+    "cut": cut,
     "read": read,
 }

@@ -44,6 +44,7 @@ def recipe(random: Random, where: str, known: Collection[str]) -> Recipe:
     slot = random.choice((0, 0, 8, 70, 128))
     validation = random.choice((0, 0, 100))
     batch = min(batch, SAMPLES[dataset] - validation)
+    stopping = random.choice(("", "", "3", "500"))  # epochs without a better one
     methods = random.sample(METHODS, random.choice((0, 0, 1, 2, 3)))
     staleness = random.choice(STALE) if random.random() < 0.3 else "0"
     optimizer = random.choice(OPTIMIZERS)
@@ -63,6 +64,7 @@ def recipe(random: Random, where: str, known: Collection[str]) -> Recipe:
     job += ["--network.hidden", *map(str, hidden), "--optimizer.name", optimizer, "--optimizer.rate", "0.001"]
     job += ["--slot-size", str(min(slot, batch))] if slot else []
     job += ["--validation", str(validation)] if validation else []
+    job += ["--regularization.early-stopping", stopping] if validation and stopping else []
     job += [word for method in methods for word in method]
     job += ["--staleness", staleness] if staleness != "0" else []
     place = ["--workers", str(workers), "--checkpoint-every", often]

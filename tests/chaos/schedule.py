@@ -107,12 +107,13 @@ def _fault(random: Random, step: int, where: str) -> Fault:
         Fault(step, "clock", seconds=float(random.choice((-86400, -60, -2, 2, 60, 86400)))),
         Fault(step, "second"),
         Fault(step, "damage", random.choice(("checkpoint", "metrics"))),
+        Fault(step, "cut"),
         Fault(step, "read", random.choice(("audit", "report", "evaluate", "replay"))),
     ]
-    weights = [8, 4, 4, 2, 4, 2, 2, 2, 3]
+    weights = [8, 4, 4, 2, 4, 2, 2, 2, 4, 3]
     if where != LOCAL:
         found += [Fault(step, "kill", actor), Fault(step, "pause", actor, long)]
-        weights = [4, 2, 2, 1, 2, 1, 1, 1, 1, 28, 14]
+        weights = [4, 2, 2, 1, 2, 1, 1, 1, 1, 1, 28, 14]
     if where == RAY:
         found += [Fault(step, "kill", random.choice(RAYS)), Fault(step, "pause", random.choice(RAYS), long)]
         weights += [4, 2]
