@@ -26,10 +26,14 @@ class Clock:
     __slots__ = ("_counts", "_seconds", "_since", "_squares", "_stage", "stretches")
 
     def __init__(self, stage: int = IDLE, traced: bool = False) -> None:
+        self.stretches: deque[Stretch] | None = deque(maxlen=KEPT) if traced else None
+        self.begin(stage)
+
+    def begin(self, stage: int = IDLE) -> None:
+        """Forget what was before: the thread has begun nothing yet but this."""
         count = len(STAGES)
         self._seconds, self._counts, self._squares = [0.0] * count, [0] * count, [0.0] * count
         self._stage, self._since = stage, perf_counter()
-        self.stretches: deque[Stretch] | None = deque(maxlen=KEPT) if traced else None
 
     def enter(self, stage: int, at: float | None = None) -> int:
         """From now on, or since the moment `at`, the thread is in this stage; the one that it was in."""

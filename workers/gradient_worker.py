@@ -9,7 +9,7 @@ import pyarrow as pa
 from millrace.errors import UsageError
 from millrace.model import Inputs, Network, RowKeys
 from millrace.pipeline import Order
-from millrace.runs import COMPUTE, DATA, SEND
+from millrace.runs import COMPUTE, DATA, LEDGER, SEND
 from millrace.workers.clock import Clock
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
@@ -62,8 +62,12 @@ class GradientWorker:
         self.clock.enter(DATA)
         made, waited = take(step, number)
         self.waited += waited
+        if isinstance(made, Slot):
+            slot = made
+        else:
+            self.clock.enter(LEDGER)
+            slot = Slot.of(made)
         self.clock.enter(COMPUTE)
-        slot = made if isinstance(made, Slot) else Slot.of(made)
         rows = len(slot.labels)
         x = self.inputs.into(slot.images, self._x[:rows])
         out = self._free.pop() if self._free else np.empty(self.network.parameters, np.float32)

@@ -1,8 +1,8 @@
 """The meter: where the time of a run goes, as a line of stages.jsonl for each stretch of steps."""
 
-from time import perf_counter
+from time import perf_counter, process_time
 
-from millrace.runs import JsonLines, RunFolder, Spent, StageLine, by_role
+from millrace.runs import JsonLines, RunFolder, Spent, StageLine, by_role, halted
 from millrace.workers.clock import Clock
 from millrace.workers.job import Place
 from millrace.workers.runtime import Runtime
@@ -27,6 +27,7 @@ class Meter:
         self._step = step
         self._before: dict[str, Spent] = self._spent()
         self._began = self._last = perf_counter()
+        self._cpu = process_time()
 
     def look(self, step: int) -> StageLine | None:
         """The steps below `step` are done: their line, where it is time for one."""
@@ -36,7 +37,7 @@ class Meter:
 
     def take(self, step: int) -> StageLine:
         """The line of all since the last one, which may be of no step: then it has what the trainer did since."""
-        now, order = perf_counter(), self._setup.order
+        now, cpu, order = perf_counter(), process_time(), self._setup.order
         spent = self._spent()
         line = StageLine(
             step=step - 1,
@@ -49,9 +50,10 @@ class Meter:
             batch=order.batch,
             room=self._room,
             stale=self._setup.job.stale,
-            roles=by_role({name: one.since(self._before.get(name)) for name, one in spent.items()}),
+            cpu=cpu - self._cpu if self._runtime.kind == "local" else 0.0,
+            roles=halted(by_role({name: one.since(self._before.get(name)) for name, one in spent.items()})),
         )
-        self._step, self._last, self._before = step, now, spent
+        self._step, self._last, self._cpu, self._before = step, now, cpu, spent
         self._lines.write(line.as_dict())
         self._lines.flush()
         return line

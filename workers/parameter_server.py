@@ -106,7 +106,7 @@ class ParameterServer:
         state = state or ServerState.first(setup)
         self._state = state
         self.norm_wanted = False  # whether updates say the gradient's norm; it costs a pass and changes no bit
-        self.publishing = 0.0  # seconds that it took to make the newest view
+        self.began, self.publishing = 0.0, 0.0  # when the newest update did, and the seconds that its view took
         self._cuts: tuple[int, ...] = ()
         self._room: F32Array | None = None
         self._view = self._publish(state)
@@ -172,6 +172,7 @@ class ParameterServer:
         undone: tuple[int, ...] = (),
     ) -> Update:
         """Update with the two halves of a batch's sum, `_updating` held. row, undone: of a stale run's server."""
+        self.began = time.perf_counter()
         state, step, totals = self._state, self.version, Totals.of(left, right)
         self._check_loss(totals)
         sums_of, samples = (left.gradient, right.gradient if right else None), float(totals.samples)

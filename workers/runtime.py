@@ -16,10 +16,13 @@ class Runtime(Protocol):
     """Steps are computed by themselves as far as they are allowed to; the trainer only watches."""
 
     kind: str  # local or ray
-    cores: int  # of all machines that compute
     workers: int
     augmenters: int
     copied: int  # bytes of arrays copied between processes so far
+
+    @property
+    def cores(self) -> int:
+        """Of all machines that compute."""
 
     def start(self) -> None:
         """Begin with the step that the server's state asks for."""

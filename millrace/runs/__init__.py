@@ -34,11 +34,13 @@ if TYPE_CHECKING:
         TRAINER as TRAINER,
         UPDATE as UPDATE,
         VALIDATE as VALIDATE,
+        WAITING as WAITING,
         WARP as WARP,
         RoleTime as RoleTime,
         Spent as Spent,
         StageLine as StageLine,
         by_role as by_role,
+        halted as halted,
         together as together,
     )
     from millrace.runs.working_copy import is_address as is_address

@@ -76,7 +76,8 @@ class RoleTime(NamedTuple):
 class StageLine(NamedTuple):
     """A line of stages.jsonl: what each role did in the `steps` steps up to `step`, that included, which took so many
     seconds. slots: of a full step, each of `rows` samples. room: how many slots may be made ahead. cores: of all
-    machines that compute. stale: whether it is of a stale run."""
+    machines that compute. cpu: seconds of them that the run's process used; 0 where several processes compute. stale:
+    whether it is of a stale run."""
 
     step: int
     steps: int
@@ -88,6 +89,7 @@ class StageLine(NamedTuple):
     batch: int
     room: int
     stale: bool
+    cpu: float
     roles: Mapping[str, RoleTime]
 
     def as_dict(self) -> dict[str, object]:
@@ -99,7 +101,7 @@ class StageLine(NamedTuple):
             }
             for role, time in self.roles.items()
         }
-        return {**self._asdict(), "seconds": _short(self.seconds), "roles": roles}
+        return {**self._asdict(), "seconds": _short(self.seconds), "cpu": _short(self.cpu), "roles": roles}
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> "StageLine | None":
@@ -118,10 +120,15 @@ class StageLine(NamedTuple):
                 if role in ROLES
             }
             numbers = {name: int(line[name]) for name in ("step", "steps", "cores", "slots", "rows", "batch", "room")}
-            seconds, runtime, stale = float(line["seconds"]), str(line["runtime"]), bool(line["stale"])
+            seconds, cpu, runtime, stale = (
+                float(line["seconds"]),
+                float(line["cpu"]),
+                str(line["runtime"]),
+                line["stale"],
+            )
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
-        return cls(**numbers, seconds=seconds, runtime=runtime, stale=stale, roles=roles)
+        return cls(**numbers, seconds=seconds, cpu=cpu, runtime=runtime, stale=bool(stale), roles=roles)
 
 
 def by_role(spent: Mapping[str, Spent]) -> dict[str, RoleTime]:
@@ -137,6 +144,19 @@ def by_role(spent: Mapping[str, Spent]) -> dict[str, RoleTime]:
             stages = {name: (s, n, squares) for name, s, n, squares in zip(NAMES, *total, strict=True) if s > 0}
             roles[role] = RoleTime(len(found[role]), stages)
     return roles
+
+
+def halted(roles: Mapping[str, RoleTime]) -> dict[str, RoleTime]:
+    """Workers on Ray know that they wait, the server knows for whom: while it waits for the trainer, so do they all."""
+    found, server, worker = dict(roles), roles.get("server"), roles.get("worker")
+    if server is None or worker is None or "others" not in worker.stages or "trainer" not in server.stages:
+        return found
+    others, count, squares = worker.stages["others"]
+    moved = min(others, server.stages["trainer"][0] * worker.threads)
+    times = server.stages["trainer"][1]
+    stages = {**worker.stages, "others": (others - moved, count, squares), "trainer": (moved, times, 0.0)}
+    found["worker"] = worker._replace(stages=stages)
+    return found
 
 
 def together(lines: Sequence[StageLine]) -> StageLine | None:
@@ -159,7 +179,8 @@ def together(lines: Sequence[StageLine]) -> StageLine | None:
                 a, b, c = stages.get(name, (0.0, 0, 0.0))
                 stages[name] = a + s, b + count, c + squares
         roles[role] = RoleTime(last.roles[role].threads, stages)
-    return last._replace(steps=sum(line.steps for line in same), seconds=seconds, roles=roles)
+    cpu = sum(line.cpu for line in same)
+    return last._replace(steps=sum(line.steps for line in same), seconds=seconds, cpu=cpu, roles=roles)
 
 
 def _ends(line: StageLine) -> bool:

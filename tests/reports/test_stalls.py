@@ -11,7 +11,7 @@ from millrace.runs.stages import STAGES, RoleTime, StageLine
 
 
 def line(cores: int = 2, slots: int = 4, room: int = 50, **roles: RoleTime) -> StageLine:
-    return StageLine(9, 10, 1.0, "local", cores, slots, 64, 256, room, False, roles)
+    return StageLine(9, 10, 1.0, "local", cores, slots, 64, 256, room, False, 0.0, roles)
 
 
 def role(threads: int, **seconds: float) -> RoleTime:

@@ -7,7 +7,7 @@ import pytest
 from millrace.runs.stages import STAGES, RoleTime, Spent, StageLine, by_role, together
 
 WORKER = RoleTime(2, {"compute": (1.5, 10, 0.3), "others": (0.5, 4, 0.1)})
-LINE = StageLine(9, 10, 1.0, "local", 2, 4, 64, 256, 20, False, {"worker": WORKER})
+LINE = StageLine(9, 10, 1.0, "local", 2, 4, 64, 256, 20, False, 1.5, {"worker": WORKER})
 
 
 def spent(compute: float, times: int) -> Spent:

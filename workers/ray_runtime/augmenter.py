@@ -9,10 +9,13 @@ import ray
 
 from millrace.errors import MillraceError
 from millrace.pipeline import Order
+from millrace.runs import IDLE, SEND, Spent
+from millrace.workers.clock import Clock
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.fetcher import FETCH
 from millrace.workers.ray_runtime.handover import Handover, received
 from millrace.workers.setup import Setup
+from millrace.workers.slot import batch_of
 from millrace.workers.tree import share
 
 
@@ -21,17 +24,19 @@ class AugmenterActor:
 
     def __init__(self, job: Job, data: Handover) -> None:
         self._incarnation = uuid.uuid4().hex
+        self._clock = Clock()
         self._unready: MillraceError | None = None
         try:
             self._stream = Setup(job, received(data, FETCH)).stream
         except MillraceError as error:  # raised here it would end the process, and lose all but its text
             self._unready = error
 
-    def hello(self) -> tuple[str, str]:
-        """This incarnation and its node. Errors: DataError where this node's disk has no room for the table."""
+    def hello(self) -> tuple[str, str, Spent]:
+        """This incarnation, its node, and what it has done so far. Errors: DataError where this node's disk has no room
+        for the table."""
         if self._unready is not None:
             raise self._unready
-        return self._incarnation, str(ray.get_runtime_context().get_node_id())
+        return self._incarnation, str(ray.get_runtime_context().get_node_id()), self._clock.spent
 
     def make(self, begin: int, end: int, lease: tuple[int, int]) -> pa.Buffer:
         """The batches of a lease's slots of the steps [begin, end), as `keys` orders them: one Arrow IPC stream, which
@@ -39,13 +44,15 @@ class AugmenterActor:
         sink = pa.BufferOutputStream()
         writer = None
         for step, slot in keys(self._stream.order, begin, end, lease):
-            batch = self._stream.batch(step, slot)
+            batch = batch_of(self._stream, step, slot, self._clock)
+            self._clock.enter(SEND)
             bare = batch.replace_schema_metadata(None)
             if writer is None:
                 writer = pa.ipc.new_stream(sink, bare.schema)
             writer.write_batch(bare, custom_metadata=batch.schema.metadata)
         if writer is not None:
             writer.close()
+        self._clock.enter(IDLE)
         return sink.getvalue()
 
 

@@ -10,6 +10,7 @@ from ray.exceptions import ActorUnavailableError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from millrace.errors import MillraceError
+from millrace.runs import Spent
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.augmenter import AugmenterActor
 from millrace.workers.ray_runtime.causes import cause_of, why
@@ -35,6 +36,7 @@ class _Augmenter:
     node: str
     incarnation: str
     greeting: Any  # its answer to `hello`, which may still be to come
+    spent: Spent
 
 
 def places() -> list[str]:
@@ -60,6 +62,11 @@ class Augmenters:
     def handles(self) -> list[tuple[Any, str]]:
         """Each actor and its node."""
         return [(augmenter.actor, augmenter.node) for augmenter in self._all]
+
+    @property
+    def spent(self) -> dict[str, Spent]:
+        """What each has done so far, as it said last."""
+        return {augmenter.name: augmenter.spent for augmenter in self._all}
 
     def fill(self, most: int | None = None) -> bool:
         """Start those that are missing, but no more than `most`; whether there were any."""
@@ -109,7 +116,9 @@ class Augmenters:
             num_cpus=1, max_restarts=FOREVER, max_task_retries=0, scheduling_strategy=strategy
         )
         actor: Any = maker.remote(self._job, self._data)
-        self._all.append(_Augmenter(f"augmenter-{next(self._names)}", actor, node, "", actor.hello.remote()))
+        self._all.append(
+            _Augmenter(f"augmenter-{next(self._names)}", actor, node, "", actor.hello.remote(), Spent.none())
+        )
 
     def _asked(self, augmenter: _Augmenter) -> str:
         """Why the augmenter was lost since its last answer; empty where it was not, or nothing is known."""
@@ -117,7 +126,7 @@ class Augmenters:
             return ""
         cause = ""
         try:
-            incarnation, node = ray.get(augmenter.greeting, timeout=1)
+            incarnation, node, augmenter.spent = ray.get(augmenter.greeting, timeout=1)
             if augmenter.incarnation not in ("", incarnation):
                 cause = "its process died"
             augmenter.incarnation, augmenter.node = incarnation, node

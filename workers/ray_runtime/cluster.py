@@ -11,6 +11,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from millrace.cores import cores
 from millrace.errors import DeadlineError, MillraceError, UsageError
 from millrace.workers.ray_runtime.last_words import last_words
 from millrace.workers.ray_runtime.own_ray import ROOT, agents, start
@@ -124,6 +125,11 @@ def resources(which: str) -> dict[str, float]:
     """Resources by name: "cluster" for all of them, "available" for what is free."""
     known = ray.cluster_resources() if which == "cluster" else ray.available_resources()  # type: ignore[no-untyped-call]
     return dict(known)
+
+
+def all_cores() -> int:
+    """The processors of all nodes. What a single node says of itself may be what the run asked for: it is looked at."""
+    return cores() if len(alive_nodes()) < 2 else int(resources("cluster").get("CPU", 1))
 
 
 def metrics_addresses() -> list[str]:

@@ -6,6 +6,7 @@ all begin again from the newest checkpoint; where a part cannot be had, with its
 """
 
 import asyncio
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
@@ -145,6 +146,7 @@ class LeadActor(ServerActor):
                 books.reopen()
                 dispatcher.retries += len(given)
             else:
+                books.began = time.perf_counter()
                 update, read = await books.advance(self._holders)
                 if incarnation != self._incarnation:
                     return

@@ -4,11 +4,13 @@ The way of a gradient: `Partial` (worker) → `Contribution`, in a `Request` →
 `Update`, in a `Status` → the trainer's `StepDone`, which is its line in metrics.jsonl. A `Command` answers a request.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 from ray.exceptions import GetTimeoutError, ObjectLostError, RayActorError
 
+from millrace.runs import Spent
 from millrace.workers.parameter_server import Update
 from millrace.workers.tree import Block, Partial
 
@@ -31,11 +33,13 @@ class Contribution(NamedTuple):
 
 class Report(NamedTuple):
     """What a worker says of itself with a request: seconds waited for data since the last one, bytes of batches that
-    it has asked for and not used, bytes of batches it received since the last one."""
+    it has asked for and not used, bytes of batches it received since the last one; now and then all that it has done so
+    far."""
 
     waited: float
     in_flight: int
     received: int
+    spent: Spent | None = None
 
 
 class Request(NamedTuple):
@@ -86,7 +90,7 @@ class Status(NamedTuple):
     """What the trainer sees of the server: finished steps it has not seen yet, the age of the current step in seconds,
     the slots it lacks (of a stale run the batches under way), the members and their nodes, what differs in the
     environments of those that were admitted nevertheless, and counts since the server started. loss: of another server,
-    for which this incarnation had to begin anew."""
+    for which this incarnation had to begin anew. spent: what the server and the members have done since they began."""
 
     incarnation: str
     version: int
@@ -99,3 +103,4 @@ class Status(NamedTuple):
     retries: int
     copied: int
     loss: ServerLoss | None = None
+    spent: Mapping[str, Spent] | None = None

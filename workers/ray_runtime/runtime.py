@@ -8,12 +8,12 @@ from typing import Any
 import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from millrace.cores import cores
 from millrace.errors import DataError, DeadlineError, TrainingError
 from millrace.runs import Spent
 from millrace.workers.parameter_server import ServerState, Update
 from millrace.workers.ray_runtime.actors import Actors
 from millrace.workers.ray_runtime.causes import cause_of, why
+from millrace.workers.ray_runtime.cluster import all_cores
 from millrace.workers.ray_runtime.messages import LOST, ServerLoss, Status
 from millrace.workers.ray_runtime.slowness import Slowness
 from millrace.workers.ray_runtime.staffing import Incident, Staff, Staffing
@@ -49,7 +49,7 @@ class RayRuntime:
         self._stale = setup.job.stale
         self._staffing = Staffing(actors, staff, incident, lambda name: self._call("leave", name))
         self.workers, self.augmenters = staff.least, len(actors.augmenters)
-        self.cores = cores()
+        self._spent: dict[str, Spent] = {}
         self._state = state
         self._limit = self._next = state.version if state else 0
         self._cuts: tuple[int, ...] = ()
@@ -91,6 +91,7 @@ class RayRuntime:
         fresh = [update for update in status.finished if update.step >= self._next]
         self.retries, self.workers = status.retries, len(status.members)
         self._count_copied(status)
+        self._spent = dict(status.spent or {})
         self._watch_step(status, fresh)
         self._staffing.tend(status, self._next)
         self._watch.look(status, self._next)
@@ -125,8 +126,12 @@ class RayRuntime:
                 self._standstill.moved(0.0)
         return state  # type: ignore[no-any-return]
 
+    @property
+    def cores(self) -> int:
+        return all_cores()
+
     def spent(self) -> dict[str, Spent]:
-        return {}
+        return {**self._spent, **self._actors.augmenters.spent}
 
     def close(self) -> None:
         self._actors.close(LEAVE)

@@ -9,7 +9,9 @@ from typing import Any
 
 from millrace.errors import MillraceError, UsageError
 from millrace.model import differences, fingerprint
+from millrace.runs import IDLE, PUBLISH, SEND, TRAINER, UPDATE, Spent
 from millrace.workers.blas import one_blas_thread
+from millrace.workers.clock import Clock
 from millrace.workers.dispatcher import Dispatcher
 from millrace.workers.job import Job
 from millrace.workers.parameter_server import ServerState, Update
@@ -51,6 +53,7 @@ class ServerActor:
         self._halted = asyncio.Event()  # set while no step may be computed
         self._last = time.perf_counter()
         self._copied = 0
+        self._clock, self._spent = Clock(), dict[str, Spent]()
         self._gauges = ServerGauges()
         self._views: Views | None = None
         self._unready: MillraceError | None = None
@@ -81,6 +84,7 @@ class ServerActor:
             self._dispatcher = kind(self._setup, self._views.settled(state) if self._views else state)
             self._dispatcher.server.cut(cuts)
             self._publish()
+            self._clock.begin()
         self._dispatcher.allow(limit)
         self._wake()
         return self._incarnation
@@ -110,6 +114,7 @@ class ServerActor:
         if self._views is not None:
             self._views.leave(name)
         self._gauges.leave(name)
+        self._spent.pop(name, None)
         self._wake()
 
     async def loosen(self) -> None:
@@ -165,6 +170,7 @@ class ServerActor:
 
     def _heard(self, request: Request) -> Dispatcher | None:
         """Note what a worker says of itself; None where this is not the server that it means."""
+        self._clock.enter(SEND)
         name, dispatcher = request.name, self._dispatcher
         known = self._roll.knows(name, request.membership)
         if request.incarnation != self._incarnation or dispatcher is None or not known:
@@ -172,6 +178,8 @@ class ServerActor:
         self._reports[name] = self._reports.get(name, 0.0) + request.report.waited
         self._gauges.in_flight(name, request.report.in_flight)
         self._copied += request.report.received
+        if request.report.spent is not None:
+            self._spent[name] = request.report.spent
         dispatcher.server.norm_wanted = self._gauges.due
         return dispatcher
 
@@ -212,6 +220,7 @@ class ServerActor:
             self._foreign,
             dispatcher.retries,
             self._all_copied,
+            spent={**self._spent, "server": self._clock.spent},
         )
 
     async def snapshot(self, at_least: int) -> ServerState | None:
@@ -224,11 +233,14 @@ class ServerActor:
         now = time.perf_counter()
         seconds = max(now - self._last, 1e-9)
         self._last = now
+        if self._dispatcher is not None:
+            self._clock.enter(UPDATE, self._dispatcher.server.began or self._clock.since)
         members = max(1, len(self._reports))
         waiting = min(sum(self._reports.values()) / (members * seconds), 1.0)
         self._reports.clear()
         update = update._replace(seconds=seconds, waiting=waiting)
         self._records.append(update)
+        self._clock.enter(PUBLISH)
         self._publish()
         if self._dispatcher is not None:
             self._gauges.step(update, self._dispatcher.retries, self._all_copied)
@@ -261,6 +273,16 @@ class ServerActor:
 
     async def _command(self, name: str, membership: int, near: bool) -> Command:
         """The worker's next work, as soon as there is any; nothing is handed to one that has joined again meanwhile."""
+        try:
+            return await self._next(name, membership, near)
+        finally:
+            self._rest()
+
+    def _rest(self) -> None:
+        """There is nothing to do here, until a call comes."""
+        self._clock.enter(TRAINER if self._halted.is_set() else IDLE)
+
+    async def _next(self, name: str, membership: int, near: bool) -> Command:
         until = time.monotonic() + PATIENCE
         while True:
             if self._stopped or (self._dispatcher is not None and self._dispatcher.ended):
@@ -276,7 +298,7 @@ class ServerActor:
             left = until - time.monotonic()
             if left <= 0:
                 return Command(WAIT, self._incarnation)
-            try:
+            self._rest()
+            with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), left)
-            except TimeoutError:
-                continue
+            self._clock.enter(SEND)

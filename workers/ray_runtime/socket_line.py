@@ -13,6 +13,7 @@ import struct
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
+from millrace.runs import Spent
 from millrace.workers.ray_runtime.messages import ELSEWHERE, Command, Contribution, Report, Request
 from millrace.workers.tree import Block, Partial
 
@@ -96,8 +97,10 @@ async def listen(answer: Callable[[Request], Awaitable[Command]]) -> tuple[str, 
 
 def _request(line: bytes) -> Request:
     name, membership, incarnation, step, near, contributions, report, read = json.loads(_whole(line))
+    waited, in_flight, received, spent = report
+    said = Report(waited, in_flight, received, Spent(*map(tuple, spent)) if spent else None)
     found = [_contribution(*parts) for parts in contributions]
-    return Request(name, membership, incarnation, step, near, found, Report(*report), read)
+    return Request(name, membership, incarnation, step, near, found, said, read)
 
 
 def _plain(contribution: Contribution) -> tuple[object, ...]:

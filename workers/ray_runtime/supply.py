@@ -8,7 +8,9 @@ import pyarrow as pa
 import ray
 
 from millrace.pipeline import Stream
+from millrace.workers.clock import Clock
 from millrace.workers.ray_runtime.augmenter import keys
+from millrace.workers.slot import batch_of
 
 CHUNK = 2 << 20  # bytes of batches that one call asks for
 RUN = 16  # steps at most that one call asks for: what a changed lease throws away
@@ -31,10 +33,12 @@ class _Asked(NamedTuple):
 class Supply:
     """Batches for the slots that a worker expects to compute, within a bound in bytes.
 
-    augmenter: an actor handle; None: the worker makes its batches itself while it waits for weights (`help`).
+    augmenter: an actor handle; None: the worker makes its batches itself while it waits for weights (`help`). clock: of
+    the worker.
     """
 
-    def __init__(self, stream: Stream, augmenter: Any, bound: int, last: int) -> None:
+    def __init__(self, stream: Stream, augmenter: Any, bound: int, last: int, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock()
         self._stream, self._augmenter, self._bound, self._last = stream, augmenter, bound, last
         self._ready: dict[Key, pa.RecordBatch] = {}
         self._asked: deque[_Asked] = deque()
@@ -84,7 +88,7 @@ class Supply:
                 break
         batch = self._ready.pop((step, slot), None)
         if batch is None:
-            batch = self._stream.batch(step, slot)
+            batch = batch_of(self._stream, step, slot, self._clock)
         return batch, time.perf_counter() - began
 
     def help(self) -> bool:
@@ -98,7 +102,7 @@ class Supply:
             if len(self._ready) >= room:
                 return False
             if key not in self._ready:
-                self._ready[key] = self._stream.batch(*key)
+                self._ready[key] = batch_of(self._stream, *key, self._clock)
                 return True
         return False
 

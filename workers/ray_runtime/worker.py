@@ -7,7 +7,9 @@ import ray
 
 from millrace.errors import DeadlineError, MillraceError
 from millrace.model import fingerprint
+from millrace.runs import OTHERS, SEND, Spent
 from millrace.workers.blas import one_blas_thread
+from millrace.workers.clock import Clock
 from millrace.workers.gradient_worker import gradient_worker
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.augmenter import nearest
@@ -34,6 +36,7 @@ from millrace.workers.tree import Block, Partial
 
 DEADLINE = 300.0  # seconds without an answer of any server after which the worker gives up
 ANSWER = 60.0  # seconds for one answer of the server
+TELL = 0.25  # seconds between two reports of what this worker has done
 PAUSE = 0.2  # seconds between two tries to reach a server that restarts
 
 
@@ -53,8 +56,9 @@ class WorkerActor:
             return
         setup = self._setup
         augmenter = nearest(augmenters, self._node, number)
-        self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps)
-        self._worker = gradient_worker(setup)
+        self._clock, self._told = Clock(), 0.0
+        self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps, self._clock)
+        self._worker = gradient_worker(setup, self._clock)
         self._fresh_arena()
         self._parts = Parts()
         self._weights: Arena | None = None
@@ -94,7 +98,7 @@ class WorkerActor:
     def _fresh_arena(self) -> None:
         """New shared memory: what a server may still read of the old one stays as it is."""
         setup = self._setup
-        self._worker = gradient_worker(setup)
+        self._worker = gradient_worker(setup, self._clock)
         self._arena = Arena.create(self._node, self._rows(), setup.network.parameters)
         self._place: dict[int, int] = {}  # address of a gradient array → row of the arena
         if self._arena is not None:
@@ -132,11 +136,13 @@ class WorkerActor:
                         got=why(error),
                     ) from error
                 time.sleep(PAUSE)
+        self._clock.begin()
         self._weights = Arena.open(weights, self._node) if weights is not None else None
         self._line = SocketLine.open(line) if self._weights is not None and self._readable else None
         return command  # type: ignore[no-any-return]
 
     def _work(self, command: Command) -> tuple[Command, int]:
+        self._clock.enter(SEND)
         weights = self._at(command)
         if weights is None:
             return Command(JOIN), 0
@@ -161,7 +167,7 @@ class WorkerActor:
 
     def _ask(self, command: Command, contributions: list[Contribution], gradients: list[Any]) -> Command:
         """Contribute, and make batches until the answer is there."""
-        report = Report(self._worker.waited, self._supply.in_flight, self._supply.received)
+        report = Report(self._worker.waited, self._supply.in_flight, self._supply.received, self._spent())
         self._worker.waited, self._supply.received = 0.0, 0
         near = self._weights is not None
         request = Request(
@@ -174,9 +180,11 @@ class WorkerActor:
             report,
             command.read,
         )
+        self._clock.enter(SEND)
         if self._line is not None and not gradients:
             return self._say(self._line, request)
         reply = self._server.contribute.remote(request, *self._parts.sent(gradients))
+        self._clock.enter(OTHERS)
         try:
             while not ray.wait([reply], timeout=0)[0]:
                 if not self._supply.help():
@@ -185,10 +193,19 @@ class WorkerActor:
         except LOST:
             return Command(JOIN)
 
+    def _spent(self) -> Spent | None:
+        """What this worker has done so far, where it is time to say it: it is not written out for every step."""
+        now = time.monotonic()
+        if now - self._told < TELL:
+            return None
+        self._told = now
+        return self._clock.spent
+
     def _say(self, line: SocketLine, request: Request) -> Command:
         """As `_ask`, on the line."""
         try:
             line.send(request, ANSWER)
+            self._clock.enter(OTHERS)
             while not line.answered:
                 if not self._supply.help():
                     break

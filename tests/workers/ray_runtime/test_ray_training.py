@@ -9,6 +9,7 @@ import pytest
 
 from millrace import datasets
 from millrace.model.options import NetworkOptions
+from millrace.runs import StageLine, read_lines
 from millrace.runs.folder import RunFolder
 from millrace.workers.events import Event, Observer, StepDone
 from millrace.workers.job import Job, Place
@@ -78,6 +79,14 @@ def test_the_same_bytes_as_local_mode(tmp_path: Path, workers: int, augmenters: 
     expected = local_bytes(tmp_path / "local", work)
     folder = on_ray(tmp_path / "ray", work, workers=workers, augmenters=augmenters)
     assert final_bytes(folder) == expected
+    # Where the time went came with what the actors say anyway.
+    stages = {
+        (role, name)
+        for line in map(StageLine.of, read_lines(folder.stages))
+        for role, time in (line.roles if line else {}).items()
+        for name in time.stages
+    }
+    assert {("worker", "compute"), ("server", "update"), ("trainer", "checkpoint")} <= stages
     steps = [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()]
     assert steps == list(range(len(steps)))
 
