@@ -1,7 +1,7 @@
 """`millrace profile`: where the time of a run went."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from millrace.commands.screen import Screen
 from millrace.commands.wording import in_flags
@@ -30,16 +30,24 @@ def run(arguments: Sequence[str]) -> int:
     folder = finding.open_folder(options.run)
     profile = read_profile(folder)
     path = write_profile(folder, profile)
-    held_back = in_flags(profile.held_back)
+    held_back, asked = in_flags(profile.held_back), profile.simulated
     screen.record(
         steps=profile.whole.steps,
         seconds_per_step=profile.seconds_per_step,
         shares=profile.shares,
         held_back=held_back,
+        what_if=[asdict(answer) for answer in asked.answers] if asked else [],
         file=path,
     )
     screen.facts(*figures(profile.whole))
     screen.say()
     screen.say(held_back, style="bold")
-    screen.facts(("", ""), ("picture", short(path)))
+    if asked is not None:
+        screen.say()
+        screen.say("what if", style="dim")
+        for what, step, change, error in asked.rows:
+            screen.say(f"  {what:<24}{step:>10} a step: {change}, {error}")
+        screen.say("  by a simulation; ± is by how much it misses the run as it was", style="dim")
+    screen.say()
+    screen.facts(("picture", short(path)))
     return 0

@@ -1,4 +1,4 @@
-"""The display of a run: a line per epoch, and on a terminal two lines below that redraw themselves."""
+"""The display of a run: a line per epoch, and on a terminal three lines below that redraw themselves."""
 
 import dataclasses
 import re
@@ -16,6 +16,7 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
 from millrace.commands.wording import in_flags
+from millrace.reports.stalls import held_back
 from millrace.reports.words import counted, in_words, percent, short
 from millrace.settings.layers import Settings
 from millrace.workers import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StagesDone, StepDone
@@ -44,6 +45,7 @@ class RunDisplay:
         self._begun = self._spoken = time.monotonic()
         self._first_step = 0
         self._stop_said = False
+        self._held_back = ""
 
     @property
     def exported(self) -> bool:
@@ -96,7 +98,9 @@ class RunDisplay:
                 self._screen.note(event.text)
             case RunDone():
                 self._while_it_runs.close()
-            case CheckpointWritten() | StagesDone():
+            case StagesDone():
+                self._held_back = in_flags(held_back(event.line))
+            case CheckpointWritten():
                 pass
         if self._stopping.event.is_set() and not self._stop_said:
             self._stop_said = True
@@ -137,6 +141,8 @@ class RunDisplay:
         if self._live is None and now - self._spoken >= QUIET and self._started is not None:
             self._spoken = now
             self._screen.say(f"{self._place(step)}  {self._figures(step)}  {self._left(step)} left")
+            if self._held_back:
+                self._screen.say(self._held_back, style="dim")
 
     def _epoch(self, done: EpochDone) -> None:
         run = self._started
@@ -173,7 +179,7 @@ class RunDisplay:
         return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
     def __rich__(self) -> Group:
-        """The two lines that redraw themselves."""
+        """The lines that redraw themselves: where the run stands, how it goes, what holds it back."""
         run, step = self._started, self._last
         if run is None or step is None:
             return Group(Text("starting", style="dim"))
@@ -184,7 +190,9 @@ class RunDisplay:
         done = step.step + 1
         bar = ProgressBar(total=run.total_steps, completed=done, complete_style="cyan", finished_style="cyan")
         line.add_row(self._place(step), bar, f"{self._left(step)} left")
-        return Group(line, Text(self._figures(step), style="dim", no_wrap=True))
+        figures = Text(self._figures(step), style="dim", no_wrap=True)
+        held = [Text(self._held_back, style="dim", no_wrap=True, overflow="ellipsis")] if self._held_back else []
+        return Group(line, figures, *held)
 
 
 def _name(event: Event) -> str:

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from millrace.errors import UsageError
+from millrace.library.what_if import Simulated, simulated
 from millrace.runs import RunFolder, StageLine, read_lines, together
 from millrace.storage import write_whole
 
@@ -36,6 +37,12 @@ class Profile:
         """For each role the share of its time in each stage, fractions whose sum is 1."""
         return {role: {name: time.share(name) for name in time.stages} for role, time in self.whole.roles.items()}
 
+    @cached_property
+    def simulated(self) -> Simulated | None:
+        """What a simulation of a step says of other settings, with what it gets wrong of this one; None of a stale run,
+        and where too little was measured."""
+        return simulated(self.whole)
+
     @property
     def held_back(self) -> str:
         """What holds the run back, in words."""
@@ -63,8 +70,11 @@ def write_profile(folder: RunFolder, profile: Profile) -> Path:
     """Write profile.html into the run's folder, and give its path."""
     from millrace.reports.profile_page import profile_page  # pictures take their time to import
 
+    answers = profile.simulated.rows if profile.simulated else []
     target = folder.path / FILE
-    write_whole(target, profile_page(f"Where the time went: {folder.path.name}", profile.lines, profile.whole).encode())
+    write_whole(
+        target, profile_page(f"Where the time went: {folder.path.name}", profile.lines, profile.whole, answers).encode()
+    )
     folder.publish(FILE)
     return target
 

@@ -3,17 +3,26 @@
 from collections.abc import Sequence
 from html import escape
 
-from millrace.reports.page import facts, page, section
+from millrace.reports.page import facts, page, section, table
 from millrace.reports.stage_bars import over_time, stage_bars
 from millrace.reports.stalls import held_back, said
 from millrace.reports.words import duration, in_arguments
 from millrace.runs import StageLine
 
+WHAT_IF = ["what if", "a step", "time", "error"]
+ERROR = (
+    '<p class="faint">By a simulation of the step, from what was measured of its parts. Its error is by how much it '
+    "misses the run as it was.</p>"
+)
 
-def profile_page(title: str, lines: Sequence[StageLine], whole: StageLine) -> str:
-    """The page, HTML."""
+
+def profile_page(title: str, lines: Sequence[StageLine], whole: StageLine, answers: list[list[str]]) -> str:
+    """The page, HTML. answers: rows of WHAT_IF, none where there is nothing to say."""
     head = f"<header><h1>{escape(title)}</h1>{facts(figures(whole))}</header>"
-    return page(title, head + section("By role", time_by_role(lines, whole)))
+    asked = table(WHAT_IF, answers, label="what if") if answers else ""
+    return page(
+        title, head + section("By role", time_by_role(lines, whole)) + section("What if", asked, ERROR if asked else "")
+    )
 
 
 def time_by_role(lines: Sequence[StageLine], whole: StageLine) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 from millrace.errors import MillraceError, UsageError
 from millrace.model import differences, fingerprint
-from millrace.runs import IDLE, PUBLISH, SEND, TRAINER, UPDATE, Spent
+from millrace.runs import PUBLISH, SEND, UPDATE
 from millrace.workers.blas import one_blas_thread
-from millrace.workers.clock import Clock
 from millrace.workers.dispatcher import Dispatcher
 from millrace.workers.job import Job
 from millrace.workers.parameter_server import ServerState, Update
@@ -20,6 +19,7 @@ from millrace.workers.ray_runtime.gauges import ServerGauges
 from millrace.workers.ray_runtime.handover import Handover, received, this_node
 from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, ServerLoss, Status
 from millrace.workers.ray_runtime.roll import Roll
+from millrace.workers.ray_runtime.server_clock import ServerClock
 from millrace.workers.ray_runtime.shared import Arena, Handle
 from millrace.workers.ray_runtime.socket_line import listen
 from millrace.workers.ray_runtime.views import Views
@@ -53,7 +53,7 @@ class ServerActor:
         self._halted = asyncio.Event()  # set while no step may be computed
         self._last = time.perf_counter()
         self._copied = 0
-        self._clock, self._spent = Clock(), dict[str, Spent]()
+        self._clock = ServerClock()
         self._gauges = ServerGauges()
         self._views: Views | None = None
         self._unready: MillraceError | None = None
@@ -114,7 +114,7 @@ class ServerActor:
         if self._views is not None:
             self._views.leave(name)
         self._gauges.leave(name)
-        self._spent.pop(name, None)
+        self._clock.leave(name)
         self._wake()
 
     async def loosen(self) -> None:
@@ -178,8 +178,7 @@ class ServerActor:
         self._reports[name] = self._reports.get(name, 0.0) + request.report.waited
         self._gauges.in_flight(name, request.report.in_flight)
         self._copied += request.report.received
-        if request.report.spent is not None:
-            self._spent[name] = request.report.spent
+        self._clock.hear(name, request.report.spent)
         dispatcher.server.norm_wanted = self._gauges.due
         return dispatcher
 
@@ -220,7 +219,7 @@ class ServerActor:
             self._foreign,
             dispatcher.retries,
             self._all_copied,
-            spent={**self._spent, "server": self._clock.spent},
+            spent=self._clock.all,
         )
 
     async def snapshot(self, at_least: int) -> ServerState | None:
@@ -276,11 +275,7 @@ class ServerActor:
         try:
             return await self._next(name, membership, near)
         finally:
-            self._rest()
-
-    def _rest(self) -> None:
-        """There is nothing to do here, until a call comes."""
-        self._clock.enter(TRAINER if self._halted.is_set() else IDLE)
+            self._clock.rest(self._halted.is_set())
 
     async def _next(self, name: str, membership: int, near: bool) -> Command:
         until = time.monotonic() + PATIENCE
@@ -298,7 +293,7 @@ class ServerActor:
             left = until - time.monotonic()
             if left <= 0:
                 return Command(WAIT, self._incarnation)
-            self._rest()
+            self._clock.rest(self._halted.is_set())
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), left)
             self._clock.enter(SEND)
