@@ -86,8 +86,3 @@ class Clocks:
             clock = self._own.clock = Clock(traced=self._traced)
             self.all[threading.current_thread().name] = clock
             return clock
-
-    @property
-    def spent(self) -> dict[str, Spent]:
-        """Of each thread, by name."""
-        return {name: clock.spent for name, clock in list(self.all.items())}

@@ -42,7 +42,7 @@ class LocalRuntime:
         self.workers = min(place.most_workers or cores(), setup.most_at_work)
         self.augmenters, self.cores = place.augmenters or 0, cores()
         self.copied = 0
-        self._clocks = Clocks()
+        self._clocks = Clocks(traced=place.trace is not None)
         self._ahead: ReadAhead[Slot] = ReadAhead(
             lambda step, slot: Slot.made(setup.stream, step, slot, self._clocks.here()),
             self._keys(),
@@ -98,7 +98,12 @@ class LocalRuntime:
         return self.server.snapshot()
 
     def spent(self) -> dict[str, Spent]:
-        return {name.replace("read-ahead", "augmenter"): one for name, one in self._clocks.spent.items()}
+        return {name: clock.spent for name, clock in self.clocks.items()}
+
+    @property
+    def clocks(self) -> dict[str, Clock]:
+        """Of each thread that has begun, by its role and number."""
+        return {name.replace("read-ahead", "augmenter"): clock for name, clock in list(self._clocks.all.items())}
 
     def close(self) -> None:
         with self._moved:

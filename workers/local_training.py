@@ -12,6 +12,7 @@ from millrace.workers.job import Place
 from millrace.workers.local_runtime import LocalRuntime
 from millrace.workers.setup import Setup
 from millrace.workers.stale_runtime import StaleRuntime
+from millrace.workers.trace import write_trace
 from millrace.workers.trainer import Trainer
 
 
@@ -34,6 +35,11 @@ def train(
         runtime = (StaleRuntime if setup.job.stale else LocalRuntime)(setup, place, state)
         try:
             threads = place.most_workers or cores()
-            return Trainer(setup, place, runtime, folder, report, stop, checkpoint, threads).run()
+            trainer = Trainer(setup, place, runtime, folder, report, stop, checkpoint, threads)
+            try:
+                return trainer.run()
+            finally:
+                runtime.close()
+                write_trace(place.trace, {**runtime.clocks, "trainer": trainer.clock}, report)
         finally:
             runtime.close()

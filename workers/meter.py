@@ -2,7 +2,7 @@
 
 from time import perf_counter, process_time
 
-from millrace.runs import JsonLines, RunFolder, Spent, StageLine, by_role, halted
+from millrace.runs import RECORD, JsonLines, RunFolder, Spent, StageLine, by_role, halted
 from millrace.workers.clock import Clock
 from millrace.workers.job import Place
 from millrace.workers.runtime import Runtime
@@ -25,9 +25,16 @@ class Meter:
         self._room = max(1, bound // setup.stream.slot_bytes) if bound else 0
         self._lines = JsonLines(folder.stages, "step", step)
         self._step = step
-        self._before: dict[str, Spent] = self._spent()
+        self._before: dict[str, Spent] = {}  # what was made ahead of the run's start counts too
+        clock.begin(RECORD)
         self._began = self._last = perf_counter()
         self._cpu = process_time()
+
+    def rewind(self, step: int) -> None:
+        """The run goes on from an earlier step: lines of later ones are cut, and what was done for them counts for none."""
+        self._lines.close()
+        self._lines = JsonLines(self._folder.stages, "step", step)
+        self._step, self._before, self._last, self._cpu = step, self._spent(), perf_counter(), process_time()
 
     def look(self, step: int) -> StageLine | None:
         """The steps below `step` are done: their line, where it is time for one."""

@@ -51,8 +51,9 @@ class Trainer:
     ) -> None:
         self._setup, self._place, self._runtime = setup, place, runtime
         self._folder, self._report, self._stop, self._threads = folder, report, stop, threads
-        self._clock = Clock(RECORD)
+        self.clock = Clock(RECORD, traced=place.trace is not None)
         self._take_up(checkpoint)
+        self._meter = Meter(setup, place, runtime, folder, self._step, self.clock)
         self._first = self._step
         self._standstill = Standstill(setup)
         self._until = setup.total_steps if until is None else until
@@ -97,7 +98,6 @@ class Trainer:
         self._step = checkpoint.step if checkpoint else 0
         kept = checkpoint.state if checkpoint else {}
         self._records = Records(self._setup, self._folder, checkpoint)
-        self._meter = Meter(self._setup, self._place, self._runtime, self._folder, self._step, self._clock)
         self._spent = TimeSpent(**kept.get("trainer", {}))
         self._verdicts = Verdicts(self._setup.job, kept.get("verdicts"))
         self._pending: deque[Update] = deque()
@@ -109,10 +109,10 @@ class Trainer:
     def _rewind(self) -> None:
         """Go back to the newest checkpoint, as the runtime has."""
         self._records.close()
-        self._meter.close()
         digest, model = self._setup.dataset.digest, self._setup.network.text
         checkpoint = self._folder.latest(dataset_digest=digest, model=model)
         self._take_up(checkpoint)
+        self._meter.rewind(self._step)
         where = "its newest checkpoint" if checkpoint is not None else "its start: there is no checkpoint yet"
         self._report(Notice(f"the run goes on from step {self._step:,}, {where}"))
 
@@ -128,7 +128,7 @@ class Trainer:
         """Take in finished steps, waiting `timeout` for the first, but none from step `until` on."""
         if not self._pending:
             began = time.monotonic()
-            with self._clock.within(IDLE):
+            with self.clock.within(IDLE):
                 self._pending.extend(self._runtime.finished(timeout))
             if not self._pending:
                 self._standstill.waited(time.monotonic() - began)
@@ -142,7 +142,7 @@ class Trainer:
     def _rest(self) -> None:
         """Leave the cores to the workers for the next steps: each look interrupts one of them."""
         if self._limit - self._step >= AHEAD and not self._ended:
-            with self._clock.within(IDLE):
+            with self.clock.within(IDLE):
                 self._stop.wait(min(REST, 4 * self._seconds))
 
     def _announce(self) -> None:
@@ -228,12 +228,12 @@ class Trainer:
     def _validate(self, state: ServerState) -> Evaluation:
         setup, rows = self._setup, self._setup.split.validation
         held_out = setup.images[rows], setup.labels[rows]
-        with self._clock.within(VALIDATE):
+        with self.clock.within(VALIDATE):
             return evaluate(setup.network, setup.inputs, state.served, *held_out, threads=self._threads)
 
     def _checkpoint(self) -> ServerState:
         """Write a checkpoint of the server's state, and of the trainer's at the very same step."""
-        with self._clock.within(CHECKPOINT):
+        with self.clock.within(CHECKPOINT):
             return self._checkpointed()
 
     def _checkpointed(self) -> ServerState:
@@ -293,5 +293,5 @@ class Trainer:
         best = self._folder.best() if self._verdicts.keeps_best else None
         setup, test = self._setup, self._setup.dataset.test
         served = best.served if best else weights
-        with self._clock.within(VALIDATE):
+        with self.clock.within(VALIDATE):
             return evaluate(setup.network, setup.inputs, served, images(test), labels(test), threads=self._threads)

@@ -71,7 +71,7 @@ def write_results(folder: Path, outcomes: Mapping[str, Outcome]) -> Path | None:
 def _trial(side: Variant, folder: Path, number: int) -> Trial:
     """One seed of a variant; what lies in its folder must be the same recipe."""
     job = replace(side.job, seed=side.job.seed + number)
-    place = replace(side.place, out=None, test=False)
+    place = replace(side.place, out=None, trace=None, test=False)
     if not job.validation:
         raise UsageError("comparing goes by the validation split, and there is none", do="add `validation=N`")
     path = folder / side.folder / f"seed-{job.seed}"

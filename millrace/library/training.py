@@ -14,7 +14,7 @@ from typing import Any
 
 from millrace.arguments import called, event, path_text
 from millrace.datasets import Progress
-from millrace.errors import ReportError, UsageError
+from millrace.errors import OptionError, ReportError, UsageError
 from millrace.extras import MissingExtra, extras_named
 from millrace.library import finding, resolving
 from millrace.library.interrupts import checkpoint_first
@@ -24,7 +24,7 @@ from millrace.reports.words import short
 from millrace.runs import RunFolder, is_address
 from millrace.settings import config_file
 from millrace.settings.layers import Settings
-from millrace.workers import Event, Notice, Observer, RunDone, Setup
+from millrace.workers import Event, Notice, Observer, Place, RunDone, Setup
 from millrace.workers import train as train_here
 
 LOG = logging.getLogger("millrace")
@@ -116,7 +116,8 @@ def start(settings: Settings, watched: Watched) -> Run:
     """`train` of a configuration: a new run, or the one of the same recipe that lies in its `out`."""
     settings = _stated(settings)
     job, out = settings.job, settings.place.out  # what a job refuses is refused before a folder is made
-    text = config_file.write(job, dataclasses.replace(settings.place, out=None))
+    _check_trace(settings.place)
+    text = config_file.write(job, dataclasses.replace(settings.place, out=None, trace=None))
     if out is None:
         return _carry_out(
             settings, lambda: RunFolder.create(finding.new_folder(job.dataset, datetime.now()), text), watched
@@ -134,9 +135,20 @@ def start(settings: Settings, watched: Watched) -> Run:
 
 def go_on(folder: RunFolder, settings: Settings, watched: Watched) -> Run:
     """`resume` of the run in this folder, in the place that the settings say."""
+    _check_trace(settings.place)
     for source in resolving.ignored():
         watched.observer(Notice(f"{source} is ignored: a run keeps its recipe"))
     return Run(folder) if folder.finished else _carry_out(settings, lambda: folder, watched)
+
+
+def _check_trace(place: Place) -> None:
+    """Refuse a trace that could not be written at the end, before anything is computed."""
+    if place.trace is None:
+        return
+    path = Path(place.trace).expanduser()
+    if path.is_dir() or not path.parent.is_dir():
+        got = "a folder" if path.is_dir() else f"no folder {short(path.parent)}"
+        raise OptionError("trace", "cannot be written there", expected="a file in a folder that there is", got=got)
 
 
 def same_recipe(folder: RunFolder, settings: Settings) -> None:

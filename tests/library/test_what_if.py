@@ -96,8 +96,8 @@ def off_by(folder: Path, name: str, measure: Callable[[Path, Job, Place], tuple[
         said.append(next(answer.seconds for answer in found.answers if answer.what == name))
         took.append(really.measured)
         loads += [load, other_load]
-    if statistics.median(loads) > LOAD:
-        pytest.skip(f"{statistics.median(loads):.1f} threads of other programs want the cores: times say nothing here")
+        if statistics.median(loads) > LOAD:
+            pytest.skip(f"{statistics.median(loads):.1f} threads of other programs want the cores: times say nothing")
     return statistics.median(said) / statistics.median(took) - 1
 
 

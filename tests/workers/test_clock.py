@@ -49,4 +49,4 @@ def test_each_thread_has_its_own() -> None:
         thread.start()
         thread.join(10)
     assert found[0] is found[1] is not found[2] is found[3]
-    assert list(clocks.spent) == ["worker-0", "worker-1"]
+    assert list(clocks.all) == ["worker-0", "worker-1"]

@@ -28,7 +28,7 @@ def test_a_run_knows_where_its_time_went(tmp_path: Path, staleness: int) -> None
     computed = sum(line.roles["worker"].stages["compute"][1] for line in found if line.steps)
     assert computed == slots
     made = sum(time.stages["warp"][1] for line in found for time in line.roles.values() if "warp" in time.stages)
-    assert made > slots / 2  # all but what was made before the trainer began
+    assert made >= slots  # and what was made ahead of the end
     # All the time of every thread stands in some stage.
     seconds = sum(line.seconds for line in found)
     assert sum(line.roles["trainer"].seconds for line in found) == pytest.approx(seconds, rel=0.1, abs=0.02)
