@@ -31,7 +31,7 @@ class Meter:
         self._cpu = process_time()
 
     def rewind(self, step: int) -> None:
-        """The run goes on from an earlier step: lines of later ones are cut, and what was done for them counts for none."""
+        """The run goes on from an earlier step: lines of later ones are cut, what was done for them counts for none."""
         self._lines.close()
         self._lines = JsonLines(self._folder.stages, "step", step)
         self._step, self._before, self._last, self._cpu = step, self._spent(), perf_counter(), process_time()
