@@ -43,6 +43,7 @@ class Purpose(IntEnum):
     MIXUP = 13
     TEST = 14
     SAMPLING = 15
+    ROUNDING = 16
 
 
 def check_seed(seed: int) -> int:

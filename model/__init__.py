@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RowKeys as RowKeys,
         Workspace as Workspace,
     )
+    from millrace.model.fast.rounding import Rounding as Rounding
     from millrace.model.inputs import Inputs as Inputs
     from millrace.model.layout import Floats as Floats, Layout as Layout
     from millrace.model.norms import (
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from millrace.model.onnx_graph import largest_difference as largest_difference, to_onnx as to_onnx
     from millrace.model.optimizers import Optimizer as Optimizer, Step as Step, optimizer as optimizer
     from millrace.model.options import (
+        FLOAT32 as FLOAT32,
+        WIRES as WIRES,
         NetworkOptions as NetworkOptions,
         OptimizerOptions as OptimizerOptions,
         RegularizationOptions as RegularizationOptions,

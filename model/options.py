@@ -10,6 +10,8 @@ NORMS = ("none", "layer")
 INITIALIZERS = ("gaussian", "uniform", "glorot", "he")
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw")
 SCHEDULES = ("constant", "linear", "step", "exponential", "cosine", "one-cycle", "plateau")
+# The numbers that a sum of gradients consists of, when it is rounded for the way between machines.
+FLOAT32, BFLOAT16, INT8 = WIRES = ("float32", "bfloat16", "int8")
 
 WIDEST = 1 << 20  # units of one layer
 DEEPEST = 256  # layers

@@ -117,6 +117,7 @@ def test_the_purposes_are_append_only() -> None:
         "MIXUP": 13,
         "TEST": 14,
         "SAMPLING": 15,
+        "ROUNDING": 16,
     }
     assert table == {name: purpose.value for name, purpose in Purpose.__members__.items()}
     assert len(set(table.values())) == len(table)

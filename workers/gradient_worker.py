@@ -1,6 +1,7 @@
 """The gradient worker: a block's slots, forward and backward, to one partial sum."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,10 @@ from millrace.runs import COMPUTE, DATA, LEDGER, SEND
 from millrace.workers.clock import Clock
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
-from millrace.workers.tree import Block, Partial, join
+from millrace.workers.tree import Block, Partial, join, root
+
+if TYPE_CHECKING:  # its kernels, which take seconds to compile, are for runs that round
+    from millrace.model import Rounding
 
 Take = Callable[[int, int], tuple[Slot | pa.RecordBatch, float]]  # (step, slot) → its samples, seconds waited
 
@@ -21,16 +25,26 @@ Take = Callable[[int, int], tuple[Slot | pa.RecordBatch, float]]  # (step, slot)
 class GradientWorker:
     """Computes partial sums, one thread at a time; holds the arrays that this needs.
 
-    order: of the samples in slots; with the seed it is what random layers draw from. `waited` counts the seconds spent
-    waiting for batches. clock: of the thread that computes.
+    order: of the samples in slots; with the seed it is what random layers draw from. rounding: of the sums below the
+    root, if the run rounds them; where `alone`, of the root as well, which comes from one worker then. `waited` counts
+    the seconds spent waiting for batches. clock: of the thread that computes.
     """
 
     def __init__(
-        self, network: Network, inputs: Inputs, order: Order, *, seed: int, clock: Clock | None = None
+        self,
+        network: Network,
+        inputs: Inputs,
+        order: Order,
+        *,
+        seed: int,
+        rounding: "Rounding | None" = None,
+        alone: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.network, self.inputs, self.waited = network, inputs, 0.0
         self.clock = clock or Clock()
         self._seed, self._order = seed, order
+        self._rounding, self._alone = rounding, alone
         self._workspace = network.workspace(order.slot)
         self._x = np.empty((order.slot, network.inputs), np.float32)
         self._free: list[npt.NDArray[np.float32]] = []
@@ -52,6 +66,8 @@ class GradientWorker:
         right = self.compute(weights, step, Block(block.start + half, half), slots, take)
         total = join(left, right)
         self.recycle(right.gradient)
+        if self._rounding is not None and (self._alone or block.size < root(slots).size):
+            self._rounding.apply(total.gradient, step, *block)
         return total
 
     def recycle(self, gradient: npt.NDArray[np.float32]) -> None:
@@ -75,9 +91,19 @@ class GradientWorker:
         keys = RowKeys(self._seed, before, slot.samples) if self.network.random else None
         result = self.network.gradient(weights, x, slot.labels, out, self._workspace, keys)
         self.clock.enter(SEND)
+        if self._rounding is not None:
+            self._rounding.apply(out, step, number, 1)
         return Partial(out, result.loss, result.correct, rows, (slot.digest,))
 
 
 def gradient_worker(setup: Setup, clock: Clock | None = None) -> GradientWorker:
     """The gradient worker of a run."""
-    return GradientWorker(setup.network, setup.inputs, setup.order, seed=setup.job.seed, clock=clock)
+    return GradientWorker(
+        setup.network,
+        setup.inputs,
+        setup.order,
+        seed=setup.job.seed,
+        rounding=setup.rounding,
+        alone=setup.job.stale,
+        clock=clock,
+    )

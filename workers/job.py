@@ -12,7 +12,7 @@ from millrace import datasets
 from millrace.datasets import Reading
 from millrace.errors import OptionError, unknown_option
 from millrace.fields import check, option
-from millrace.model import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.model import FLOAT32, WIRES, NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
 from millrace.pipeline import PRESETS, SAMPLING_HELP, SAMPLINGS, UNIFORM, Policy
 
 AUTO = "auto"  # the policy that a dataset has of its own
@@ -61,6 +61,12 @@ class Job:
         metavar="N|unbounded",
         choices=(UNBOUNDED,),
         least=0,
+    )
+    wire: str = option(
+        FLOAT32,
+        "how sums of gradients are rounded, so that fewer bytes of them travel between machines: float32 (not at all), "
+        "bfloat16 (half the bytes), int8 (a quarter)",
+        choices=WIRES,
     )
     seed: int = option(0, "number that every random draw depends on, 0 to 4294967295", least=0, most=2**32 - 1)
     policy: Policy = option(AUTO, "augmentation: none, digits, photos, or auto (the dataset's own)", metavar="NAME")  # noqa: RUF009
@@ -114,10 +120,11 @@ class Job:
 
     @property
     def recipe(self) -> dict[str, object]:
-        """The job as nested JSON values: what checkpoints keep. How files are read and the staleness are kept where
-        they are not plain, so the checkpoints of other runs stay as they were."""
+        """The job as nested JSON values: what checkpoints keep. How files are read, staleness and rounding are kept
+        where they are not plain, so the checkpoints of other runs stay as they were."""
         plain = {name for name in READING_KEYS if getattr(self, name) == Reading.__dataclass_fields__[name].default}
         plain |= set() if self.stale else {"staleness"}
+        plain |= {"wire"} if self.wire == FLOAT32 else set()
         return {name: _plain(value) for name, value in asdict(self).items() if name not in plain}
 
 

@@ -228,8 +228,9 @@ class ParameterServer:
 
     def _open(self) -> None:
         """Make room for the next step's contributions."""
-        ended = self.version >= self._setup.total_steps
-        self._reduction = None if ended else Reduction(self._setup.order.slots(self.version))
+        setup, step = self._setup, self.version
+        ended = step >= setup.total_steps
+        self._reduction = None if ended else Reduction(setup.order.slots(step), setup.rounding, step)
 
 
 def check_weights(weights: F32Array, version: int) -> None:

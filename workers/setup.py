@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,13 @@ from millrace.datasets import Dataset, Split, images, labels, split
 from millrace.datasets.exported import ExportedDataset
 from millrace.errors import UsageError
 from millrace.labels import Labels
-from millrace.model import Inputs, Network, Optimizer, Schedule, Updates, optimizer, schedule
+from millrace.model import FLOAT32, Inputs, Network, Optimizer, Schedule, Updates, optimizer, schedule
 from millrace.pipeline import BALANCED, UNIFORM, Order, Stream, pixel_statistics
 from millrace.pipeline.export import StoredStream
 from millrace.workers.job import BATCHES, MOST_WORKERS, Job
+
+if TYPE_CHECKING:  # its kernels, which take seconds to compile, are for runs that round
+    from millrace.model import Rounding
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,15 @@ class Setup:
     def updates(self) -> Updates:
         """The update rule with what the job puts around it: clipping, max-norm, averaging, noise."""
         return Updates(self.optimizer, self.job.regularization, self.job.seed)
+
+    @cached_property
+    def rounding(self) -> "Rounding | None":
+        """How sums of gradients are rounded; None where they are not."""
+        if self.job.wire == FLOAT32:
+            return None
+        from millrace.model import Rounding
+
+        return Rounding(self.job.wire, self.job.seed)
 
     @cached_property
     def schedule(self) -> Schedule:

@@ -1,12 +1,15 @@
 """The fixed reduction tree: blocks of slots, and the sum of their partial sums, the same for any number of workers."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from millrace.errors import UsageError
+
+if TYPE_CHECKING:  # its kernels, which take seconds to compile, are for runs that round
+    from millrace.model import Rounding
 
 F32Array = npt.NDArray[np.float32]
 
@@ -94,13 +97,15 @@ def tree_sum(values: Sequence[float]) -> float:
 class Reduction:
     """One step's sum. Blocks come in any order; a block that touches a covered slot is dropped whole.
 
-    The two halves of the root are left apart: the update adds them while it reads them.
+    The two halves of the root are left apart: the update adds them while it reads them. rounding, step: how what is
+    joined here is rounded, where the run rounds its sums, and the step that this is drawn for.
     """
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, rounding: "Rounding | None" = None, step: int = 0) -> None:
         if slots < 1:
             raise UsageError("a step has no slots", expected="at least 1", got=slots)
         self.slots, self.root = slots, root(slots)
+        self._rounding, self._step = rounding, step
         self.covered = 0  # a bit for each slot
         self._nodes: dict[Block, Partial] = {}
 
@@ -127,6 +132,8 @@ class Reduction:
                     break
                 left, right = sorted((block, block.sibling))
                 joined = join(self._nodes.pop(left), self._nodes.pop(right))
+                if self._rounding is not None:
+                    self._rounding.apply(joined.gradient, self._step, *block.parent)
             else:
                 # A missing leaf is skipped, not added as zero: −0 + 0 would change a bit.
                 joined = self._nodes.pop(block)

@@ -83,6 +83,8 @@ def test_workers_augmenters_and_read_ahead_change_no_bit(
         {"batch": 1, "slot_size": 1, "epochs": 1},
         {"batch": 69, "slot_size": 68, "seed": 2**32 - 1},
         {"policy": preset("none"), "normalize": "unit", "validation": 30},
+        {"wire": "bfloat16", "slot_size": 5},
+        {"wire": "int8", "slot_size": 3},
     ],
 )
 def test_the_same_bits_for_any_slot_and_batch(tmp_path: Path, changes: dict[str, object]) -> None:
@@ -93,7 +95,9 @@ def test_the_same_bits_for_any_slot_and_batch(tmp_path: Path, changes: dict[str,
 
 
 def test_what_is_of_the_job_does_change_bits(tmp_path: Path, unbroken: dict[str, Path]) -> None:
-    for number, changes in enumerate([{"seed": 8}, {"slot_size": 16}, {"policy": preset("none")}, {"batch": 31}]):
+    for number, changes in enumerate(
+        [{"seed": 8}, {"slot_size": 16}, {"policy": preset("none")}, {"batch": 31}, {"wire": "int8"}]
+    ):
         train(tmp_path / str(number), dataclasses.replace(JOB, **changes))  # type: ignore[arg-type]
         assert weights(tmp_path / str(number)) != weights(unbroken["plain"])
 

@@ -38,6 +38,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "average": {"regularization": RegularizationOptions(average=0.9), "subset": 90, "validation": 20},
     "skip": {"network": NetworkOptions(hidden=(12, 12), activation="gelu", norm="layer", skip=True)},
     "tanh": {"network": NetworkOptions(hidden=(12, 9), activation="tanh", norm="layer")},
+    "int8": {"wire": "int8", "regularization": RegularizationOptions(clip=0.5)},
     "full": {"batch": "full", "slot_size": 9},
     "stochastic": {"batch": "stochastic", "slot_size": None, "subset": 10, "epochs": 1},
 }

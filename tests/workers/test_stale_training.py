@@ -182,8 +182,9 @@ def test_what_was_written_after_the_checkpoint_is_cut(tmp_path: Path) -> None:
         {"schedule": ScheduleOptions("plateau", patience=1), "validation": 20, "subset": 90},
         {"regularization": RegularizationOptions(early_stopping=1), "validation": 20, "subset": 90, "epochs": 9},
         {"sampling": "balanced"},
+        {"wire": "int8"},
     ],
-    ids=["nesterov", "regularized", "plateau", "early", "balanced"],
+    ids=["nesterov", "regularized", "plateau", "early", "balanced", "int8"],
 )
 @pytest.mark.usefixtures("slowed")
 def test_whatever_the_methods(tmp_path: Path, changes: dict[str, object]) -> None:

@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from millrace.errors import UsageError
+from millrace.model import Rounding
+from millrace.model import rounding as page
+from millrace.model.options import BFLOAT16, INT8
 from millrace.workers.tree import Block, Partial, Reduction, aligned, join, root, share, tree_sum
 
 WIDTH = 5
@@ -73,6 +76,34 @@ def test_any_partition_in_any_order_gives_the_bits_of_the_sequential_tree(case: 
         assert reduction.add(block, sequential(block, slots))
     assert reduction.complete
     assert same(whole(reduction), sequential(root(slots), slots))
+
+
+def rounded(block: Block, slots: int, kind: str) -> Partial:
+    """The block's sum where each node below the root is rounded, by the page to read."""
+
+    def rounding(partial: Partial, node: Block) -> Partial:
+        how = page.to_int8 if kind == INT8 else page.to_bfloat16
+        return partial._replace(gradient=how(partial.gradient, page.draws(5, 11, *node, 0, WIDTH)))
+
+    if block.size == 1:
+        return rounding(leaf(block.start), block)
+    half = block.size // 2
+    left = rounded(Block(block.start, half), slots, kind)
+    if block.start + half >= slots:
+        return left
+    right = rounded(Block(block.start + half, half), slots, kind)
+    total = join(left._replace(gradient=left.gradient.copy()), right)
+    return total if block == root(slots) else rounding(total, block)
+
+
+@settings(max_examples=40)
+@given(partitions(), st.sampled_from([BFLOAT16, INT8]))
+def test_rounded_sums_have_the_same_bits_for_any_partition(case: tuple[int, list[Block]], kind: str) -> None:
+    slots, blocks = case
+    reduction = Reduction(slots, Rounding(kind, 5), 11)
+    for block in blocks:
+        assert reduction.add(block, rounded(block, slots, kind))
+    assert same(whole(reduction), rounded(root(slots), slots, kind))
 
 
 @given(partitions(), partitions())
