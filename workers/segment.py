@@ -7,9 +7,10 @@ the vector are made of the segments' parts in order (`workers.segments`).
 import dataclasses
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from millrace.errors import TrainingError, UsageError
 from millrace.model import (
@@ -26,6 +27,9 @@ from millrace.model import (
 from millrace.workers.parameter_server import F32Array, ServerState, check_weights
 from millrace.workers.setup import Setup
 from millrace.workers.tree import Block, Partial, Reduction
+
+if TYPE_CHECKING:
+    from millrace.model import Rounding
 
 
 class Span(NamedTuple):
@@ -54,18 +58,20 @@ def spans(parameters: int, servers: int) -> list[Span]:
 
 
 class Rules(NamedTuple):
-    """What a segment's updates follow: all that a server needs of a run that has none of its data."""
+    """What a segment's updates follow: all that a server needs of a run that has none of its data. rounding: of sums;
+    None where they are not rounded."""
 
     layout: Layout
     optimizer: OptimizerOptions
     regularization: RegularizationOptions
     seed: int
+    rounding: "Rounding | None"
 
     @classmethod
     def of(cls, setup: Setup) -> "Rules":
         """Those of a run."""
         job = setup.job
-        return cls(setup.network.layout, job.optimizer, job.regularization, job.seed)
+        return cls(setup.network.layout, job.optimizer, job.regularization, job.seed, setup.rounding)
 
 
 class Held(NamedTuple):
@@ -93,7 +99,7 @@ class Segment:
 
     def __init__(self, rules: Rules, held: Held) -> None:
         self._updates = Updates(optimizer(rules.optimizer, rules.layout), rules.regularization, rules.seed)
-        self._held = held
+        self._held, self._rounding = held, rules.rounding
         self._room: F32Array | None = None
         self._turn = -1
         self._reduction: Reduction | None = None
@@ -103,12 +109,15 @@ class Segment:
         """The number of steps in the weights."""
         return self._held.version
 
-    def add(self, turn: int, slots: int, blocks: Sequence[Block], gradients: Sequence[F32Array]) -> None:
-        """Take the parts of blocks' gradients, float32 (span.length,) each. turn: another number begins a step of so
-        many slots, and what came of the one before is forgotten."""
+    def add(self, turn: int, slots: int, blocks: Sequence[Block], gradients: Sequence[npt.NDArray[Any]]) -> None:
+        """Take the parts of blocks' gradients, float32 (span.length,) each, or packed where sums are rounded. turn:
+        another number begins a step of so many slots, and what came of the one before is forgotten."""
         if turn != self._turn or self._reduction is None:
-            self._turn, self._reduction = turn, Reduction(slots)
+            self._turn = turn
+            self._reduction = Reduction(slots, self._rounding, self.version, self._held.span.begin)
         for block, gradient in zip(blocks, gradients, strict=True):
+            if self._rounding is not None:
+                gradient = self._rounding.unpack(gradient, self._held.span.length)
             self._reduction.add(block, Partial(gradient, 0.0, 0, 0))
 
     def squares(self, divisor: float) -> list[float]:

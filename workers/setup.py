@@ -136,6 +136,12 @@ class Setup:
 
         return Rounding(self.job.wire, self.job.seed)
 
+    @property
+    def gradient_bytes(self) -> int:
+        """The bytes that a sum of gradients takes between machines."""
+        parameters = self.network.parameters
+        return 4 * parameters if self.rounding is None else self.rounding.packed_bytes(parameters)
+
     @cached_property
     def schedule(self) -> Schedule:
         """The learning rate of every step, before the plateau's cuts."""

@@ -66,6 +66,12 @@ def root(slots: int) -> Block:
     return Block(0, 1 << (slots - 1).bit_length())
 
 
+def below_root(block: Block, slots: int) -> list[Block]:
+    """The block itself, or its two halves where it is the root of a step of several slots: what is rounded."""
+    half = block.size // 2
+    return [block] if not half or block != root(slots) else [Block(0, half), Block(half, half)]
+
+
 def aligned(begin: int, end: int) -> list[Block]:
     """The fewest blocks that cover the slots [begin, end), in order."""
     blocks = []
@@ -97,15 +103,16 @@ def tree_sum(values: Sequence[float]) -> float:
 class Reduction:
     """One step's sum. Blocks come in any order; a block that touches a covered slot is dropped whole.
 
-    The two halves of the root are left apart: the update adds them while it reads them. rounding, step: how what is
-    joined here is rounded, where the run rounds its sums, and the step that this is drawn for.
+    The two halves of the root are left apart: the update adds them while it reads them. rounding, step, first: how what
+    is joined here is rounded, where the run rounds its sums; the step, and the first of the flat vector's numbers that
+    the gradients have here.
     """
 
-    def __init__(self, slots: int, rounding: "Rounding | None" = None, step: int = 0) -> None:
+    def __init__(self, slots: int, rounding: "Rounding | None" = None, step: int = 0, first: int = 0) -> None:
         if slots < 1:
             raise UsageError("a step has no slots", expected="at least 1", got=slots)
         self.slots, self.root = slots, root(slots)
-        self._rounding, self._step = rounding, step
+        self._rounding, self._step, self._first = rounding, step, first
         self.covered = 0  # a bit for each slot
         self._nodes: dict[Block, Partial] = {}
 
@@ -133,7 +140,7 @@ class Reduction:
                 left, right = sorted((block, block.sibling))
                 joined = join(self._nodes.pop(left), self._nodes.pop(right))
                 if self._rounding is not None:
-                    self._rounding.apply(joined.gradient, self._step, *block.parent)
+                    self._rounding.apply(joined.gradient, self._step, *block.parent, self._first)
             else:
                 # A missing leaf is skipped, not added as zero: −0 + 0 would change a bit.
                 joined = self._nodes.pop(block)

@@ -10,6 +10,7 @@ import pytest
 from millrace.errors import Diverged, UsageError
 from millrace.model import CHUNK, NetworkOptions, OptimizerOptions, RegularizationOptions
 from millrace.model.optimizers import OPTIMIZERS
+from millrace.model.options import BFLOAT16, INT8
 from millrace.workers.parameter_server import F32Array, ParameterServer, ServerState, Update
 from millrace.workers.segment import Held, Move, Rules, Segment, Span, divided, own, spans, united
 from millrace.workers.segments import Books
@@ -59,7 +60,15 @@ def gradient(step: int, slot: int) -> F32Array:
 
 def slots(one: Setup, step: int) -> list[tuple[Block, Partial]]:
     count = one.order.slots(step)
-    return [(Block(slot, 1), Partial(gradient(step, slot), 0.1 * slot, slot, 2, (b"",))) for slot in range(count)]
+    return [(Block(slot, 1), Partial(summed(one, step, slot), 0.1 * slot, slot, 2, (b"",))) for slot in range(count)]
+
+
+def summed(one: Setup, step: int, slot: int) -> F32Array:
+    if one.rounding is None:
+        return gradient(step, slot)
+    rounded = gradient(step, slot).copy()
+    one.rounding.apply(rounded, step, slot, 1)
+    return rounded
 
 
 def whole(one: Setup, steps: int, state: ServerState | None = None) -> tuple[ServerState, F32Array, list[Update]]:
@@ -84,7 +93,9 @@ def in_segments(
         for block, partial in reversed(slots(one, step)):
             books.contribute(step, block, partial._replace(gradient=np.empty(0, np.float32)))
             for holder, span in zip(holders, spans(one.network.parameters, servers), strict=True):
-                holder.segment.add(step, one.order.slots(step), [block], [partial.gradient[span.begin : span.end]])
+                part = partial.gradient[span.begin : span.end]
+                sent = part if one.rounding is None else one.rounding.pack(part)
+                holder.segment.add(step, one.order.slots(step), [block], [sent])
         update, views = asyncio.run(books.advance(holders))
         updates.append(update)
     parts = [holder.segment.held() for holder in holders]
@@ -111,6 +122,16 @@ def test_any_number_of_segments_ends_in_the_bits_of_one_server(rule: str) -> Non
         expected = whole(one, 2)
         for servers in (2, 5):
             assert_equal(in_segments(one, 2, servers), expected)
+
+
+@pytest.mark.parametrize("wire", [BFLOAT16, INT8])
+def test_rounded_sums_are_rounded_alike_in_segments(wire: str) -> None:
+    """Their parts come packed; what is joined is rounded where the segment lies in the vector."""
+    one = dataclasses.replace(setup("adam", ALL), job=dataclasses.replace(setup("adam", ALL).job, wire=wire))
+    expected = whole(one, 2)
+    assert expected[0].weights.tobytes() != whole(setup("adam", ALL), 2)[0].weights.tobytes()
+    for servers in (1, 2, 5):
+        assert_equal(in_segments(one, 2, servers), expected)
 
 
 def test_what_is_around_the_rule_did_something() -> None:

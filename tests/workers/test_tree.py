@@ -11,7 +11,7 @@ from millrace.errors import UsageError
 from millrace.model import Rounding
 from millrace.model import rounding as page
 from millrace.model.options import BFLOAT16, INT8
-from millrace.workers.tree import Block, Partial, Reduction, aligned, join, root, share, tree_sum
+from millrace.workers.tree import Block, Partial, Reduction, aligned, below_root, join, root, share, tree_sum
 
 WIDTH = 5
 
@@ -94,6 +94,13 @@ def rounded(block: Block, slots: int, kind: str) -> Partial:
     right = rounded(Block(block.start + half, half), slots, kind)
     total = join(left._replace(gradient=left.gradient.copy()), right)
     return total if block == root(slots) else rounding(total, block)
+
+
+def test_only_what_is_below_the_root_is_rounded() -> None:
+    assert below_root(Block(0, 8), 7) == [Block(0, 4), Block(4, 4)]
+    assert below_root(Block(0, 2), 2) == [Block(0, 1), Block(1, 1)]
+    for block, slots in ((Block(0, 1), 1), (Block(0, 4), 7), (Block(4, 4), 8), (Block(2, 1), 3)):
+        assert below_root(block, slots) == [block]
 
 
 @settings(max_examples=40)

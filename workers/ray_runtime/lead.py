@@ -75,7 +75,7 @@ class LeadActor(ServerActor):
         if which:
             blocks = [request.contributions[number].block for number in which]
             slots = self._setup.order.slots(request.step)
-            self._copied += 4 * self._setup.network.parameters * len(which)
+            self._copied += self._setup.gradient_bytes * len(which)
             for holder, part in reversed(list(zip(self._holders, gradients[0], strict=True))):
                 give = holder.give(self._turn, slots, blocks, which, part)
                 self._given.append(asyncio.ensure_future(give))

@@ -1,19 +1,26 @@
-"""A worker's side of weights that lie on several servers: one vector of their segments, gradients cut alike."""
+"""A worker's side of weights that lie on several servers: one vector of their segments, gradients cut alike; and how
+gradients travel to them, or to the one."""
 
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import ray
 
 from millrace.workers.ray_runtime.shared import F32Array
 
+if TYPE_CHECKING:
+    from millrace.model import Rounding
+
 
 class Parts:
-    """How the weights were divided when they came the last time: not at all, to begin with."""
+    """How the weights were divided when they came the last time: not at all, to begin with. rounding: of the run's
+    sums, which are packed then."""
 
-    def __init__(self) -> None:
+    def __init__(self, rounding: "Rounding | None" = None) -> None:
+        self._rounding = rounding
         self._references: list[Any] = []  # of what lies in `_whole`
         self._whole = np.empty(0, np.float32)
         self._edges = [0]
@@ -39,5 +46,8 @@ class Parts:
         to the list of its parts. An argument that holds references is not fetched where it goes."""
         spans = list(zip(self._edges[:-1], self._edges[1:], strict=True))
         if not spans or not gradients:
-            return gradients
-        return [[ray.put([gradient[begin:end] for gradient in gradients]) for begin, end in spans]]
+            return [self._written(gradient) for gradient in gradients]
+        return [[ray.put([self._written(gradient[begin:end]) for gradient in gradients]) for begin, end in spans]]
+
+    def _written(self, sums: F32Array) -> npt.NDArray[Any]:
+        return sums if self._rounding is None else self._rounding.pack(sums)

@@ -1,6 +1,7 @@
 """The gradient-worker actor: asks the server for work, computes it, contributes it, until the server says stop."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import ray
@@ -32,7 +33,7 @@ from millrace.workers.ray_runtime.shared import Arena
 from millrace.workers.ray_runtime.socket_line import SocketLine
 from millrace.workers.ray_runtime.supply import Supply
 from millrace.workers.setup import Setup
-from millrace.workers.tree import Block, Partial
+from millrace.workers.tree import Block, Partial, below_root
 
 DEADLINE = 300.0  # seconds without an answer of any server after which the worker gives up
 ANSWER = 60.0  # seconds for one answer of the server
@@ -60,7 +61,7 @@ class WorkerActor:
         self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps, self._clock)
         self._worker = gradient_worker(setup, self._clock)
         self._fresh_arena()
-        self._parts = Parts()
+        self._parts = Parts(setup.rounding)
         self._weights: Arena | None = None
         self._readable = False
         self._line: SocketLine | None = None
@@ -153,11 +154,19 @@ class WorkerActor:
                 self._supply.expect(command.step, command.lease)
         contributions: list[Contribution] = []
         gradients: list[Any] = []
-        for block in command.blocks:
+        for block in self._travelling(command):
             partial = self._worker.compute(weights, command.step, block, command.slots, self._supply.take)
             self._given.append(partial.gradient)
             contributions.append(self._contribution(block, partial, gradients))
         return self._ask(command, contributions, gradients), len(command.blocks)
+
+    def _travelling(self, command: Command) -> Sequence[Block]:
+        """The blocks in which the command's are contributed. Only rounded sums can be packed: those below the root, and
+        in a stale run all."""
+        job = self._setup.job
+        if self._readable or job.stale or self._setup.rounding is None:
+            return command.blocks
+        return [part for block in command.blocks for part in below_root(block, command.slots)]
 
     def _contribution(self, block: Block, partial: Partial, gradients: list[Any]) -> Contribution:
         row = self._place.get(partial.gradient.ctypes.data) if self._readable else None

@@ -78,15 +78,16 @@ def test_the_same_bytes_as_local_mode(tmp_path: Path, work: Job) -> None:
 
 @pytest.mark.usefixtures("shared_ray")
 def test_the_weights_on_several_servers_and_then_on_more(tmp_path: Path) -> None:
-    expected = local(tmp_path / "local", WIDE)
+    work = dataclasses.replace(WIDE, wire="int8")  # so their parts travel packed
+    expected = local(tmp_path / "local", work)
     stop = threading.Event()
 
     def until_the_middle(event: Event) -> None:
         if isinstance(event, StepDone) and event.step >= 8:
             stop.set()
 
-    on_ray(tmp_path / "ray", WIDE, until_the_middle, stop, workers=2, augmenters=1, servers=2)
-    got = on_ray(tmp_path / "ray", WIDE, workers=3, augmenters=0, servers=3)
+    on_ray(tmp_path / "ray", work, until_the_middle, stop, workers=2, augmenters=1, servers=2)
+    got = on_ray(tmp_path / "ray", work, workers=3, augmenters=0, servers=3)
     assert stop.is_set()
     assert everything(got.latest()) == everything(expected.latest())
 

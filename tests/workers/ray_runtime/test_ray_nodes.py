@@ -3,7 +3,8 @@
 One node with as many actors: `test_ray_training`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,16 @@ TRAIN += ["--seed", "7", "--epochs", "6"]
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("local") / "run"
-    run(*TRAIN, "--out", str(folder), "--workers", "1")
-    return folder
+def local(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The run in local mode, by how its sums are rounded."""
+
+    @cache
+    def made(wire: str) -> Path:
+        folder = tmp_path_factory.mktemp("local") / "run"
+        run(*TRAIN, "--wire", wire, "--out", str(folder), "--workers", "1")
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +40,21 @@ def nodes() -> Iterator[Nodes]:
         yield found
 
 
-@pytest.mark.parametrize(("workers", "augmenters"), [(1, 1), (2, 2), (3, 1), (4, 2)])
-def test_the_same_bytes_as_local_mode(tmp_path: Path, nodes: Nodes, local: Path, workers: int, augmenters: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "augmenters", "wire"), [(1, 1, "int8"), (2, 2, "float32"), (3, 1, "float32"), (4, 2, "bfloat16")]
+)
+def test_the_same_bytes_as_local_mode(
+    tmp_path: Path, nodes: Nodes, local: Callable[[str], Path], workers: int, augmenters: int, wire: str
+) -> None:
     place = ["--runtime", "ray", "--address", nodes.address]
     place += ["--workers", str(workers), "--augmenters", str(augmenters)]
-    run(*TRAIN, *place, "--out", str(tmp_path / "run"), seconds=120)
-    assert trained(tmp_path / "run") == trained(local)
+    run(*TRAIN, *place, "--wire", wire, "--out", str(tmp_path / "run"), seconds=120)
+    assert trained(tmp_path / "run") == trained(local(wire))
 
 
 def test_a_stale_run_on_them_and_its_replay(tmp_path: Path, nodes: Nodes) -> None:
     place = ["--runtime", "ray", "--address", nodes.address, "--workers", "3", "--out", str(tmp_path / "run")]
-    run(*TRAIN, *place, "--batch", "100", "--staleness", "3", seconds=120)
+    run(*TRAIN, *place, "--batch", "100", "--staleness", "3", "--wire", "int8", seconds=120)
     assert "missing 0, repeated 0" in run("audit", str(tmp_path / "run"))
     assert "the same bytes" in run("replay", str(tmp_path / "run"))
 
