@@ -123,6 +123,7 @@ def test_the_studies_can_be_read(study: Path) -> None:
         "augmentation",
         "dropout",
         "staleness",
+        "wire",
     }
     assert {path.stem for path in STUDIES.glob("*.yaml")} == names
 
