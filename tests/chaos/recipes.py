@@ -76,5 +76,6 @@ def recipe(random: Random, where: str, known: Collection[str]) -> Recipe:
         place += ["--runtime", "ray", *(("--augmenters", str(augmenters)) if staleness == "0" else ())]
         servers = min(servers, max(1, parameters // CHUNK))
         place += ["--servers", str(servers)] if "servers" in known and staleness == "0" else []
-        job += ["--wire", wire] if "wire" in known and where == NODES and wire != "float32" else []
+    if "wire" in known and wire != "float32":
+        job += ["--wire", wire if seed % 2 else "int8"]
     return Recipe(tuple(job), tuple(place), epochs * per_epoch)
