@@ -11,12 +11,14 @@ from millrace.model import rounding as page
 from millrace.model.layout import Floats
 from millrace.model.options import BFLOAT16, FLOAT32, INT8
 from millrace.workers.blas import one_blas_thread
+from millrace.workers.dispatcher import Dispatcher
 from millrace.workers.gradient_worker import gradient_worker
 from millrace.workers.job import Job, Place
+from millrace.workers.parameter_server import ParameterServer
 from millrace.workers.records import identity
 from millrace.workers.setup import Setup
 from millrace.workers.slot import Slot
-from millrace.workers.tree import Block, Partial, root
+from millrace.workers.tree import Block, Partial, below_root, root
 from tests.workers.runs import JOB, digits, train
 
 STEP, SLOTS = 1, 4
@@ -56,6 +58,38 @@ def test_every_sum_that_may_travel_is_rounded(wire: str, staleness: int) -> None
         assert made.gradient.tobytes() == by_hand(block, wire, whole=staleness > 0).tobytes()
         assert made[1:] == plain[1:]
         assert made.gradient.tobytes() != plain.gradient.tobytes()
+
+
+@pytest.mark.parametrize("wire", [BFLOAT16, INT8])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_travels_packed_moves_the_weights_as_what_does_not(wire: str, workers: int) -> None:
+    """Workers elsewhere, as `ray_runtime` has them, against one that adds a step up by itself."""
+    job = dataclasses.replace(JOB, wire=wire, epochs=1)
+    setup = Setup(job, digits())
+    rounding, names = setup.rounding, [f"worker-{number}" for number in range(workers)]
+    assert rounding is not None
+    far, near, worker = Dispatcher(setup), ParameterServer(setup), gradient_worker(setup)
+
+    def take(step: int, slot: int) -> tuple[Slot, float]:
+        return Slot.made(setup.stream, step, slot), 0.0
+
+    far.allow(setup.total_steps)
+    for name in names:
+        far.join(name)
+    with one_blas_thread():
+        while not far.ended:
+            for name in names:
+                task = far.task(name)
+                parts = [part for block in task.blocks for part in below_root(block, task.slots)] if task else []
+                for part in parts:
+                    partial = worker.compute(far.server.view, far.version, part, setup.order.slots(far.version), take)
+                    came = rounding.unpack(rounding.pack(partial.gradient), setup.network.parameters)
+                    far.contribute(far.version, part, partial._replace(gradient=came), name)
+        for step in range(setup.total_steps):
+            slots = setup.order.slots(step)
+            near.contribute(step, root(slots), worker.compute(near.view, step, root(slots), slots, take))
+            near.update()
+    assert far.server.snapshot().weights.tobytes() == near.snapshot().weights.tobytes()
 
 
 def test_a_recipe_without_rounding_is_what_it_was() -> None:
