@@ -10,6 +10,7 @@ import numpy.typing as npt
 import ray
 
 from millrace.workers.ray_runtime.shared import F32Array
+from millrace.workers.setup import Setup
 
 if TYPE_CHECKING:
     from millrace.model import Rounding
@@ -51,3 +52,8 @@ class Parts:
 
     def _written(self, sums: F32Array) -> npt.NDArray[Any]:
         return sums if self._rounding is None else self._rounding.pack(sums)
+
+
+def unpacked(sent: npt.NDArray[Any], setup: Setup) -> F32Array:
+    """The gradient, float32 (parameters,), of which a worker has `sent` the one server this."""
+    return sent if setup.rounding is None else setup.rounding.unpack(sent, setup.network.parameters)

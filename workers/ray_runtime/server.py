@@ -18,9 +18,10 @@ from millrace.workers.ray_runtime.fetcher import FETCH
 from millrace.workers.ray_runtime.gauges import ServerGauges
 from millrace.workers.ray_runtime.handover import Handover, received, this_node
 from millrace.workers.ray_runtime.messages import JOIN, STOP, WAIT, WORK, Command, Request, ServerLoss, Status
+from millrace.workers.ray_runtime.parts import unpacked
 from millrace.workers.ray_runtime.roll import Roll
 from millrace.workers.ray_runtime.server_clock import ServerClock
-from millrace.workers.ray_runtime.shared import Arena, F32Array, Handle
+from millrace.workers.ray_runtime.shared import Arena, Handle
 from millrace.workers.ray_runtime.socket_line import listen
 from millrace.workers.ray_runtime.views import Views
 from millrace.workers.setup import Setup
@@ -161,17 +162,12 @@ class ServerActor:
             return Command(JOIN)
         arrays = iter(gradients)
         for block, row, partial in contributions:
-            gradient = self._roll.row(name, row) if row is not None else self._received(next(arrays))
+            gradient = self._roll.row(name, row) if row is not None else unpacked(sent := next(arrays), self._setup)
+            self._copied += 0 if row is not None else sent.nbytes
             update = dispatcher.contribute(step, block, partial._replace(gradient=gradient), name, read)
             if update is not None:
                 self._advance(update)
         return await self._command(name, membership, near)
-
-    def _received(self, gradient: Any) -> F32Array:
-        """A gradient that has come from another node, packed where sums are rounded."""
-        self._copied += gradient.nbytes
-        rounding = self._setup.rounding
-        return gradient if rounding is None else rounding.unpack(gradient, self._setup.network.parameters)
 
     def _heard(self, request: Request) -> Dispatcher | None:
         """Note what a worker says of itself; None where this is not the server that it means."""
