@@ -135,3 +135,30 @@ def test_files_that_changed_since_the_training_are_called_that(door: Any, home: 
     Image.fromarray(pixels(99)).save(mine / "cat" / "000.png")
     assert door("evaluate run") == 1
     assert "do:       put the files back as they were, or train again: they, or how they are read, changed" in door.err
+
+
+def test_evaluate_prepares_pictures_as_training_did(door: Any, home: Path) -> None:
+    """Size, fit, channels and background come from the checkpoint, also where the pictures lie elsewhere by now; what
+    it measures is what `predict` says of each picture alone."""
+    mine = folders(home / "mine" / "train", {"cat": 8, "dog": 8}, height=24, width=20).parent
+    tested = folders(mine / "test", {"cat": 6, "dog": 6}, height=30, width=16)
+    flags = "--size 12 8 --fit crop --channels 1 --background black"
+    assert door(f"train --dataset {mine} {flags} --batch 4 --epochs 4 --network.hidden 16 --out run") == 0
+    assert door("evaluate run --json") == 0
+    found = json.loads(door.out)
+    pictures = sorted(tested.rglob("*.png"))
+    assert door("predict run --json", *map(str, pictures)) == 0
+    said = [json.loads(line)["prediction"] for line in door.out.splitlines()]
+    right = sum(path.parent.name == name for path, name in zip(pictures, said, strict=True))
+    assert (found["count"], found["correct"]) == (len(pictures), right)
+    assert door("export-model run --out network.safetensors") == 0
+    mine.rename(home / "moved")
+    for network in ("run", "network.safetensors"):
+        assert door(f"evaluate {network} --dataset moved --json") == 0
+        again = json.loads(door.out)
+        assert [again[key] for key in ("test_loss", "confusion")] == [found[key] for key in ("test_loss", "confusion")]
+    for other in ("--size 8 12", "--fit pad", "--channels 3"):
+        assert door(f"evaluate run --dataset moved {other}") == 1
+        assert "the checkpoint belongs to another dataset" in door.err
+    assert door("evaluate run") == 2
+    assert str(mine) in door.err

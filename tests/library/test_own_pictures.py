@@ -93,3 +93,22 @@ def test_a_dataset_file_says_how_a_path_is_read(own: Path, tmp_path: Path) -> No
     file.write_text("path: own\nfit: squeeze\n")
     with pytest.raises(UsageError, match="squeeze"):
         datasets.find(str(file))
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 3), (2, 700)])
+def test_arrays_of_sizes_that_pictures_are_not_made_are_streamed_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, height: int, width: int
+) -> None:
+    """Measured series, say: taken, with a note."""
+    monkeypatch.setenv("MILLRACE_CACHE", str(tmp_path / "cache"))
+    made = (np.arange(24 * height * width) % 251).astype(np.uint8).reshape(24, height, width)
+    kept = np.arange(24) % 2
+    np.savez(tmp_path / "a.npz", x_train=made, y_train=kept, x_test=made[:4], y_test=kept[:4])
+    stream = millrace.stream(str(tmp_path / "a.npz"), batch=24, policy="none")
+    batch = stream[0]
+    samples = batch["sample"].to_numpy()
+    assert sorted(samples) == list(range(24))
+    assert np.array_equal(batch["image"].to_numpy_ndarray()[:, 0], made[samples])
+    assert np.array_equal(batch["label"].to_numpy(), kept[samples])
+    turned = millrace.stream(str(tmp_path / "a.npz"), batch=24, policy={"translate": 0.2, "rotate": 30})[0]
+    assert turned["image"].to_numpy_ndarray().shape == (24, 1, height, width)
