@@ -10,7 +10,7 @@ from millrace.runs import WAITING, RoleTime, StageLine
 # Of a slot, whatever its rows: the call, and sums that are written once, which cost what so many rows do. Measured:
 # 11 rows for a network of 784-999-299-10, 25 for smaller ones.
 CALL, FIXED_ROWS = 20e-6, 18.0
-LEAST = 0.02  # a change that is none
+LEAST = 0.01  # a change that is none
 BUSY_TRAINER = ("record", "checkpoint")
 
 
@@ -49,10 +49,11 @@ class Simulated:
 
 
 def _changed(answer: WhatIf) -> str:
-    """The change, where it is larger than what the simulation gets wrong anyway."""
-    if abs(answer.change) <= max(answer.error, LEAST):
-        return "no difference that it can tell"
-    return f"{percent(abs(answer.change), 0)} {'less' if answer.change < 0 else 'more'}"
+    """The change, and whether it is larger than what the simulation gets wrong anyway."""
+    if abs(answer.change) < LEAST:
+        return "no difference"
+    within = ", which is within its error" if abs(answer.change) <= answer.error else ""
+    return f"{percent(abs(answer.change), 0)} {'less' if answer.change < 0 else 'more'}{within}"
 
 
 def simulated(line: StageLine) -> Simulated | None:

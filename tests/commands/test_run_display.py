@@ -16,9 +16,25 @@ from millrace.commands.downloads import Downloads
 from millrace.commands.run_display import RunDisplay
 from millrace.commands.screen import Screen
 from millrace.commands.stopping import Stopping
+from millrace.runs import RoleTime, StageLine
 from millrace.settings.layers import Setting, Settings
-from millrace.workers.events import CheckpointWritten, EpochDone, Event, Notice, RunDone, RunStarted, StepDone
+from millrace.workers.events import (
+    CheckpointWritten,
+    EpochDone,
+    Event,
+    Notice,
+    RunDone,
+    RunStarted,
+    StagesDone,
+    StepDone,
+)
 
+HELD = StagesDone(
+    StageLine(
+        0, 1, 1.0, "local", 2, 2, 64, 128, 50, False, 1.0,
+        {"worker": RoleTime(1, {"compute": (0.88, 2, 0.4), "data": (0.12, 2, 0.01)}), "augmenter": RoleTime(1, {})},
+    )
+)  # fmt: skip
 STARTED = RunStarted("runs/a", 0, 24, 12, 2, 1437, 100, 366_935, 128, 2, 2, 0, "digits", False, 360)
 STEP = StepDone(0, 0, 2.3456, 0.125, 0.001, 41_234.5, 0.0125)
 EPOCH = EpochDone(0, 11, 0.84231, 0.7834, 0.00099, 41_000.0, 0.002, 0.5, 0.9012, 1.5)
@@ -49,6 +65,16 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == "note: look\n"
     assert "\x1b" not in out + err
     assert max(map(len, out.splitlines())) <= 80
+
+
+def test_what_holds_a_run_back_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_display, "QUIET", 0.0)
+    feed(Screen(), [STARTED, HELD, STEP])
+    words = "the worker waits for the augmenter 12 % of the time: --augmenters 0 or one more core"
+    assert capsys.readouterr().out.splitlines()[-1] == words
+    feed(Screen(as_json=True), [HELD])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["event"], told["roles"]["worker"]["stages"]["data"]) == ("stages_done", [0.12, 2, 0.01])
 
 
 def test_an_export_at_an_address_is_not_asked_again(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,8 @@ def check(address: str, unbroken: Path) -> None:
         ours = [json.loads(line) for line in found[name].splitlines()]
         theirs = lines(unbroken / name)
         assert [[line[key] for key in keys] for line in ours] == [[line[key] for key in keys] for line in theirs]
+    where_time_went = [json.loads(line) for line in found["stages.jsonl"].splitlines()]
+    assert sum(line["steps"] for line in where_time_went) == len(lines(unbroken / "metrics.jsonl"))
     assert json.loads(found["result.json"])["test_accuracy"] == lines_of(unbroken / "result.json")["test_accuracy"]
     assert len({name.rpartition("/")[0] for name in found if name.startswith("checkpoints/")}) <= 2
 

@@ -63,6 +63,7 @@ def test_another_machine_has_what_was_sent(make: Make) -> None:
     one.mirror.begin("seed: 1\n", "config.yaml", keep="lock")
     assert tree(one.there) == {"config.yaml": b"seed: 1\n"}
     (one.here / "epochs.jsonl").write_text('{"epoch": 0}\n')
+    (one.here / "stages.jsonl").write_text('{"step": 0}\n')
     (one.here / "incidents.jsonl").write_text('{"kind": "worker lost"}\n')
     for step in (3, 6, 9):
         one.write(step)
@@ -72,7 +73,7 @@ def test_another_machine_has_what_was_sent(make: Make) -> None:
     one.mirror.send("result.json")
     kept = {f"checkpoints/step-{step:010d}/{name}" for step in (9, 12) for name in CHECKPOINT_FILES}
     best = {f"best/step-0000000004/{name}" for name in CHECKPOINT_FILES}
-    files = {"config.yaml", "metrics.jsonl", "epochs.jsonl", "incidents.jsonl", "result.json"}
+    files = {"config.yaml", "metrics.jsonl", "epochs.jsonl", "stages.jsonl", "incidents.jsonl", "result.json"}
     assert set(tree(one.there)) == kept | best | files
     two.pull()
     assert load(two.here / "best").step == 4
