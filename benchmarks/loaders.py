@@ -5,6 +5,7 @@ its authors describe; the same ranges, bilinear, fill 0. What a way imports is i
 processes, which import this file again.
 """
 
+import os
 import random
 from collections.abc import Callable, Generator
 from importlib import import_module
@@ -14,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 OURS, TORCH, RAY = "millrace", "millrace, .torch()", "Ray Data, our warp"
+SERVED, ON_RAY = "millrace, served by loopback", "millrace, served on Ray"
 RANGES: dict[str, Any] = {"translate": 0.1, "rotate": 15, "scale": (0.9, 1.1), "shear": 0.1}
 DEGREES = 5.7  # of the shear: its tangent is 0.1
 BATCH, CORES = 256, 2
 EPOCHS = 1_000_000  # nobody reads so many
+ADDRESS = "BENCHMARK_ADDRESS"  # the variable that says where a service is
 U8 = npt.NDArray[np.uint8]
 Batches = Generator[Any, None, None]
 Way = Callable[[U8, U8], Batches]
@@ -32,6 +35,19 @@ def ours_to_torch(images: U8, labels: U8) -> Batches:
     """The same as tensors."""
     _torch(1)  # its threads would wait for each other by spinning, beside the stream's
     yield from _stream(images, labels).torch(EPOCHS, dtype="uint8")
+
+
+def ours_served(images: U8, labels: U8) -> Batches:
+    """`millrace.connect` to the service that ADDRESS names, as NumPy's arrays."""
+    with import_module("millrace").connect(os.environ[ADDRESS], threads=CORES) as stream:
+        yield from stream.numpy(EPOCHS, dtype="uint8")
+
+
+def ours_served_to_torch(images: U8, labels: U8) -> Batches:
+    """The same as tensors."""
+    _torch(1)
+    with import_module("millrace").connect(os.environ[ADDRESS], threads=CORES) as stream:
+        yield from stream.torch(EPOCHS, dtype="uint8")
 
 
 def _stream(images: U8, labels: U8) -> Any:
@@ -288,6 +304,7 @@ KERNELS = ("millrace.loading.opening", "millrace.pipeline.draw", "millrace.pipel
 WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
     OURS: (ours, KERNELS),
     TORCH: (ours_to_torch, (*KERNELS, "torch")),
+    SERVED: (ours_served_to_torch, ("millrace.service.client.connecting", "torch")),
     "DataLoader, RandomAffine": (dataloader, ("torch", "torchvision.transforms.v2")),
     "DataLoader, grid_sample": (batched_dataloader, ("torch",)),
     "grid_sample, two threads": (batched_in_process, ("torch",)),
@@ -295,5 +312,6 @@ WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
     "Grain, OpenCV by batch": (grain_by_batch, ("grain", "cv2")),
     "tf.data": (tensorflow, ("tensorflow",)),
     "JAX, dm_pix": (jax, ("jax", "dm_pix")),
+    ON_RAY: (ours_served, ("millrace.service.client.connecting",)),
     RAY: (ray_data, ("ray.data",)),
 }

@@ -57,12 +57,24 @@ def end(process: "subprocess.Popen[Any]") -> None:
     process.wait(60)
 
 
-def answer(command: Sequence[str], seconds: float) -> dict[str, Any]:
+def answer(
+    command: Sequence[str],
+    seconds: float,
+    folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The last line that a Python command writes, as JSON; raises what it wrote last where it fails or takes too long.
 
-    A line {"missing": NAME} raises ImportError.
+    A line {"missing": NAME} raises ImportError. folder, environment: where it runs and its variables, by default ours.
     """
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         out, errors = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:

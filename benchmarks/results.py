@@ -41,8 +41,9 @@ class Row:
         return [name for name in self.values if not name.startswith(OURS)]
 
     def ratios(self, peer: str) -> list[float]:
-        """How many times as good as a peer ours is, in each round; infinite where the worse one is 0."""
-        pairs = zip(self.values[OURS], self.values[peer], strict=True)
+        """How many times as good as a peer ours is, in each round that the peer had part in, the first ones; infinite
+        where the worse one is 0."""
+        pairs = zip(self.values[OURS][: len(self.values[peer])], self.values[peer], strict=True)
         if self.less_is_better:
             return [_over(theirs, ours) for ours, theirs in pairs]
         return [_over(ours, theirs) for ours, theirs in pairs]

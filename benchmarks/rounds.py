@@ -41,35 +41,58 @@ class Effort:
         return 1 if self.quick else full
 
 
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """How far turns go. seconds: no turn of a peer begins later, and no round that would probably end later. rare:
+    contenders that take long to start, and in how many rounds they take part. cold: each turn is a process of its own,
+    which nothing warms, so that trying a contender is its first round."""
+
+    seconds: float = float("inf")
+    rare: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    cold: bool = False
+
+
 def in_turns(
     contenders: Mapping[str, Callable[[], Measured]],
     rounds: int,
     peers: Mapping[str, Callable[[], Peer[Measured]]] | None = None,
+    bounds: Bounds = Bounds(),
 ) -> tuple[dict[str, list[Measured]], dict[str, str]]:
     """What those measure that can be measured, taking turns, and why the others cannot. Peers are contenders too, whose
-    processes run meanwhile and no longer, whatever happens."""
+    processes run meanwhile and no longer, whatever happens. Who fails in a later round keeps what it measured."""
+    begun = time.monotonic()
     with contextlib.ExitStack() as stack:
-        begun = {name: stack.enter_context(contextlib.closing(begin())) for name, begin in (peers or {}).items()}
-        everybody: dict[str, Callable[[], Measured]] = {**contenders, **begun}
-        found, missing = able(everybody)
-        return take_turns(found, rounds), missing
+        started = {name: stack.enter_context(contextlib.closing(begin())) for name, begin in (peers or {}).items()}
+        everybody: dict[str, Callable[[], Measured]] = {**contenders, **started}
+        missing, lasted = dict[str, str](), dict[str, float]()
+        found = {name: list[Measured]() for name in everybody}
 
+        def turn(name: str, number: int) -> None:
+            at = time.monotonic()
+            if name != OURS and at - begun > bounds.seconds:
+                missing[name] = f"no time was left within {bounds.seconds:g} s, others took it"
+                return
+            try:
+                value = everybody[name]()
+            except Exception as error:  # a peer's fault must not end what is measured of the others
+                missing[name] = ("" if number < 1 else f"in round {number + 1}: ") + _reason(error)
+                if name == OURS:
+                    raise RuntimeError(missing[name]) from error
+                return
+            lasted[name] = time.monotonic() - at
+            if number >= 0:
+                found[name].append(value)
 
-def able(contenders: Mapping[str, Callable[[], Measured]]) -> tuple[dict[str, Callable[[], Measured]], dict[str, str]]:
-    """Those that can be measured, each tried once, which also warms it; and why the others cannot."""
-    found, missing = dict(contenders), dict[str, str]()
-    for name, contender in contenders.items():
-        try:
-            contender()
-        except ImportError as error:
-            missing[name] = f"not installed ({error})"
-        except Exception as error:  # a peer's fault must not end what is measured of the others
-            missing[name] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
-        if name in missing:
-            if name == OURS:
-                raise RuntimeError(missing[name])
-            del found[name]
-    return found, missing
+        for name in everybody:
+            turn(name, 0 if bounds.cold else -1)
+        names = [name for name in everybody if name not in missing]
+        for number in range(1 if bounds.cold else 0, rounds):
+            able = [one for one in names if one not in missing and number < bounds.rare.get(one, rounds)]
+            if number and time.monotonic() - begun + sum(lasted[one] for one in able) > bounds.seconds:
+                break
+            for place in range(len(able)):  # the order turns so that none always comes first
+                turn(able[(number + place) % len(able)], number)
+    return {name: values for name, values in found.items() if values}, missing
 
 
 def take_turns(contenders: Mapping[str, Callable[[], Measured]], rounds: int) -> dict[str, list[Measured]]:
@@ -80,6 +103,12 @@ def take_turns(contenders: Mapping[str, Callable[[], Measured]], rounds: int) ->
             name = names[(number + place) % len(names)]
             found[name].append(contenders[name]())
     return found
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"not installed ({error})"
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
 def timed(work: Callable[[], object], warm: int = 3) -> Callable[[], float]:

@@ -18,11 +18,31 @@ from benchmarks import picture, processes, results, table
 from benchmarks.rounds import Effort, has_mnist
 
 # Minutes on two cores; `rows(effort)` of the module of that name measures.
-PARTS = {"warp": 4, "stream": 20, "training": 9, "resume": 8, "export": 5, "growth": 2}
+PARTS = {
+    "warp": 4,
+    "stream": 8,
+    "loop": 4,
+    "training": 9,
+    "accuracy": 10,
+    "resume": 6,
+    "export": 5,
+    "growth": 2,
+}
 QUICK_SECONDS = 100.0
 PACKAGES = (
     *("millrace", "numpy", "numba", "pyarrow", "scipy", "opencv-python-headless", "torch", "torchvision", "kornia"),
-    *("albumentations", "grain", "jax", "dm_pix", "tensorflow-cpu", "scikit-learn", "ray", "torchdata", "datasets"),
+    *(
+        "albumentations",
+        "grain",
+        "jax",
+        "dm_pix",
+        "tensorflow-cpu",
+        "scikit-learn",
+        "ray",
+        "torchdata",
+        "datasets",
+        "webdataset",
+    ),
 )
 
 

@@ -41,6 +41,8 @@ def _row(row: Row) -> Iterator[str]:
     what += f"; {row.note}" if row.note else ""
     for contender, values in row.values.items():
         middle, spread = short(statistics.median(values)), f"{short(min(values))} to {short(max(values))}"
+        if len(values) < max(map(len, row.values.values())):
+            spread += f", {len(values)} {'rounds' if len(values) > 1 else 'round'}"
         ratio, bar = "", short(row.at_least[contender]) if contender in row.at_least else ""
         if contender in row.peers and OURS in row.values:
             ratio = times(row, contender)

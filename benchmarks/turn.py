@@ -1,7 +1,7 @@
-"""One way of benchmarks/loaders.py, measured: `python -m benchmarks.turn NAME IMAGES.npy LABELS.npy SECONDS`.
+"""One way of benchmarks/loaders.py, measured: `python -m benchmarks.turn NAME IMAGES.npy LABELS.npy SECONDS [sum]`.
 
-Prints one line of JSON. Nothing is imported here that a way does not need, since processes that it starts import this
-file again.
+Prints one line of JSON. With `sum` each batch's pixels are added up. Nothing is imported here that a way does not need,
+since processes that it starts import this file again.
 """
 
 import json
@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks import processes
-from benchmarks.loaders import CORES, OURS, RAY, WAYS
+from benchmarks.loaders import ADDRESS, CORES, ON_RAY, OURS, RAY, SERVED, WAYS
 
+SERVES = {SERVED: ["--threads", str(CORES)], ON_RAY: ["--runtime", "ray", "--threads", str(CORES)]}
 WARM = 0.3  # of the seconds, before they count
 
 
-def measure(name: str, images: Any, labels: Any, seconds: float) -> dict[str, float | str]:
+def measure(name: str, pictures: str, marks: str, seconds: float, summed: bool) -> dict[str, float | str]:
     """first: seconds to the first batch; steady: images per second; cpu: seconds of processors for a million images;
-    memory: MB; epoch: images per second over a whole epoch, of Ray Data and ours."""
-    way, needs = WAYS[name]
+    memory: MB; epoch: images per second over a whole epoch, of Ray Data and ours. Starting Ray or a service does not
+    count, though their seconds of processors and their memory do."""
+    _, needs = WAYS[name]
+    images, labels = np.load(pictures), np.load(marks)
     try:
         for needed in needs:
             import_module(needed)
@@ -31,6 +34,14 @@ def measure(name: str, images: Any, labels: Any, seconds: float) -> dict[str, fl
         return {"missing": str(error)}
     if name == RAY:
         start_ray()
+    if name in SERVES:
+        with import_module("benchmarks.served").serving(pictures, *SERVES[name]) as os.environ[ADDRESS]:
+            return _measured(name, images, labels, seconds, summed)
+    return _measured(name, images, labels, seconds, summed)
+
+
+def _measured(name: str, images: Any, labels: Any, seconds: float, summed: bool) -> dict[str, float | str]:
+    way, _ = WAYS[name]
     begun = time.perf_counter()
     batches = way(images, labels)
     next(batches)
@@ -39,7 +50,10 @@ def measure(name: str, images: Any, labels: Any, seconds: float) -> dict[str, fl
         next(batches)
     count, used, begun = 0, processes.cpu_seconds(os.getpid()), time.perf_counter()
     while (taken := time.perf_counter() - begun) < seconds:
-        count += len(next(batches)[0])
+        read = next(batches)[0]
+        if summed:
+            read.sum()
+        count += len(read)
     used = processes.cpu_seconds(os.getpid()) - used
     found: dict[str, float | str] = {
         "first": first,
@@ -47,11 +61,11 @@ def measure(name: str, images: Any, labels: Any, seconds: float) -> dict[str, fl
         "cpu": used / count * 1e6,
         "memory": processes.memory(os.getpid()),
     }
-    if name in (OURS, RAY):
+    if name in (OURS, ON_RAY, RAY):
         batches.close()
         count, begun = 0, time.perf_counter()
-        for read, _ in way(images, labels):
-            count += len(read)
+        for some, _ in way(images, labels):
+            count += len(some)
             if count >= len(images):
                 break
         found["epoch"] = count / (time.perf_counter() - begun)
@@ -67,8 +81,8 @@ def start_ray() -> None:
 
 
 if __name__ == "__main__":
-    name, pictures, marks, seconds = sys.argv[1:]
-    print(json.dumps(measure(name, np.load(pictures), np.load(marks), float(seconds))), flush=True)
+    name, pictures, marks, seconds, *words = sys.argv[1:]
+    print(json.dumps(measure(name, pictures, marks, float(seconds), bool(words))), flush=True)
     if name == RAY:
         import_module("ray").shutdown()
     for process in processes.below(os.getpid()):  # some ways take seconds to say goodbye

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import picture, results, table
 from benchmarks.results import Part, Row
-from benchmarks.rounds import able
+from benchmarks.rounds import in_turns
 
 SPEED = Row(
     "28×28",
@@ -26,6 +26,15 @@ def test_ratios_are_of_pairs_of_one_round() -> None:
     assert SECONDS.ratios("Slow") == [4]
     assert SECONDS.peers == ["Slow"]
     assert (SPEED.holds("Slow"), SPEED.holds("Fast"), SECONDS.holds("Slow")) == (True, False, None)
+
+
+def test_a_peer_of_fewer_rounds_is_paired_with_the_first_ones() -> None:
+    row = Row("28×28", "images/s", {"millrace": [100.0, 300.0, 200.0], "Slow starter": [10.0, 10.0]})
+    assert row.ratios("Slow starter") == [10, 30]
+    text = table.markdown({"stream": Part([row], "", "", {}, 1.0)})
+    assert "| Slow starter | 10 | 10 to 10, 2 rounds | 20 times as good (10 to 30) |" in text
+    with pytest.raises(ValueError, match="longer"):
+        Row("28×28", "images/s", {"millrace": [1.0], "a": [1.0, 2.0]}).ratios("a")
 
 
 def test_nothing_repeated_is_as_good_as_nothing_and_better_than_some() -> None:
@@ -100,8 +109,8 @@ def test_who_cannot_be_measured_is_left_out_with_the_reason() -> None:
     def broken() -> float:
         raise OSError("its disk is full\nand more")
 
-    found, missing = able({"millrace": lambda: 1.0, "Absent": absent, "Broken": broken})
+    found, missing = in_turns({"millrace": lambda: 1.0, "Absent": absent, "Broken": broken}, 1)
     assert list(found) == ["millrace"]
     assert missing == {"Absent": "not installed (No module named 'absent')", "Broken": "OSError: its disk is full"}
     with pytest.raises(RuntimeError, match="its disk is full"):
-        able({"millrace": broken})
+        in_turns({"millrace": broken}, 1)

@@ -1,11 +1,12 @@
 """Contenders that take turns: each round all, none always first; who holds a process lets go of it whatever happens."""
 
+import time
 from collections.abc import Callable
 
 import pytest
 
 from benchmarks.loaders import OURS
-from benchmarks.rounds import in_turns
+from benchmarks.rounds import Bounds, in_turns
 
 
 class Noted:
@@ -61,3 +62,29 @@ def test_a_peer_that_cannot_begin_leaves_none_behind() -> None:
     with pytest.raises(OSError, match="no room"):
         in_turns({OURS: lambda: 1.0}, 1, {"a": lambda: Noted("a", notes), "b": begin})
     assert notes == ["a closed"]
+
+
+def test_trying_a_cold_contender_is_its_first_round_and_slow_starters_have_part_in_the_first_ones() -> None:
+    notes: list[str] = []
+    contenders = {OURS: Noted("ours", notes), "a": Noted("a", notes)}
+    found, _ = in_turns(contenders, 3, bounds=Bounds(rare={"a": 2}, cold=True))
+    assert {name: len(values) for name, values in found.items()} == {OURS: 3, "a": 2}
+    assert notes == ["ours", "a", "a", "ours", "ours"]
+
+
+def test_no_round_begins_that_would_end_too_late() -> None:
+    def slow() -> float:
+        time.sleep(0.2)
+        return 2.0
+
+    contenders = {OURS: lambda: 1.0, "a": slow, "b": slow}
+    found, missing = in_turns(contenders, 5, bounds=Bounds(seconds=0.1, cold=True))
+    assert found == {OURS: [1.0], "a": [2.0]}
+    assert missing == {"b": "no time was left within 0.1 s, others took it"}
+
+
+def test_who_fails_later_keeps_what_was_measured_and_the_reason_is_told() -> None:
+    answers = iter([2.0, 3.0])
+    found, missing = in_turns({OURS: lambda: 1.0, "a": lambda: next(answers)}, 4, bounds=Bounds(cold=True))
+    assert found == {OURS: [1.0] * 4, "a": [2.0, 3.0]}
+    assert missing == {"a": "in round 3: StopIteration: "}
