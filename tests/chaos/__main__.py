@@ -23,6 +23,7 @@ from tests.chaos.schedule import PROGRAM, Schedule, schedule
 
 WHERES = (LOCAL, RAY, LOCAL, NODES)
 DEADLINE = 1500.0  # seconds for one
+LEAVE = 60.0  # seconds to end what it started
 FOUND, FAILED = 1, 3
 
 
@@ -71,11 +72,7 @@ def _many(minutes: float, seed: int, first: int, wheres: Sequence[str]) -> int:
         what = schedule(seed, number, wheres, known_keys())
         print(f"{number}: {what.where}, {' '.join(map(str, what.faults))}", flush=True)
         at = time.monotonic()
-        try:
-            done = subprocess.run([sys.executable, "-m", "tests.chaos", *what.words], timeout=DEADLINE, check=False)
-            code = done.returncode
-        except subprocess.TimeoutExpired:
-            code = FAILED
+        code = _apart(what)
         codes[code] += 1
         if code:
             failing.append(what.command)
@@ -86,6 +83,23 @@ def _many(minutes: float, seed: int, first: int, wheres: Sequence[str]) -> int:
     print(f"\n{number - first} schedules in {spent:.1f} minutes (seed {seed}): {codes[0]} held, {len(failing)} did not")
     print(*failing, sep="\n", end="\n" if failing else "")
     return FOUND if codes[FOUND] else FAILED if failing else 0
+
+
+def _apart(what: Schedule) -> int:
+    """Play it in another process; the exit code. One that takes too long is asked to put its things away."""
+    process = subprocess.Popen([sys.executable, "-m", "tests.chaos", *what.words])
+    try:
+        return process.wait(DEADLINE)
+    except subprocess.TimeoutExpired:
+        print(f"  not over within {DEADLINE:g} s", flush=True)
+        process.send_signal(signal.SIGINT)
+        return FAILED
+    finally:  # after Ctrl-C too, which it has heard itself
+        try:
+            process.wait(LEAVE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 if __name__ == "__main__":
