@@ -48,6 +48,8 @@ def run(arguments: Sequence[str]) -> int:
         for what, step, change, error in asked.rows:
             screen.say(f"  {what:<24}{step:>10} a step: {change}, {error}")
         screen.say("  by a simulation; ± is by how much it misses the run as it was", style="dim")
+    elif profile.whole.stale:
+        screen.say("what if: no answers for a stale run, whose workers wait for nobody", style="dim")
     screen.say()
     screen.facts(("picture", short(path)))
     return 0

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from millrace.runs.stages import STAGES, RoleTime, Spent, StageLine, by_role, together
+from millrace.runs.stages import STAGES, RoleTime, Spent, StageLine, by_role, halted, together
 
 WORKER = RoleTime(2, {"compute": (1.5, 10, 0.3), "others": (0.5, 4, 0.1)})
 LINE = StageLine(9, 10, 1.0, "local", 2, 4, 64, 256, 20, False, 1.5, {"worker": WORKER})
@@ -41,6 +41,15 @@ def test_threads_of_a_role_stand_together_and_the_idle_ones_are_none() -> None:
     found = by_role({"worker-0": spent(1.0, 2), "worker-1": spent(2.0, 3), "worker-2": Spent.none()})
     assert found == {"worker": RoleTime(2, {"compute": (3.0, 5, 0.5 + 4 / 3)})}
     assert found["worker"].share("compute") == 1.0
+
+
+def test_workers_wait_for_whom_the_server_waits() -> None:
+    server = RoleTime(1, {"trainer": (0.2, 3, 0.02), "update": (0.1, 5, 0.01)})
+    found = halted({"worker": WORKER, "server": server})
+    assert found["worker"].stages["trainer"] == (0.4, 3, 0.0)  # both of them did
+    assert found["worker"].stages["others"][0] == pytest.approx(0.1)
+    assert found["worker"].seconds == WORKER.seconds
+    assert halted({"worker": WORKER}) == {"worker": WORKER}
 
 
 def test_lines_of_another_place_are_left_out() -> None:

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from millrace.runs import STAGES, Spent
 from millrace.workers.ray_runtime.messages import ELSEWHERE, STOP, WORK, Command, Contribution, Report, Request
 from millrace.workers.ray_runtime.socket_line import SocketLine, listen
 from millrace.workers.tree import Block, Partial
 
 DIGESTS = (bytes(range(32)), bytes(range(32, 64)))
 PARTIAL = Partial(ELSEWHERE, 0.1 + 0.2, 5, 140, DIGESTS)
-REQUEST = Request("worker-0", 3, "abc", 7, True, [Contribution(Block(2, 2), 3, PARTIAL)], Report(1e-9, 10, 20))
+SPENT = Spent.none()._replace(seconds=tuple(0.1 * stage for stage in range(len(STAGES))))
+REQUEST = Request("worker-0", 3, "abc", 7, True, [Contribution(Block(2, 2), 3, PARTIAL)], Report(1e-9, 10, 20, SPENT))
 COMMAND = Command(WORK, "abc", 8, 5, (Block(0, 2), Block(4, 1)), (1, 2), 0)
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "SO_PEERCRED"), reason="no such sockets here")
@@ -48,6 +50,7 @@ def opened(address: str) -> SocketLine:
 
 def test_what_is_said_and_answered_arrives_as_it_was() -> None:
     heard: list[Request] = []
+    short = REQUEST._replace(contributions=[], report=Report(0.0, 0, 0))
 
     async def answer(request: Request) -> Command:
         heard.append(request)
@@ -57,10 +60,10 @@ def test_what_is_said_and_answered_arrives_as_it_was() -> None:
         line = opened(address)
         line.send(REQUEST, 10)
         assert line.receive() == COMMAND
-        line.send(REQUEST._replace(contributions=[]), 10)
+        line.send(short, 10)
         assert line.receive() == Command(STOP)
         line.close()
-    assert heard == [REQUEST, REQUEST._replace(contributions=[])]
+    assert heard == [REQUEST, short]
     assert isinstance(heard[0].contributions[0].block, Block)
     assert isinstance(heard[0].report, Report)
 
