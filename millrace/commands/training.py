@@ -20,6 +20,7 @@ FILES = (
     ("config.yaml", "the resolved configuration"),
     ("metrics.jsonl", "loss, accuracy, rate, speed of every step"),
     ("epochs.jsonl", "the same for every epoch, and the validation"),
+    ("stages.jsonl", "where the time went; millrace profile shows it"),
     ("checkpoints/", "weights and optimizer, to evaluate or to go on from"),
 )
 

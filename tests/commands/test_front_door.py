@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -138,3 +139,9 @@ def test_a_closed_pipe_is_no_error() -> None:
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout.strip() in ("0", "141")  # `true` may read nothing before it leaves, or leave late
+
+
+def test_commands_of_a_group_stand_together() -> None:
+    """The page names each group once, above its first command."""
+    groups = [group for group, _ in groupby(row.group for row in command_line.COMMANDS)]
+    assert len(groups) == len(set(groups))
