@@ -1,7 +1,7 @@
 """Random recipes, random faults: each run ends in the bytes of its twin without faults, a stale one of its replay.
 
-    python -m tests.chaos --minutes 30 --seed 0          many, one after the other
-    python -m tests.chaos --job=… --place=… --faults=…   one: what a failing one is printed as
+    .venv/bin/python -m tests.chaos --minutes 30 --seed 0          many, one after the other
+    .venv/bin/python -m tests.chaos --job=… --place=… --faults=…   one: what a failing one is printed as
 
 Exit codes: 0 nothing was found, 1 a run did not keep its promise, 3 the play itself failed.
 """

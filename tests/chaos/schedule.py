@@ -11,7 +11,7 @@ ACTORS = ("worker", "augmenter", "server", "fetcher")
 RAYS = ("raylet", "gcs", "agent")
 NODE = "node"
 DRIVER = "driver"
-PROGRAM = "python -m tests.chaos"
+PROGRAM = ".venv/bin/python -m tests.chaos"
 
 
 @dataclass(frozen=True)
