@@ -5,10 +5,10 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RayTaskError
 
 from millrace.model import UnitSquares, differences, fingerprint
-from millrace.workers.ray_runtime.causes import why
+from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.handover import this_node
 from millrace.workers.ray_runtime.messages import LOST
 from millrace.workers.segment import Held, Move, Rules, Segment, own
@@ -146,3 +146,5 @@ class SegmentHolder:
             return await asyncio.wait_for(call.remote(*arguments), seconds)
         except (*LOST, Fenced, TimeoutError) as error:
             raise ServerLost(self.number, self.node, why(error)) from error
+        except RayTaskError as error:
+            raise cause_of(error) from error

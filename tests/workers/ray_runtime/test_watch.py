@@ -48,6 +48,8 @@ def test_a_step_that_does_not_end_says_what_it_waits_for() -> None:
     watch.look(status(7, 3.0, [0], ("worker-0",)), 7)
     watch.look(status(7, 20.0, [0, 3], ("worker-0", "worker-2")), 7)
     assert said[2:] == ["no step for 20 s: step 7 lacks slots 0, 3; at work are worker-0, worker-2"]
+    watch.look(status(8, 20.0, [], ("worker-0",)), 8)
+    assert said.pop() == "no step for 20 s: all slots of step 8 have come; the parameter servers are waited for"
     for seconds in (5.0, 14.0, 15.0, 30.0, 80.0, 3.0, 16.0):
         watch.server_late(seconds)
     assert ["server is waited for" in text for text in said[3:]] == [True, True, True]
