@@ -7,7 +7,6 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from millrace import elementary
 from millrace.counters import Purpose, lane, words
@@ -16,6 +15,7 @@ from millrace.pipeline import PRESETS, Policy
 from millrace.pipeline.draw import Draws, compose, draw
 from millrace.pipeline.visited import PARAMETER_NAMES
 from millrace.pipeline.warp import warp
+from tests.chance import as_often_as, evenly_spread
 
 WILD = Policy("wild", translate=0.3, rotate=180, scale=(0.3, 3.0), shear=0.7, flip=0.4)
 F32 = npt.NDArray[np.float32]
@@ -83,13 +83,13 @@ def test_parameters_fill_their_ranges_evenly(name: str, low: float, high: float)
     values = drawn(WILD).parameters[:, PARAMETER_NAMES.index(name)].astype(np.float64)
     assert values.min() >= low
     assert values.max() <= high * (1 + 1e-7)
-    assert stats.kstest((values - low) / (high - low), "uniform").pvalue > 1e-3
+    assert evenly_spread((values - low) / (high - low)) > 1e-3
 
 
 def test_flips_come_as_often_as_asked() -> None:
     flips = drawn(WILD).parameters[:, PARAMETER_NAMES.index("flip")]
     assert set(flips.tolist()) == {0.0, 1.0}
-    assert stats.binomtest(int(flips.sum()), len(flips), 0.4).pvalue > 1e-3
+    assert as_often_as(0.4, int(flips.sum()), len(flips)) > 1e-3
     assert drawn(Policy(flip=1.0)).parameters[:, -1].min() == 1.0
     assert drawn(Policy(flip=0.0)).parameters[:, -1].max() == 0.0
 
