@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from millrace.workers.ray_runtime.causes import cause_of
 from millrace.workers.ray_runtime.cluster import alive_nodes, check_memory
 from millrace.workers.ray_runtime.fetcher import FETCH, FetcherActor
 from millrace.workers.ray_runtime.handover import Handover, MappedNodes, TableOffer, patience, received, this_node
+from millrace.workers.ray_runtime.refusals import Refusals
 from millrace.workers.ray_runtime.servers import Servers, not_on
 from millrace.workers.ray_runtime.worker import WorkerActor
 
@@ -51,7 +52,7 @@ class Actors:
         self._job, self._bound = job, bound
         self._names = itertools.count()
         self._workers: dict[str, _Worker] = {}
-        self._avoided: list[str] = []  # nodes that were refused: their environment, or no room for the table
+        self._refusals = Refusals()
         self.servers = Servers(servers)
         self.server: Any = None
         self.server_node = ""
@@ -93,24 +94,25 @@ class Actors:
         self._mapped = MappedNodes(self._offer)
         check_memory(self._bound, "take a smaller `read_ahead`")
 
-    def begin_server(self) -> None:
+    def begin_server(self, avoided: Sequence[str] = ()) -> None:
         """Start the parameter server; Ray restarts it where it dies.
 
         It keeps away from the driver's node if it can, at each start: the checkpoints may lie on that node's disk
-        alone, and one loss should not take both.
+        alone, and one loss should not take both. avoided: nodes on which it may not run.
         """
         arguments = self._job, self._data, self.environment, self.mixed
-        self.server = self.servers.begin(arguments, self._here, self._avoided)
+        self.server = self.servers.begin(arguments, self._here, avoided)
 
     def move_server(self, node: str, refusal: MillraceError) -> None:
         """Start the server, or several, where none was refused, which this node is now, and all workers with it; where
         there is no such node, this error."""
-        self.avoid(node)
-        if set(alive_nodes()) <= set(self._avoided):
+        self._refusals.add(node, refusal)
+        avoided = self._refusals.around(alive_nodes())
+        if avoided is None:
             raise refusal
         ray.kill(self.server)
         self.servers.end()
-        self.begin_server()
+        self.begin_server(avoided)
         for name in list(self._workers):
             self.end_worker(name)
             self.add_worker()
@@ -170,7 +172,7 @@ class Actors:
             max_restarts=0,
             max_concurrency=2,
             scheduling_strategy="SPREAD",
-            label_selector=not_on(self._avoided),
+            label_selector=not_on(self._refusals.nodes),
         )
         helpers = self.augmenters.handles
         actor: Any = maker.remote(number, self._job, self._data, self.server, helpers, self._bound)
@@ -194,8 +196,7 @@ class Actors:
 
     def avoid(self, node: str) -> None:
         """Start no more workers on this node."""
-        if node and node not in self._avoided:
-            self._avoided.append(node)
+        self._refusals.add(node)
 
     def late_workers(self, seconds: float) -> list[str]:
         """Workers that were started so long ago and have not joined yet, the last one first."""

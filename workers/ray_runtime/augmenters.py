@@ -16,6 +16,7 @@ from millrace.workers.ray_runtime.augmenter import AugmenterActor
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.cluster import alive_nodes, nodes
 from millrace.workers.ray_runtime.handover import Handover
+from millrace.workers.ray_runtime.refusals import Refusals
 
 FOREVER = -1
 ROOM = 2  # CPUs of a node that has an augmenter of its own: a worker wants one too
@@ -51,7 +52,7 @@ class Augmenters:
 
     def __init__(self, job: Job, data: Handover, wanted: int | None) -> None:
         self._job, self._data, self._wanted = job, data, wanted
-        self._refused: set[str] = set()  # nodes that have no room for the table
+        self._refused = Refusals()
         self._names = itertools.count()
         self._all: list[_Augmenter] = []
 
@@ -134,8 +135,8 @@ class Augmenters:
             pass  # it restarts: its next answer will say so
         except (RayError, TimeoutError) as error:
             cause = why(cause_of(error))
-            if isinstance(cause_of(error), MillraceError):  # it would be so again
-                self._refused.add(augmenter.node)
+            if isinstance(cause_of(error), MillraceError):  # it would be so again, at once at least
+                self._refused.add(augmenter.node, cause_of(error))
             self.end(augmenter.name)
         augmenter.greeting = augmenter.actor.hello.remote()
         return cause
