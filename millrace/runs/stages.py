@@ -167,8 +167,10 @@ def together(lines: Sequence[StageLine]) -> StageLine | None:
     stepping = [line for line in lines if line.steps]
     if not stepping:
         return None
-    last = stepping[-1]
-    same = [line for line in stepping if _place(line) == _place(last)]
+    # Actors say what they did now and then, not at each line: one that has no word of workers fits any other.
+    last = next((line for line in reversed(stepping) if "worker" in line.roles), stepping[-1])
+    silent = last.runtime == "ray"
+    same = [line for line in stepping if _place(line) == _place(last) or (silent and "worker" not in line.roles)]
     seconds = sum(line.seconds for line in same)
     ends = [line._replace(roles={"trainer": line.roles["trainer"]}) for line in lines if _ends(line)]
     roles = {}

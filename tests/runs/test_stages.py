@@ -59,6 +59,11 @@ def test_lines_of_another_place_are_left_out() -> None:
     assert (whole.step, whole.steps, whole.seconds) == (19, 20, 2.0)
     assert whole.roles["worker"].stages["compute"] == (3.0, 20, 0.6)
     assert together([]) is None
+    # On Ray the last steps may come without a word of the workers.
+    ray = LINE._replace(runtime="ray")
+    spoken = together([ray, ray._replace(step=19, roles={"server": RoleTime(1, {"update": (0.1, 10, 0.01)})})])
+    assert spoken is not None
+    assert (spoken.steps, spoken.roles["worker"]) == (20, WORKER)
     # What workers wait at the end is no step's time; what the trainer does then is its own.
     end = LINE._replace(steps=0, roles={"worker": WORKER, "trainer": RoleTime(1, {"checkpoint": (1.0, 1, 1.0)})})
     both = together([LINE._replace(roles={**LINE.roles, "trainer": RoleTime(1, {"idle": (1.0, 1, 1.0)})}), end])
