@@ -1,4 +1,5 @@
-"""Training on Ray with two workers against local mode, and against a parameter server as Ray's documentation has it.
+"""Training on Ray with two workers against local mode, a parameter server as Ray's documentation has it, and Ray Train;
+part `ray` of `make bench`, at batch 1024.
 
     python -m benchmarks.ray [--rounds 5] [--batch 1024 256] [--slot-size R] [--epochs 4] [--mirror URL]
 
@@ -9,6 +10,7 @@ turn is a command of its own, so none shares a warm process with another:
   ray              the same with `--runtime ray`: one augmenter on the node, the default
   ray, workers warp  with `--augmenters 0`: workers make their own batches
   peer             benchmarks/ray_peer.py: plain SGD, random data in memory, no augmentation
+  Ray Train        benchmarks/ray_train_peer.py: DistributedDataParallel over gloo, likewise; in the part alone
 
 A run's speed is that of its epochs after the first. Of every run on Ray the time from the command to its first step's
 line is kept, and beside it, in the same round, the time that `ray.init` alone takes in a process of its own.
@@ -18,11 +20,19 @@ import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 
-from benchmarks.rounds import arguments, mnist, ratio, table, take_turns
+from benchmarks import processes
+from benchmarks.loaders import OURS
+from benchmarks.results import Row
+from benchmarks.rounds import Bounds, Effort, arguments, has_mnist, in_turns, mnist, ratio, table, take_turns
+from benchmarks.stream import kept, pictures
 
+BATCH, ROUNDS, EPOCHS = 1024, 3, 3  # of the part
+LOCAL, SERVER, RAY_TRAIN = "local mode", "documentation's parameter server", "Ray Train, DDP (gloo)"
+AT_LEAST = {LOCAL: 0.9, SERVER: 1.15, RAY_TRAIN: 1.2}
 DEADLINE = 300.0  # seconds for one command
 RAY_ALONE = (
     "import time; begun = time.perf_counter(); import ray; "
@@ -35,8 +45,8 @@ class Millrace:
     """Runs of one configuration; `first` has the seconds from each command to its first step, `copied` the MB that
     processes copied per step in the last run."""
 
-    def __init__(self, batch: int, epochs: int, *flags: str) -> None:
-        self._flags = ["--batch", str(batch), "--epochs", str(epochs), "--workers", "2", *flags]
+    def __init__(self, batch: int, epochs: int, *flags: str, dataset: str = "mnist") -> None:
+        self._flags = ["--dataset", dataset, "--batch", str(batch), "--epochs", str(epochs), "--workers", "2", *flags]
         self.first: list[float] = []
         self.copied = 0.0
 
@@ -44,7 +54,7 @@ class Millrace:
         """Samples per second."""
         begun, first, samples, seconds = time.perf_counter(), 0.0, 0, 0.0
         with tempfile.TemporaryDirectory() as folder:
-            command = ["-m", "millrace", "train", "--dataset", "mnist", "--out", f"{folder}/run", "--json"]
+            command = ["-m", "millrace", "train", "--out", f"{folder}/run", "--json"]
             for line in lines([*command, *self._flags]):
                 event = json.loads(line)
                 if event["event"] == "step" and not first:
@@ -58,21 +68,58 @@ class Millrace:
 
 
 def lines(arguments: list[str]) -> Iterator[str]:
-    """What a Python command writes, line by line; raises what it ended with."""
-    with subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        if process.stdout is None or process.stderr is None:
-            raise OSError("the command has no pipes")
-        yield from process.stdout
-        errors = process.stderr.read()
-        if process.wait(DEADLINE):
-            raise OSError(f"{arguments} ended with {process.returncode}: {errors[-2000:]}")
+    """What a Python command writes, line by line; raises what it ended with. It is ended where it takes too long."""
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    timer = threading.Timer(DEADLINE, process.kill)
+    timer.daemon = True
+    timer.start()
+    errors = list[str]()
+    reading = threading.Thread(target=lambda: errors.extend(process.stderr or ()), daemon=True)
+    reading.start()
+    try:
+        yield from process.stdout or ()
+        code = process.wait(DEADLINE)
+        reading.join(10)
+        if code:
+            told = [line.strip() for line in errors if line.strip()]
+            raise OSError(told[-1] if told else f"{arguments[:2]} ended with {code}")
+    finally:
+        timer.cancel()
+        processes.end(process)
 
 
 def number(arguments: list[str]) -> float:
     """The last line of what a Python command writes, as a number."""
     return float(list(lines(arguments))[-1])
+
+
+def rows(effort: Effort) -> Iterator[Row]:
+    """Samples per second and seconds to the first step; in the quick form local mode alone."""
+    if effort.quick:
+        yield Row("batch 256, two workers", "samples/s", {OURS: [Millrace(256, 2, dataset="digits")()]})
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        flags, dataset = (["--mirror", effort.mirror] if effort.mirror else []), "mnist"
+        if not has_mnist(effort.mirror):
+            kept(folder, *pictures("28×28", effort))
+            flags, dataset = ["--policy", "digits"], folder
+        local = Millrace(BATCH, EPOCHS, *flags, dataset=dataset)
+        shared = Millrace(BATCH, EPOCHS, "--runtime", "ray", *flags, dataset=dataset)
+        alone = Millrace(BATCH, EPOCHS, "--runtime", "ray", "--augmenters", "0", *flags, dataset=dataset)
+        words = ["--batch", str(BATCH), "--steps", str(EPOCHS * 60_000 // BATCH)]
+        contenders: dict[str, Callable[[], float]] = {
+            OURS: shared,
+            f"{OURS}, workers warp": alone,
+            LOCAL: local,
+            SERVER: lambda: number(["-m", "benchmarks.ray_peer", *words]),
+            RAY_TRAIN: lambda: number(["-m", "benchmarks.ray_train_peer", *words]),
+        }
+        found, missing = in_turns(contenders, ROUNDS, bounds=Bounds(360.0, cold=True))
+    bars = {name: bar for name, bar in AT_LEAST.items() if name in found}
+    yield Row(f"batch {BATCH}, two workers", "samples/s", found, at_least=bars, missing=missing)
+    first = {OURS: shared.first, f"{OURS}, workers warp": alone.first, LOCAL: local.first}
+    named = {name: values for name, values in first.items() if values}
+    yield Row("from the command to the first step", "s", named, less_is_better=True, shown=False)
 
 
 def contest(batch: int, epochs: int, slot_size: int | None, mirror: list[str], rounds: int) -> None:

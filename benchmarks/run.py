@@ -24,6 +24,7 @@ PARTS = {
     "loop": 4,
     "training": 9,
     "accuracy": 10,
+    "ray": 6,
     "resume": 6,
     "export": 5,
     "growth": 2,
