@@ -133,7 +133,8 @@ def second(stage: Stage, driver: Driver, fault: Fault) -> bool:
 def damage(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """SIGKILL, and what a power cut may leave: a torn line, or a wrong byte in one of two checkpoints."""
     kill(stage, driver, Fault(fault.step, "kill", DRIVER))
-    if fault.who == "metrics" and stage.metrics.exists():
+    # A finished run's lines are on the disk, whole, before its result is.
+    if fault.who == "metrics" and stage.metrics.exists() and not (stage.run / "result.json").exists():
         with open(stage.metrics, "ab") as file:
             file.write(b'{"step": 1')
     whole = sorted((stage.run / "checkpoints").glob("step-*"))
