@@ -4,7 +4,7 @@ DOCS := .venv-docs
 
 .PHONY: docs
 docs: $(DOCS)/.installed ## the pages of docs/ as a site, in build/docs
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --config-file make/mkdocs.yml --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --config-file make/mkdocs.yml --strict
 	@echo "open build/docs/index.html"
 
 $(DOCS)/.installed: requirements/docs.txt

@@ -42,6 +42,12 @@ def test_what_a_page_links_to_is_there(page: str, caplog: pytest.LogCaptureFixtu
     assert [record.getMessage() for record in caplog.records] == []
 
 
+def test_every_page_is_in_the_menu() -> None:
+    menu = (ROOT / "make" / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    found = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+    assert found - set(re.findall(r": (\S+\.md)$", menu, re.MULTILINE)) == set()
+
+
 def test_links_lead_to_pages_and_to_lines() -> None:
     assert pages.in_site("docs/index.md", "use.md#arrow") == ("use.md#arrow", "")
     assert pages.in_site("docs/index.md", "../datasets/README.md") == ("datasets.md", "")
