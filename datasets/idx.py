@@ -4,6 +4,7 @@ All numbers are big-endian. Source: http://yann.lecun.com/exdb/mnist/, "THE IDX 
 `idx2-int` of 8 columns, the first of which is the class (https://github.com/facebookresearch/qmnist).
 """
 
+import math
 import struct
 from typing import Any
 
@@ -67,12 +68,15 @@ def _swapped(content: Content, problem: str, expected: str, shape: tuple[int, ..
 
 
 def _body(content: Content, dtype: np.dtype[Any], shape: tuple[int, ...]) -> AnyArray:
-    total = dtype.itemsize
-    for side in shape:
-        total *= side
-    if total > MAX_BYTES:
+    total = dtype.itemsize * math.prod(shape)
+    # NumPy has no array whose other sides are too long, also where one is 0 and it would be empty.
+    longest = dtype.itemsize * math.prod(side for side in shape if side)
+    if total > MAX_BYTES or longest > np.iinfo(np.intp).max:
+        sides = " x ".join(map(str, shape))
         raise FormatError(
-            f"{content.what}: an impossible header", expected=f"at most {MAX_BYTES} bytes", got=f"{total} bytes"
+            f"{content.what}: an impossible header",
+            expected=f"at most {MAX_BYTES} bytes",
+            got=f"{total} bytes, of {sides}",
         )
     data = content.read(total)
     content.end()

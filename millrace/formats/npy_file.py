@@ -42,6 +42,9 @@ def header(stream: IO[bytes], what: str, kinds: str) -> Header:
         numbers = "whole numbers" if kinds == WHOLE else "numbers"
         do = "arrays of objects hold pickles, which are never read: save numbers" if dtype.hasobject else None
         raise FormatError(f"{what} is not an array of {numbers}", expected="uint8", got=f"{dtype} {shape}", do=do)
+    # NumPy has no array of such a shape, also where it would be empty.
+    if math.prod(size for size in shape if size) * max(dtype.itemsize, 1) > np.iinfo(np.intp).max:
+        raise FormatError(f"{what} has a shape that no array can have", got=f"{dtype} {shape}")
     return shape, fortran, dtype
 
 

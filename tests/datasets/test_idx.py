@@ -75,6 +75,7 @@ def test_the_class_is_the_first_of_the_columns_of_qmnist(tmp_path: Path) -> None
         (b"\x03\x08\0\0" + IMAGES[4:], "wrong magic"),
         (b"\0\0\x0d\x03" + IMAGES[4:], "ends too early"),
         (struct.pack(">IIII", 0x803, 0xFFFFFFFF, 28, 28), "impossible header"),
+        (struct.pack(">IIII", 0x803, 0, 0xFFFFFFFF, 0xFFFFFFFF), "impossible header"),
         (struct.pack(">5I", 0xE04, *[0xFFFFFFFF] * 4), "impossible header"),
         (struct.pack(">IIII", 0x803, 1 << 20, 32, 32) + b"x", "ends too early"),
     ],

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from millrace.datasets.importers import idx_files, npy_files, npz_file
 from millrace.datasets.importers.options import PLAIN
-from millrace.errors import MillraceError
+from millrace.errors import FormatError, MillraceError
 from tests.datasets.server import Sample, gz
 from tests.datasets.test_decoders import damaged
 
@@ -67,6 +67,16 @@ def test_damaged_files_give_arrays_or_a_clear_error(kind: ModuleType) -> None:
                 return
 
         attack()
+
+
+@pytest.mark.parametrize("shape", [(0, (1 << 32) - 1, (1 << 32) - 1), (1 << 40, 0, 1 << 40)])
+def test_an_empty_array_that_would_be_too_large_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    out = io.BytesIO()
+    np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    (tmp_path / "images.npy").write_bytes(npy(np.zeros((2, 8, 8), np.uint8)))
+    (tmp_path / "labels.npy").write_bytes(out.getvalue())
+    with pytest.raises(FormatError, match=r"labels.npy has a shape that no array can have"):
+        arrays(npy_files, tmp_path)
 
 
 SHAPES = st.lists(st.sampled_from([0, 1, 2, 3, 8, 9, 28, 1 << 20, 1 << 31, (1 << 32) - 1]), min_size=1, max_size=4)
