@@ -5,7 +5,6 @@ its authors describe; the same ranges, bilinear, fill 0. What a way imports is i
 processes, which import this file again.
 """
 
-import os
 import random
 from collections.abc import Callable, Generator
 from importlib import import_module
@@ -20,42 +19,12 @@ RANGES: dict[str, Any] = {"translate": 0.1, "rotate": 15, "scale": (0.9, 1.1), "
 DEGREES = 5.7  # of the shear: its tangent is 0.1
 BATCH, CORES = 256, 2
 EPOCHS = 1_000_000  # nobody reads so many
-ADDRESS = "BENCHMARK_ADDRESS"  # the variable that says where a service is
 U8 = npt.NDArray[np.uint8]
 Batches = Generator[Any, None, None]
 Way = Callable[[U8, U8], Batches]
 
 
-def ours(images: U8, labels: U8) -> Batches:
-    """`millrace.stream`, on two threads."""
-    yield from _stream(images, labels).numpy(EPOCHS, dtype="uint8")
-
-
-def ours_to_torch(images: U8, labels: U8) -> Batches:
-    """The same as tensors."""
-    _torch(1)  # its threads would wait for each other by spinning, beside the stream's
-    yield from _stream(images, labels).torch(EPOCHS, dtype="uint8")
-
-
-def ours_served(images: U8, labels: U8) -> Batches:
-    """`millrace.connect` to the service that ADDRESS names, as NumPy's arrays."""
-    with import_module("millrace").connect(os.environ[ADDRESS], threads=CORES) as stream:
-        yield from stream.numpy(EPOCHS, dtype="uint8")
-
-
-def ours_served_to_torch(images: U8, labels: U8) -> Batches:
-    """The same as tensors."""
-    _torch(1)
-    with import_module("millrace").connect(os.environ[ADDRESS], threads=CORES) as stream:
-        yield from stream.torch(EPOCHS, dtype="uint8")
-
-
-def _stream(images: U8, labels: U8) -> Any:
-    millrace = import_module("millrace")
-    return millrace.stream((images, labels), batch=BATCH, policy=RANGES, threads=CORES)
-
-
-def _torch(threads: int) -> Any:
+def torch_on(threads: int) -> Any:
     torch = import_module("torch")
     torch.set_num_threads(threads)
     return torch
@@ -80,7 +49,7 @@ class ByImage:
 def dataloader(images: U8, labels: U8) -> Batches:
     """DataLoader with torchvision's RandomAffine, two processes that stay, as in PyTorch's "Performance Tuning Guide"
     (docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html, "Enable async data loading and augmentation")."""
-    torch = _torch(1)
+    torch = torch_on(1)
     loader = torch.utils.data.DataLoader(
         ByImage(images, labels), batch_size=BATCH, shuffle=True, num_workers=CORES, persistent_workers=True
     )
@@ -119,7 +88,7 @@ class ByBatch:
 def batched_dataloader(images: U8, labels: U8) -> Batches:
     """DataLoader that fetches whole batches (`__getitems__`, docs.pytorch.org/docs/stable/data.html, "speedup batched
     samples loading"), each through one `grid_sample`, in two processes that stay, one thread each."""
-    torch = _torch(1)
+    torch = torch_on(1)
     loader = torch.utils.data.DataLoader(
         ByBatch(images, labels),
         batch_size=BATCH,
@@ -138,7 +107,7 @@ def _as_it_is(batch: Any) -> Any:
 
 def batched_in_process(images: U8, labels: U8) -> Batches:
     """The same batches without DataLoader, by PyTorch's own two threads."""
-    torch = _torch(CORES)
+    torch = torch_on(CORES)
     batches = ByBatch(images, labels)
     while True:
         order = torch.randperm(len(images))
@@ -297,21 +266,3 @@ def numpy_table(images: U8, labels: Any) -> Any:
     arrow = import_module("pyarrow")
     tensors = import_module("ray.data.extensions").ArrowTensorArray.from_numpy(images)
     return arrow.table({"image": tensors, "label": labels})
-
-
-KERNELS = ("millrace.loading.opening", "millrace.pipeline.draw", "millrace.pipeline.warp")
-# name → the way, and what is imported before the clock starts, as a program would have done
-WAYS: dict[str, tuple[Way, tuple[str, ...]]] = {
-    OURS: (ours, KERNELS),
-    TORCH: (ours_to_torch, (*KERNELS, "torch")),
-    SERVED: (ours_served_to_torch, ("millrace.service.client.connecting", "torch")),
-    "DataLoader, RandomAffine": (dataloader, ("torch", "torchvision.transforms.v2")),
-    "DataLoader, grid_sample": (batched_dataloader, ("torch",)),
-    "grid_sample, two threads": (batched_in_process, ("torch",)),
-    "Grain, OpenCV": (grain, ("grain", "cv2")),
-    "Grain, OpenCV by batch": (grain_by_batch, ("grain", "cv2")),
-    "tf.data": (tensorflow, ("tensorflow",)),
-    "JAX, dm_pix": (jax, ("jax", "dm_pix")),
-    ON_RAY: (ours_served, ("millrace.service.client.connecting",)),
-    RAY: (ray_data, ("ray.data",)),
-}

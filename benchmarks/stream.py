@@ -1,7 +1,7 @@
 """Streams of augmented minibatches of 256 on two cores; part `stream` of `make bench`.
 
 Every turn is a process of its own (benchmarks/turn.py), which imports what it needs and then reads one way of
-benchmarks/loaders.py:
+benchmarks/ways.py:
 
   first batch  seconds from the call that makes the stream to its first batch; imports and starting Ray do not count
   steady       images per second over two seconds after that
@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import processes
-from benchmarks.loaders import ON_RAY, OURS, RAY, SERVED, TORCH, WAYS
+from benchmarks.loaders import ON_RAY, OURS, RAY, SERVED, TORCH
 from benchmarks.results import Row
 from benchmarks.rounds import Bounds, Effort, in_turns, mnist
+from benchmarks.ways import WAYS
 from millrace import datasets
 
 ROUNDS, SECONDS = 5, 2.0

@@ -1,4 +1,4 @@
-"""One way of benchmarks/loaders.py, measured: `python -m benchmarks.turn NAME IMAGES.npy LABELS.npy SECONDS [sum]`.
+"""One of benchmarks/ways.py, measured: `python -m benchmarks.turn NAME IMAGES.npy LABELS.npy SECONDS [sum]`.
 
 Prints one line of JSON. With `sum` each batch's pixels are added up. Nothing is imported here that a way does not need,
 since processes that it starts import this file again.
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import processes
-from benchmarks.loaders import ADDRESS, CORES, ON_RAY, OURS, RAY, SERVED, WAYS
+from benchmarks.loaders import CORES, ON_RAY, OURS, RAY, SERVED
+from benchmarks.ways import ADDRESS, WAYS
 
 SERVES = {SERVED: ["--threads", str(CORES)], ON_RAY: ["--runtime", "ray", "--threads", str(CORES)]}
 WARM = 0.3  # of the seconds, before they count
