@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks import processes
 from benchmarks.loaders import OURS
 from benchmarks.results import Row
-from benchmarks.rounds import Effort, in_turns, mnist
+from benchmarks.rounds import Bounds, Effort, in_turns, mnist
 from millrace.cores import cores
 from millrace.datasets import Dataset, images, labels
 from millrace.formats import FORMATS
@@ -37,7 +37,8 @@ from millrace.workers.export_local import executor
 PEERS = {"Ray Data, OpenCV": "ray", "Hugging Face, OpenCV": "huggingface"}
 AT_LEAST: dict[str, dict[str, float]] = {"parquet": {"Ray Data, OpenCV": 6}, "arrow": {"bare warp": 0.7}}
 ROUNDS, EPOCHS, MEMORY_EPOCHS = 3, 3, (2, 8, 32)
-LIMIT = 600.0  # of a process for memory, in seconds
+SECONDS = 180.0  # that the turns against others may take
+TURN, LIMIT = 120.0, 600.0  # of a peer's turn and of a process for memory, in seconds
 
 
 def planned(dataset: Dataset, name: str, epochs: int) -> ExportPlan:
@@ -79,7 +80,7 @@ def peer(kind: str, dataset: Dataset, folder: Path, epochs: int) -> processes.As
     words = [kind, "images.npy", "labels.npy", str(folder / kind), str(epochs), str(cores())]
     # Our folders `datasets` and `ray.py` must not be found by it.
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return processes.Asked(["-P", script, *words], folder, variables)
+    return processes.Asked(["-P", script, *words], TURN, folder, variables)
 
 
 def rows(effort: Effort) -> Iterator[Row]:
@@ -92,8 +93,9 @@ def rows(effort: Effort) -> Iterator[Row]:
         ours = {kind: partial(export, dataset, kind, epochs, folder / "out") for kind in ("parquet", "arrow")}
         contenders: dict[str, Callable[[], float]] = {**ours, "bare warp": lambda: bare_warp(dataset, epochs)}
         kinds = {} if effort.quick else PEERS
+        bounds = Bounds(SECONDS, always=list(contenders))
         peers = {name: partial(peer, kind, dataset, folder, epochs) for name, kind in kinds.items()}
-        found, missing = in_turns(contenders, effort.rounds(ROUNDS), peers)
+        found, missing = in_turns(contenders, effort.rounds(ROUNDS), peers, bounds)
         for kind in ours:
             others = {one: found[one] for one in found if one not in ours and (kind == "arrow") == (one == "bare warp")}
             values = {OURS: found[kind], **others}

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -87,8 +88,8 @@ def answer(
     return _found(out)
 
 
-def ask(process: "subprocess.Popen[str]", question: str = "") -> dict[str, Any]:
-    """The line of JSON that a process writes for a line of ours. It is waited for as long as the part may take."""
+def ask(process: "subprocess.Popen[str]", seconds: float, question: str = "") -> dict[str, Any]:
+    """The line of JSON that a process writes for a line of ours, within so many seconds."""
     if process.stdin is None or process.stdout is None:
         raise OSError("the process has no pipes")
     try:
@@ -96,18 +97,26 @@ def ask(process: "subprocess.Popen[str]", question: str = "") -> dict[str, Any]:
         process.stdin.flush()
     except BrokenPipeError:
         pass  # what it wrote last says why
+    if not select.select([process.stdout], [], [], seconds)[0]:
+        raise OSError(f"no answer within {seconds:g} s")
     return _found(process.stdout.readline())
 
 
 class Asked:
     """Another library, in a Python process of its own that works when it is asked to.
 
-    command: what comes after `python`. folder, environment: where it runs and its variables, by default ours.
+    command: what comes after `python`. seconds: what an answer may take. folder, environment: where it runs and its
+    variables, by default ours.
     """
 
     def __init__(
-        self, command: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        seconds: float,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._seconds = seconds
         self._process = subprocess.Popen(
             [sys.executable, *command],
             cwd=folder,
@@ -120,11 +129,15 @@ class Asked:
 
     def __call__(self) -> float:
         """What it did per second."""
-        return float(ask(self._process)["rate"])
+        return float(ask(self._process, self._seconds)["rate"])
 
     def close(self) -> None:
-        """End it."""
+        """End it, and let go of its pipes."""
         end(self._process)
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
 
 
 def _found(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -45,11 +45,13 @@ class Effort:
 class Bounds:
     """How far turns go. seconds: no turn of a peer begins later, and no round that would probably end later. rare:
     contenders that take long to start, and in how many rounds they take part. cold: each turn is a process of its own,
-    which nothing warms, so that trying a contender is its first round."""
+    which nothing warms, or was warmed before, so that trying a contender is its first round. always: those without whom
+    there is nothing to compare: no turn of theirs is too late, and their fault ends all."""
 
     seconds: float = float("inf")
     rare: Mapping[str, int] = dataclasses.field(default_factory=dict)
     cold: bool = False
+    always: Collection[str] = (OURS,)
 
 
 def in_turns(
@@ -69,14 +71,14 @@ def in_turns(
 
         def turn(name: str, number: int) -> None:
             at = time.monotonic()
-            if name != OURS and at - begun > bounds.seconds:
-                missing[name] = f"no time was left within {bounds.seconds:g} s, others took it"
+            if name not in bounds.always and at - begun > bounds.seconds:
+                missing[name] = f"no time was left within {bounds.seconds:.3g} s, others took it"
                 return
             try:
                 value = everybody[name]()
             except Exception as error:  # a peer's fault must not end what is measured of the others
                 missing[name] = ("" if number < 1 else f"in round {number + 1}: ") + _reason(error)
-                if name == OURS:
+                if name in bounds.always:
                     raise RuntimeError(missing[name]) from error
                 return
             lasted[name] = time.monotonic() - at

@@ -1,7 +1,8 @@
 """A training step without augmentation, against the bare matrix products and other libraries; part `training`.
 
 The digits' network 784-999-299-10, Adam, MNIST or noise of its shape, two threads. Samples per second of whole epochs;
-a batch whose default slots are smaller than a thread's half stands twice.
+a batch whose default slots are smaller than a thread's half stands twice. The batches share the part's time: each has
+at least a round of ours and the bare products, and as many rounds of all as its share has room for.
 
   millrace         all of `millrace train` from step 0: order, rows, forward, backward, Adam, ledger, metrics
   bare products    forward, dW, and dX but for the first layer: two threads, half the batch each, no synchronisation
@@ -21,7 +22,7 @@ import numpy as np
 from benchmarks import processes
 from benchmarks.loaders import OURS
 from benchmarks.results import Row
-from benchmarks.rounds import Effort, in_turns, mnist
+from benchmarks.rounds import Bounds, Effort, in_turns, mnist
 from millrace.datasets import Dataset, images, labels
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
@@ -32,6 +33,7 @@ from millrace.workers.local_training import train
 from millrace.workers.setup import Setup
 
 WIDTHS, THREADS, ROUNDS = (784, 999, 299, 10), 2, 5
+SECONDS, TURN = 480.0, 60.0  # of the part, and of a peer's turn, with which the part may end later
 PEERS = {"PyTorch": "eager", "PyTorch, compiled": "compiled", "scikit-learn": "scikit-learn"}
 PRODUCTS = "bare products"
 AT_LEAST: dict[int, dict[str, float]] = {
@@ -111,23 +113,27 @@ class Products:
 def peer(kind: str, folder: Path, batch: int) -> processes.Asked:
     """Another library; it answers with samples per second."""
     words = [kind, str(folder), "1", *map(str, (batch, THREADS, *WIDTHS))]
-    return processes.Asked(["-m", "benchmarks.training_peer", *words])
+    return processes.Asked(["-m", "benchmarks.training_peer", *words], TURN)
 
 
 def rows(effort: Effort) -> Iterator[Row]:
     """A row for each batch and size of slots."""
-    dataset = mnist(effort.mirror)
+    begun, dataset = time.monotonic(), mnist(effort.mirror)
     samples = 2048 if effort.quick else None
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pixels = images(dataset.train)[:samples].reshape(-1, WIDTHS[0]).astype(np.float32) / 255
         np.save(folder / "x.npy", (pixels - pixels.mean()) / pixels.std())
         np.save(folder / "y.npy", labels(dataset.train)[:samples])
-        for batch in (1024,) if effort.quick else (64, 256, 1024):
-            yield from _rows(dataset, samples, batch, folder, effort)
+        batches = (1024,) if effort.quick else (64, 256, 1024)
+        for number, batch in enumerate(batches):
+            share = max(begun + SECONDS - time.monotonic(), 0) / (len(batches) - number)
+            yield from _rows(dataset, samples, batch, folder, effort.rounds(ROUNDS), share)
 
 
-def _rows(dataset: Dataset, samples: int | None, batch: int, folder: Path, effort: Effort) -> Iterator[Row]:
+def _rows(
+    dataset: Dataset, samples: int | None, batch: int, folder: Path, rounds: int, seconds: float
+) -> Iterator[Row]:
     half = batch // THREADS
     default = Millrace(dataset, batch, None, samples)
     contenders: dict[str, Callable[[], float]] = {f"slots of {min(DEFAULT_SLOT, half)}": default}
@@ -136,7 +142,10 @@ def _rows(dataset: Dataset, samples: int | None, batch: int, folder: Path, effor
     ours = list(contenders)
     contenders[PRODUCTS] = Products((samples or dataset.train.num_rows) // batch, batch)
     peers = {name: partial(peer, kind, folder, batch) for name, kind in PEERS.items()}
-    found, missing = in_turns(contenders, effort.rounds(ROUNDS), peers)
+    for one in ours:
+        Millrace(dataset, batch, None if one == ours[0] else half, 2 * batch)()  # its kernels are compiled
+    bounds = Bounds(seconds, cold=True, always=list(contenders))
+    found, missing = in_turns(contenders, rounds, peers, bounds)
     for slots in ours:
         values = {OURS: found[slots], **{name: found[name] for name in found if name not in ours}}
         yield Row(f"batch {batch}, {slots}", "samples/s", values, at_least=AT_LEAST[batch], missing=missing)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks import processes
 from benchmarks.loaders import OURS
 from benchmarks.rounds import Bounds, in_turns
 
@@ -81,6 +82,29 @@ def test_no_round_begins_that_would_end_too_late() -> None:
     found, missing = in_turns(contenders, 5, bounds=Bounds(seconds=0.1, cold=True))
     assert found == {OURS: [1.0], "a": [2.0]}
     assert missing == {"b": "no time was left within 0.1 s, others took it"}
+
+
+def test_no_turn_is_too_late_for_those_without_whom_there_is_no_row() -> None:
+    def slow() -> float:
+        time.sleep(0.05)
+        return 1.0
+
+    contenders = {"slots of 32": slow, "bare products": lambda: 3.0, "a": lambda: 2.0}
+    bounds = Bounds(seconds=0.01, cold=True, always=["slots of 32", "bare products"])
+    found, missing = in_turns(contenders, 5, bounds=bounds)
+    assert found == {"slots of 32": [1.0], "bare products": [3.0]}
+    assert missing == {"a": "no time was left within 0.01 s, others took it"}
+    with pytest.raises(RuntimeError, match="no images"):
+        in_turns({"slots of 32": lambda: fails(ValueError("no images"))}, 1, bounds=bounds)
+
+
+def test_a_process_that_does_not_answer_is_not_waited_for() -> None:
+    peers = {"a": lambda: processes.Asked(["-c", "import time; time.sleep(60)"], 0.1)}
+    begun = time.monotonic()
+    found, missing = in_turns({OURS: lambda: 1.0}, 1, peers, Bounds(cold=True))
+    assert found == {OURS: [1.0]}
+    assert missing == {"a": "OSError: no answer within 0.1 s"}
+    assert time.monotonic() - begun < 20
 
 
 def test_who_fails_later_keeps_what_was_measured_and_the_reason_is_told() -> None:
