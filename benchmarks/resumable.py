@@ -118,12 +118,55 @@ def ray_data(images: Any, labels: Any, place: Path) -> Reader:
     return (batch["label"] for batch in batches), lambda: None
 
 
-RAY = "Ray Data"
+class LitRow:
+    """What LitData writes of a row; it is sent to processes."""
+
+    def __init__(self, images: Any) -> None:
+        self.images = images
+
+    def __call__(self, row: int) -> Any:
+        return {"image": self.images[row], "row": row}
+
+
+class LitChange:
+    """What LitData makes of it again."""
+
+    def __init__(self) -> None:
+        self.change = ByImage(np.empty((0, 1, 28, 28), np.uint8), np.empty(0, np.uint8)).change
+
+    def __call__(self, sample: Any) -> Any:
+        return self.change(import_module("torch").from_numpy(sample["image"])), sample["row"]
+
+
+def lightning(images: Any, labels: Any, place: Path) -> Reader:
+    """LitData's StreamingDataset, written by `optimize` before, in its StreamingDataLoader, as in its README ("Pause &
+    resume data streaming", github.com/Lightning-AI/litData)."""
+    torch, litdata = import_module("torch"), import_module("litdata")
+    torch.set_num_threads(1)
+    data = place.with_name("litdata")
+    if not data.exists():
+        written = LitRow(images)
+        litdata.optimize(written, list(range(len(images))), str(data), chunk_bytes="4MB", num_workers=1)
+    dataset = litdata.StreamingDataset(str(data), shuffle=True, transform=LitChange())
+    loader = litdata.StreamingDataLoader(dataset, batch_size=BATCH, num_workers=CORES)
+    if place.exists():
+        loader.load_state_dict(torch.load(place, weights_only=False))
+
+    def save() -> None:
+        aside = place.with_suffix(".aside")
+        torch.save(loader.state_dict(), aside)
+        aside.replace(place)
+
+    return (ids.numpy() for _, ids in loader), save
+
+
+RAY = "Ray Train, Ray Data"
 READERS: dict[str, Callable[[Any, Any, Path], Reader]] = {
     OURS: ours,
     "StatefulDataLoader": stateful,
     "Accelerate (HF Trainer)": skipping,
     "Grain": grain,
+    "LitData": lightning,
     "DataLoader": dataloader,
     RAY: ray_data,
 }

@@ -59,4 +59,5 @@ def rows(effort: Effort) -> Iterator[Row]:
     for key, (what, unit) in MEASURES.items():
         values = {name: [one[key] for one in turns] for name, turns in found.items()}
         seconds = key == "seconds"
-        yield Row(what, unit, values, less_is_better=True, missing=missing if seconds else {}, shown=seconds)
+        most, told = (None, missing) if seconds else (0.0, {})  # nothing repeated, nothing lost is what we promise
+        yield Row(what, unit, values, less_is_better=True, at_most=most, missing=told, shown=seconds)

@@ -1,9 +1,11 @@
 """All benchmarks, or some: `make bench`, `make bench ONLY=warp,stream`; `make bench-quick` for whether they run.
 
     python -m benchmarks.run [--only warp,stream] [--quick] [--out FOLDER] [--mirror URL]
+    python -m benchmarks.run --draw
 
 Each part is a process of its own and says first how many minutes it takes. What it found stands in FOLDER (benchmarks/)
-in results.json, in the place of what that part found before, and results.md and results.svg are made of it anew.
+in results.json, in the place of what that part found before, and results.md and results.svg are made of it anew, in
+benchmarks/ also the README's table. --draw makes these of a results.json that is there, and measures nothing.
 """
 
 import argparse
@@ -14,7 +16,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import picture, processes, results, table
+from benchmarks import picture, processes, results, summary, table
 from benchmarks.rounds import Effort, has_mnist
 
 # Minutes on two cores; `rows(effort)` of the module of that name measures.
@@ -41,6 +43,7 @@ PACKAGES = (
         "scikit-learn",
         "ray",
         "torchdata",
+        "litdata",
         "datasets",
         "webdataset",
     ),
@@ -79,12 +82,22 @@ def in_a_process(name: str, given: argparse.Namespace, folder: Path) -> str:
     return ""
 
 
+def draw(folder: Path) -> None:
+    """The table and the picture of what was found; of our own folder the README's table too."""
+    found = results.read(folder / "results.json")
+    (folder / "results.md").write_text(table.markdown(found), encoding="utf-8")
+    picture.draw(found, folder / "results.svg")
+    if folder.resolve() == Path(__file__).parent and found:
+        summary.insert(folder.parent / "README.md", found)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PARTS), help=f"some of: {', '.join(PARTS)}; with commas between")
     parser.add_argument("--quick", action="store_true", help="small sizes, once: whether they run; no figure counts")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="the folder of the results")
     parser.add_argument("--mirror", default=os.environ.get("MILLRACE_TEST_MIRROR"), help="where MNIST lies")
+    parser.add_argument("--draw", action="store_true", help="measure nothing: table and picture of what was found")
     parser.add_argument("--measure", choices=list(PARTS), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.measure:
@@ -94,6 +107,9 @@ def main() -> int:
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"--only: unknown {', '.join(unknown)}; expected some of: {', '.join(PARTS)}")
     given.out.mkdir(parents=True, exist_ok=True)
+    if given.draw:
+        draw(given.out)
+        return 0
     minutes = sum(PARTS[name] for name in chosen)
     print(f"{', '.join(chosen)}: about {'a minute' if given.quick else f'{minutes} minutes'}", flush=True)
     failed = []
@@ -101,9 +117,7 @@ def main() -> int:
         if not given.quick:
             print(f"{name}: about {PARTS[name]} minutes", flush=True)
         failed += [fault] if (fault := in_a_process(name, given, given.out)) else []
-    found = results.read(given.out / "results.json")
-    (given.out / "results.md").write_text(table.markdown(found), encoding="utf-8")
-    picture.draw(found, given.out / "results.svg")
+    draw(given.out)
     for fault in failed:
         print(fault, file=sys.stderr)
     return 1 if failed else 0

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping
 
 from benchmarks.loaders import OURS
+from benchmarks.reasons import reason
 from benchmarks.results import Part, Row
 
 HEAD = "| what | contender | median | least to greatest | ours is | promised | holds |\n|---|---|---|---|---|---|---|"
@@ -25,6 +26,10 @@ def times(row: Row, peer: str) -> str:
     """The ratio in words, with its spread; who wins is said the same way whoever it is."""
     ratios = row.ratios(peer)
     middle = statistics.median(ratios)
+    if set(ratios) == {1.0}:
+        return "as good"
+    if middle == float("inf"):
+        return f"none against {short(statistics.median(row.values[peer]))}"
     spread = f"{short(middle)} times as good ({short(min(ratios))} to {short(max(ratios))})"
     return spread if middle >= 1 else f"{spread}: {peer} is ahead"
 
@@ -32,11 +37,11 @@ def times(row: Row, peer: str) -> str:
 def _part(name: str, part: Part) -> str:
     found = ", ".join(f"{package} {version}" for package, version in part.versions.items())
     told = [f"{part.date}, {part.machine}; {part.seconds / 60:.1f} minutes.", part.images, f"{found}."]
-    lines = [line for row in part.rows for line in _row(row)]
+    lines = [line for row in part.rows for line in _row(name, row)]
     return "\n".join([f"## {name}", "", " ".join(text for text in told if text), "", HEAD, *lines])
 
 
-def _row(row: Row) -> Iterator[str]:
+def _row(part: str, row: Row) -> Iterator[str]:
     what = f"{row.name}, {row.unit}{' (less is better)' if row.less_is_better else ''}"
     what += f"; {row.note}" if row.note else ""
     for contender, values in row.values.items():
@@ -48,9 +53,10 @@ def _row(row: Row) -> Iterator[str]:
             ratio = times(row, contender)
         elif contender == OURS and row.at_most is not None:
             bar = f"at most {short(row.at_most)}"
-        holds = {True: "yes", False: "**no**", None: ""}[row.holds(contender)]
+        why = reason(part, row.name, contender)
+        holds = {True: "yes", False: "**no**" + (f": {why}" if why else ""), None: ""}[row.holds(contender)]
         yield f"| {what} | {contender} | {middle} | {spread} | {ratio} | {bar} | {holds} |"
         what = ""
-    for contender, reason in row.missing.items():
-        yield f"| {what} | {contender} | not measured: {reason} | | | | |"
+    for contender, told in row.missing.items():
+        yield f"| {what} | {contender} | not measured: {told} | | | | |"
         what = ""

@@ -26,7 +26,6 @@ from millrace.pipeline.warp import warp
 SHAPES = {(1, 28): (512, 3.0), (3, 32): (512, 2.2), (3, 64): (256, 2.2), (3, 224): (32, 2.0)}
 AT_LEAST = {"grid_sample": 4, "torchvision v2": 90, "albumentations": 30}
 POLICY = Policy("affine", **RANGES)
-NOTE = "what a call of torchvision or albumentations costs weighs less here, and so does what was promised against it"
 ROUNDS, SECONDS = 15, 0.15
 U8 = npt.NDArray[np.uint8]
 
@@ -210,5 +209,4 @@ def rows(effort: Effort) -> Iterator[Row]:
             less_is_better=True,
             at_least={"OpenCV": bar, **AT_LEAST},
             missing=missing,
-            note=NOTE if side > 32 else "",
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import picture, results, table
+from benchmarks import picture, results, summary, table
 from benchmarks.results import Part, Row
 from benchmarks.rounds import in_turns
 
@@ -53,6 +53,40 @@ def test_the_table_says_who_is_ahead_and_what_is_missing() -> None:
     assert "|  | millrace, otherwise | 0.1 | 0.1 to 0.1 |  |  |  |" in text
     columns = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert columns == {8}
+
+
+def test_a_row_that_falls_short_says_why_where_it_is_known_and_one_of_nothing_has_no_ratio() -> None:
+    arrow = Row("3 epochs to arrow", "images/s", {"millrace": [1.0], "bare warp": [2.0]}, at_least={"bare warp": 0.7})
+    lost = Row("lost", "samples", {"millrace": [0.0], "Exact": [0.0], "Other": [7680.0]}, True, at_most=0.0)
+    text = table.markdown({"export": Part([arrow, lost], "", "", {}, 1.0)})
+    assert "| 0.7 | **no**: the warp is a quarter of it;" in text
+    assert "|  | Exact | 0 | 0 to 0 | as good |  |  |" in text
+    assert "|  | Other | 7,680 | 7,680 to 7,680 | none against 7,680 |  |  |" in text
+    assert "| at most 0 | yes |" in text
+
+
+def test_the_readme_has_some_rows_between_two_marks(tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(f"before\n{summary.BEGIN}old\n{summary.END}after\n")
+    row = Row("28×28, one thread", "µs", {"millrace": [1.0], "OpenCV": [2.0]}, True, at_least={"OpenCV": 3})
+    parts = {"warp": Part([row], "2 cores", "2026-11-29", {}, 1.0)}
+    for _ in range(2):
+        summary.insert(page, parts)
+        text = page.read_text()
+        assert text.startswith("before\n")
+        assert text.endswith(f"{summary.END}after\n")
+        assert "old" not in text
+        assert "Measured on 2 cores; 2026-11-29:" in text
+        assert text.count("one thread | OpenCV | 2 times as good (2 to 2) | 3 (missed) |") == 1
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="expected the marks"):
+        summary.insert(page, parts)
+
+
+def test_the_picture_leaves_out_who_is_behind_where_nothing_was_promised_against_it() -> None:
+    row = Row("28×28", "images/s", {"millrace": [2.0], "A": [1.0], "B": [1.0], "C": [3.0]}, at_least={"A": 1})
+    assert picture.drawn(row) == ["A", "C"]
+    assert picture.drawn(Row("28×28", "images/s", {"millrace": [2.0], "B": [1.0]})) == ["B"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""Why a row falls short of what was promised, as far as it is known: benchmarks/table.py puts it beside its "no"."""
+
+CALLS = "what a call costs whatever the picture's size is most of its time at 28×28, and weighs less in a larger one"
+PRODUCTS = (
+    "smaller products are slower, both threads wait for each other once a step, and ours alone has order, ledger and "
+    "measures in its time"
+)
+SHARED = "server, workers and augmenter share two cores, where whoever is put aside makes the others wait"
+ARROW = "the warp is a quarter of it; the rest is sha256 twice over the same bytes, encoding and the disk"
+# (part, how the row's name begins, contender) → why
+REASONS = {
+    ("warp", "3×", "torchvision v2"): CALLS,
+    ("warp", "3×", "albumentations"): CALLS,
+    ("training", "batch", "bare products"): PRODUCTS,
+    ("training", "batch", "PyTorch"): PRODUCTS,
+    ("training", "batch", "PyTorch, compiled"): PRODUCTS,
+    ("training", "batch", "scikit-learn"): PRODUCTS,
+    ("ray", "batch", "local mode"): SHARED,
+    ("ray", "batch", "documentation's parameter server"): SHARED + "; the peer augments nothing",
+    ("ray", "batch", "Ray Train, DDP (gloo)"): SHARED + "; the peer augments nothing",
+    ("export", "3 epochs to arrow", "bare warp"): ARROW,
+}
+
+
+def reason(part: str, row: str, contender: str) -> str:
+    """Why, in words; nothing where it is not known."""
+    found = [why for (a, b, c), why in REASONS.items() if a == part and row.startswith(b) and c == contender]
+    return found[0] if found else ""

@@ -1,0 +1,59 @@
+"""The few rows that the README shows, written between two marks in it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.results import Part
+from benchmarks.table import times
+
+BEGIN, END = "<!-- results: made by benchmarks.run -->\n", "<!-- end of results -->\n"
+HEAD = "| what | against | ours is | promised |\n|---|---|---|---|\n"
+# part, how the row's name begins, what it is called there, contenders
+SHOWN: list[tuple[str, str, str, list[str]]] = [
+    ("warp", "28×28", "draws and pixels of 28×28, one thread", ["OpenCV", "torchvision v2"]),
+    ("warp", "3×224×224", "draws and pixels of 3×224×224, one thread", ["OpenCV"]),
+    (
+        "stream",
+        "28×28, steady",
+        "a stream of augmented minibatches, two cores",
+        ["DataLoader, RandomAffine", "DataLoader, grid_sample", "Grain, OpenCV", "tf.data"],
+    ),
+    ("stream", "28×28, a whole epoch, on Ray", "such a stream from servers on Ray, a whole epoch", ["Ray Data, our warp"]),
+    ("loop", "28×28", "a PyTorch loop that sums augmented minibatches", ["DataLoader, RandomAffine"]),
+    ("training", "batch 256", "a training step without augmentation, batch 256", ["PyTorch", "scikit-learn"]),
+    ("training", "batch 1024, slots of 512", "a training step, batch 1024 in slots of 512", ["PyTorch", "bare products"]),
+    ("accuracy", "99.2", "seconds to 99.2 % on MNIST", ["PyTorch, DataLoader, RandomAffine"]),
+    (
+        "ray",
+        "batch 1024",
+        "two workers on Ray, batch 1024",
+        ["local mode", "documentation's parameter server", "Ray Train, DDP (gloo)"],
+    ),
+    ("resume", "from kill -9", "from `kill -9` to the next new sample", ["StatefulDataLoader", "Grain"]),
+    ("export", "3 epochs to parquet", "an export to Parquet", ["Ray Data, OpenCV", "Hugging Face, OpenCV"]),
+]
+
+
+def text(parts: Mapping[str, Part]) -> str:
+    """The table, and where and when it was measured."""
+    lines = []
+    for name, begins, called, contenders in SHOWN:
+        found = [row for row in parts[name].rows if row.name.startswith(begins)] if name in parts else []
+        for row in found[:1]:
+            for contender in (one for one in contenders if one in row.values):
+                bar = f"{row.at_least[contender]:g}" if contender in row.at_least else ""
+                bar += " (missed)" if row.holds(contender) is False else ""
+                lines.append(f"| {called} | {contender} | {times(row, contender)} | {bar} |\n")
+    machines = sorted({part.machine for part in parts.values()})
+    dates = sorted({part.date for part in parts.values()})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    return f"Measured on {' and '.join(machines)}; {when}:\n\n{HEAD}{''.join(lines)}" if lines else ""
+
+
+def insert(path: Path, parts: Mapping[str, Part]) -> None:
+    """Put it in the place of what stands between the marks."""
+    page = path.read_text(encoding="utf-8")
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise ValueError(f"{path}: expected the marks {BEGIN.strip()} and {END.strip()} once; put them in")
+    before, rest = page.split(BEGIN)
+    path.write_text(before + BEGIN + "\n" + text(parts) + "\n" + END + rest.split(END)[1], encoding="utf-8")
