@@ -18,10 +18,20 @@ SHOWN: list[tuple[str, str, str, list[str]]] = [
         "a stream of augmented minibatches, two cores",
         ["DataLoader, RandomAffine", "DataLoader, grid_sample", "Grain, OpenCV", "tf.data"],
     ),
-    ("stream", "28×28, a whole epoch, on Ray", "such a stream from servers on Ray, a whole epoch", ["Ray Data, our warp"]),
+    (
+        "stream",
+        "28×28, a whole epoch, on Ray",
+        "such a stream from servers on Ray, a whole epoch",
+        ["Ray Data, our warp"],
+    ),
     ("loop", "28×28", "a PyTorch loop that sums augmented minibatches", ["DataLoader, RandomAffine"]),
     ("training", "batch 256", "a training step without augmentation, batch 256", ["PyTorch", "scikit-learn"]),
-    ("training", "batch 1024, slots of 512", "a training step, batch 1024 in slots of 512", ["PyTorch", "bare products"]),
+    (
+        "training",
+        "batch 1024, slots of 512",
+        "a training step, batch 1024 in slots of 512",
+        ["PyTorch", "bare products"],
+    ),
     ("accuracy", "99.2", "seconds to 99.2 % on MNIST", ["PyTorch, DataLoader, RandomAffine"]),
     (
         "ray",
