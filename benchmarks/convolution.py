@@ -1,23 +1,28 @@
 """What is learned: small convolutional networks in PyTorch on our stream, beside our perceptrons on the same.
 
-    python -m benchmarks.convolution --out FOLDER [--dataset mnist] [--epochs 20] [--seeds 1] [--mirror URL]
+    python -m benchmarks.convolution --dataset mnist --epochs 5 [--seeds 1] [--mirror URL]
+    python -m benchmarks.convolution --dataset mnist --seconds      # measures an epoch of each anew, nothing else
+    python -m benchmarks.convolution --draw docs/studies/convolution.png
 
-Needs PyTorch (.venv-bench). All see the same augmented pixels in the same order, batches of 256, Adam at 0.001 with a
-cosine to a hundredth; the test set is read once, at the end. Of each: test accuracy, parameters, seconds of training,
-and multiply-adds of one image forward. They stand in FOLDER/convolution-DATASET.json, and their picture beside it.
+The first two need PyTorch (.venv-bench). All see the same augmented pixels in the same order, batches of 256, Adam at
+0.001 with a cosine to a hundredth; the test set is read once, at the end. Of each: test accuracy, parameters,
+multiply-adds of one image forward, seconds of an epoch. They stand in benchmarks/convolution-DATASET.json (--out has
+another folder), and the third command draws what is there.
 
   convolutional  two times (3×3 convolution, ReLU, 2×2 maximum), of w and 2w channels, then a layer of 16w units
   perceptron     `millrace.train` with hidden layers as given
 
-For the record: MNIST with 20 epochs and 3 seeds, cifar10-jpeg75 with 40 and 1; by arithmetic, about an hour each on two
-idle cores.
+With 5 epochs of MNIST and 6 of CIFAR-10 (datasets/examples/cifar10-jpeg75.yaml, which needs --mirror) a seed of all
+networks takes about 3 and 5 minutes on two idle cores.
 """
 
 import argparse
 import itertools
 import json
+import os
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -35,7 +40,6 @@ def perceptron(dataset: str, hidden: tuple[int, ...], epochs: int, seed: int, mi
     """Trained by us."""
     shape = millrace.stream(dataset, batch=BATCH, mirror=mirror).shape
     inputs = shape[0] * shape[1] * shape[2]
-    begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run = millrace.train(
             dataset,
@@ -47,7 +51,7 @@ def perceptron(dataset: str, hidden: tuple[int, ...], epochs: int, seed: int, mi
             mirror=mirror,
         )
         accuracy = (run.result or {})["test_accuracy"]
-    seconds = time.perf_counter() - begun
+        seconds = sum(epoch["seconds"] for epoch in run.epochs) / epochs
     pairs = list(itertools.pairwise((inputs, *hidden, 10)))
     products = sum(a * b for a, b in pairs)
     name = "-".join(map(str, hidden))
@@ -68,7 +72,7 @@ def convolutional(dataset: str, channels: int, epochs: int, seed: int, mirror: s
         torch.nn.functional.cross_entropy(network(images), labels.long()).backward()
         optimizer.step()
         schedule.step()
-    seconds = time.perf_counter() - begun
+    seconds = (time.perf_counter() - begun) / epochs
     network.eval()
     right = count = 0
     with torch.inference_mode():
@@ -96,55 +100,102 @@ def _network(torch: Any, shape: tuple[int, int, int], channels: int) -> tuple[An
 
 def _found(kind: str, name: str, accuracy: float, parameters: int, products: int, seconds: float) -> Found:
     one = {"kind": kind, "name": name, "accuracy": accuracy, "parameters": parameters}
-    return {**one, "multiply_adds": products, "seconds": seconds}
+    return {**one, "multiply_adds": products, "seconds": round(seconds, 2)}
 
 
-def draw(found: list[Found], title: str, path: Path) -> None:
-    """Accuracy against parameters, multiply-adds and seconds, one panel each; seeds are points of the same colour."""
+def measure(given: argparse.Namespace, path: Path) -> None:
+    """All networks with each seed; what is found is kept after each."""
+    found: list[Found] = []
+    for seed in range(given.seeds):
+        for work in works(given, seed, given.epochs):
+            found.append(work() | {"epochs": given.epochs, "seed": seed})
+            print(json.dumps(found[-1]), flush=True)
+            write(path, found)
+
+
+def measure_seconds(given: argparse.Namespace, path: Path) -> None:
+    """The seconds of an epoch anew, in the place of those that are there."""
+    found: list[Found] = json.loads(path.read_text())
+    for work in works(given, 0, 1):
+        once = work()
+        for one in found:
+            if one["name"] == once["name"]:
+                one["seconds"] = once["seconds"]
+                print(one["name"], one["seconds"], flush=True)
+    write(path, found)
+
+
+def works(given: argparse.Namespace, seed: int, epochs: int) -> list[Callable[[], Found]]:
+    """The networks, smallest first."""
+    how: tuple[Any, ...] = (epochs, seed, given.mirror)
+    return [
+        *(partial(perceptron, given.dataset, hidden, *how) for hidden in HIDDEN),
+        *(partial(convolutional, given.dataset, channels, *how) for channels in given.channels),
+    ]
+
+
+def write(path: Path, found: list[Found]) -> None:
+    """Aside, and renamed."""
+    aside = path.with_suffix(".aside")
+    aside.write_text(json.dumps(found, indent=1) + "\n")
+    aside.replace(path)
+
+
+def draw(folder: Path, path: Path) -> None:
+    """Test error against parameters, multiply-adds and seconds, a row of panels for each data set that was measured;
+    seeds are points of the same colour."""
+    files = sorted(folder.glob("convolution-*.json"), reverse=True)
     matplotlib = import_module("matplotlib")
     matplotlib.use("agg")
     pyplot = import_module("matplotlib.pyplot")
-    figure, panels = pyplot.subplots(1, 3, figsize=(11, 3.6), sharey=True, layout="constrained")
-    titles = {
-        "parameters": "parameters",
-        "multiply_adds": "multiply-adds of an image",
-        "seconds": "seconds of training",
-    }
-    for panel, (key, label) in zip(panels, titles.items(), strict=True):
-        for kind, colour, mark in (("convolutional", "#0f766e", "o"), ("perceptron", "#b45309", "s")):
-            some = sorted((one for one in found if one["kind"] == kind), key=lambda one: float(one[key]))
-            xs, ys = [one[key] for one in some], [100 * (1 - one["accuracy"]) for one in some]
-            panel.plot(xs, ys, mark, color=colour, label=kind, markersize=5)
-        panel.set(xscale="log", yscale="log", xlabel=label)
-        panel.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel("test error, %")
-    panels[0].legend(frameon=False, fontsize=8)
-    figure.suptitle(title, fontsize=10)
-    figure.savefig(path, dpi=120)
+    figure, panels = pyplot.subplots(
+        len(files), 3, figsize=(11, 3.2 * len(files)), sharey="row", squeeze=False, layout="constrained"
+    )
+    labels = {"parameters": "parameters", "multiply_adds": "multiply-adds of an image", "seconds": "seconds an epoch"}
+    for file, row in zip(files, panels, strict=True):
+        found = json.loads(file.read_text())
+        for panel, (key, label) in zip(row, labels.items(), strict=True):
+            for kind, colour, mark in (("convolutional", "#0f766e", "o"), ("perceptron", "#b45309", "s")):
+                some = [one for one in found if one["kind"] == kind]
+                xs, ys = [one[key] for one in some], [100 * (1 - one["accuracy"]) for one in some]
+                panel.plot(xs, ys, f"{mark}-", color=colour, label=kind, markersize=5, linewidth=0.8)
+                for one, x, y in zip(some, xs, ys, strict=True):
+                    panel.annotate(one["name"], (x, y), (5, 4), textcoords="offset points", fontsize=7, color=colour)
+            panel.set(xscale="log", yscale="log", xlabel=label)
+            panel.margins(0.16)
+            panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            panel.yaxis.set_minor_formatter(lambda value, _: f"{value:g}")
+            panel.tick_params(labelsize=7, which="both")
+            panel.spines[["top", "right"]].set_visible(False)
+        dataset = file.stem.partition("-")[2]
+        row[0].set_ylabel(f"{dataset}: test error, %")
+        row[0].legend(frameon=False, fontsize=8, title=f"{found[0]['epochs']} epochs", title_fontsize=8)
+    figure.savefig(path, dpi=100)
     pyplot.close(figure)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--dataset", default="mnist")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--channels", type=int, nargs="+", default=CHANNELS)
+    parser.add_argument("--seconds", action="store_true", help="only measure the seconds of an epoch anew")
+    parser.add_argument("--draw", type=Path, help="only draw what was measured into this file")
     parser.add_argument("--mirror")
     given = parser.parse_args()
+    if given.draw:
+        draw(given.out, given.draw)
+        return
+    # PyTorch's threads would wait for each other by spinning, on the cores that the stream's want.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    path = given.out / f"convolution-{Path(given.dataset).stem}.json"
     given.out.mkdir(parents=True, exist_ok=True)
-    found: list[Found] = []
-    for seed in range(given.seeds):
-        how: tuple[Any, ...] = (given.epochs, seed, given.mirror)
-        works = [partial(perceptron, given.dataset, hidden, *how) for hidden in HIDDEN]
-        works += [partial(convolutional, given.dataset, channels, *how) for channels in given.channels]
-        for work in works:
-            found.append(work() | {"seed": seed})
-            print(json.dumps(found[-1]), flush=True)
-    path = given.out / f"convolution-{given.dataset}"
-    path.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-    draw(found, f"{given.dataset}, {given.epochs} epochs", path.with_suffix(".png"))
+    if given.seconds:
+        measure_seconds(given, path)
+    else:
+        measure(given, path)
 
 
 if __name__ == "__main__":
