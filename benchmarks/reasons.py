@@ -6,7 +6,7 @@ PRODUCTS = (
     "measures in its time"
 )
 SHARED = "server, workers and augmenter share two cores, where whoever is put aside makes the others wait"
-ARROW = "the warp is a quarter of it; the rest is sha256 twice over the same bytes, encoding and the disk"
+ARROW = "the warp is a third of it; a third is sha256 of file and of pixels, the rest writing and flushing (NOTES.md)"
 # (part, how the row's name begins, contender) → why
 REASONS = {
     ("warp", "3×", "torchvision v2"): CALLS,

@@ -59,7 +59,7 @@ def test_a_row_that_falls_short_says_why_where_it_is_known_and_one_of_nothing_ha
     arrow = Row("3 epochs to arrow", "images/s", {"millrace": [1.0], "bare warp": [2.0]}, at_least={"bare warp": 0.7})
     lost = Row("lost", "samples", {"millrace": [0.0], "Exact": [0.0], "Other": [7680.0]}, True, at_most=0.0)
     text = table.markdown({"export": Part([arrow, lost], "", "", {}, 1.0)})
-    assert "| 0.7 | **no**: the warp is a quarter of it;" in text
+    assert "| 0.7 | **no**: the warp is a third of it;" in text
     assert "|  | Exact | 0 | 0 to 0 | as good |  |  |" in text
     assert "|  | Other | 7,680 | 7,680 to 7,680 | none against 7,680 |  |  |" in text
     assert "| at most 0 | yes |" in text
