@@ -23,6 +23,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
     "benchmarks/README.md": "benchmarks.md",
+    "benchmarks/scaling.md": "scaling.md",
     "datasets/README.md": "datasets.md",
     "pretrained/README.md": "pretrained.md",
 }
