@@ -2,6 +2,7 @@
 
 from time import perf_counter, process_time
 
+from millrace.cores import worked
 from millrace.runs import RECORD, JsonLines, RunFolder, Spent, StageLine, by_role, halted
 from millrace.workers.clock import Clock
 from millrace.workers.job import Place
@@ -28,13 +29,14 @@ class Meter:
         self._before: dict[str, Spent] = {}  # what was made ahead of the run's start counts too
         clock.begin(RECORD)
         self._began = self._last = perf_counter()
-        self._cpu = process_time()
+        self._cpu, self._machine = process_time(), worked()
 
     def rewind(self, step: int) -> None:
         """The run goes on from an earlier step: lines of later ones are cut, what was done for them counts for none."""
         self._lines.close()
         self._lines = JsonLines(self._folder.stages, "step", step)
-        self._step, self._before, self._last, self._cpu = step, self._spent(), perf_counter(), process_time()
+        self._step, self._before, self._last = step, self._spent(), perf_counter()
+        self._cpu, self._machine = process_time(), worked()
 
     def look(self, step: int) -> StageLine | None:
         """The steps below `step` are done: their line, where it is time for one."""
@@ -44,8 +46,9 @@ class Meter:
 
     def take(self, step: int) -> StageLine:
         """The line of all since the last one, which may be of no step: then it has what the trainer did since."""
-        now, cpu, order = perf_counter(), process_time(), self._setup.order
+        now, cpu, machine, order = perf_counter(), process_time(), worked(), self._setup.order
         spent = self._spent()
+        local, used = self._runtime.kind == "local", cpu - self._cpu
         line = StageLine(
             step=step - 1,
             steps=step - self._step,
@@ -57,10 +60,12 @@ class Meter:
             batch=order.batch,
             room=self._room,
             stale=self._setup.job.stale,
-            cpu=cpu - self._cpu if self._runtime.kind == "local" else 0.0,
+            cpu=used if local else 0.0,
             roles=halted(by_role({name: one.since(self._before.get(name)) for name, one in spent.items()})),
+            others=max(machine - self._machine - used, 0.0) if local and machine and self._machine else 0.0,
+            parameters=self._setup.network.parameters,
         )
-        self._step, self._last, self._cpu, self._before = step, now, cpu, spent
+        self._step, self._last, self._cpu, self._before, self._machine = step, now, cpu, spent, machine
         self._lines.write(line.as_dict())
         self._lines.flush()
         return line

@@ -47,7 +47,10 @@ def run(arguments: Sequence[str]) -> int:
         screen.say("what if", style="dim")
         for what, step, change, error in asked.rows:
             screen.say(f"  {what:<24}{step:>10} a step: {change}, {error}")
-        screen.say("  by a simulation; ± is by how much it misses the run as it was", style="dim")
+        screen.say(
+            "  by a simulation; ± is by how much it misses the run as it was, and what it assumes may be off",
+            style="dim",
+        )
     elif profile.whole.stale:
         screen.say("what if: no answers for a stale run, whose workers wait for nobody", style="dim")
     screen.say()

@@ -1,7 +1,8 @@
 """A step of training, simulated: threads that make batches, compute, wait for each other, and share the cores.
 
 A thread is a generator that says what it does next: so many seconds of work, or a wait. Where more threads work than
-there are cores, all of them are that much slower. Nothing is drawn: how long a piece of work takes follows the
+there are cores, all of them are that much slower; threads of one process take the interpreter's lock from each other,
+so that a piece of work takes longer while another thread works. Nothing is drawn: how long it takes follows the
 quantiles of its distribution, in an order that looks like chance and is always the same.
 """
 
@@ -9,20 +10,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import exp, log, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
 WARM, MOST, WORK = 8, 60, 20_000  # steps before the clock starts; steps that count; slots and threads in all at most
 SPREAD = 2.0  # the largest deviation, in means, that is taken for what a piece of work does by itself
 GOLDEN = (sqrt(5) - 1) / 2
 
-Thread = Iterator[float | None]  # seconds of work on one core, or None: wait for a change
+
+class Piece(NamedTuple):
+    """Seconds of work on one core, and how many more where another thread works all the while."""
+
+    seconds: float
+    beside: float = 0.0
+
+
+Thread = Iterator[Piece | None]  # work, or None: wait for a change
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of one core for a piece of work: their mean, and their deviation."""
+    """Seconds of one core for a piece of work: their mean, and their deviation; beside: how many more where another
+    thread of the run works all the while."""
 
     mean: float
     deviation: float = 0.0
+    beside: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,8 @@ class Works:
     slots: of a step. room: slots made ahead at most. make, compute: of a slot. send: of a slot, after it was computed.
     update, publish: of a step; aside: what the trainer does in each step, beside it; all in seconds of one core.
     helping: whether workers that wait for others make batches and help to update. makers: whether augmenters alone make
-    batches, and no worker does where there is one. load: threads of others that want the cores all the time."""
+    batches, and no worker does where there is one. load: threads of others that want the cores all the time.
+    crowd: by which part of what one thread beside another costs each further thread adds to that."""
 
     workers: int
     augmenters: int
@@ -48,6 +61,7 @@ class Works:
     helping: bool = True
     makers: bool = False
     load: float = 0.0
+    crowd: float = 0.0
 
 
 def step_seconds(works: Works) -> float:
@@ -72,7 +86,7 @@ class _Run:
         threads = [self._worker(k) for k in range(works.workers)]
         threads += [self._augmenter(k) for k in range(works.augmenters)]
         threads.append(self._trainer())
-        _share(threads, works.cores, works.load, lambda now: self._done(now))
+        _share(threads, works.cores, works.load, works.crowd, lambda now: self._done(now))
         return (self._ends[-1] - self._ends[warm - 1]) / (len(self._ends) - warm)
 
     def _done(self, now: float) -> bool:
@@ -88,10 +102,11 @@ class _Run:
         for step in range(self._steps):
             for slot in mine:
                 yield from self._take(step * works.slots + slot, make)
-                yield next(compute) + works.send
+                yield Piece(next(compute) + works.send, works.compute.beside)
                 self._arrived += 1
             if mine and self._arrived == works.slots * (step + 1):
-                yield works.update / (min(works.workers, works.cores) if works.helping else 1) + works.publish
+                helpers = min(works.workers, works.cores) if works.helping else 1
+                yield Piece(works.update / helpers + works.publish)
                 self._version += 1
                 self._asides += 1
             while self._version <= step:
@@ -111,7 +126,7 @@ class _Run:
             del self._begun[key]
         else:
             self._early.add(key)
-            yield next(make)
+            yield Piece(next(make), self._works.make.beside)
 
     @property
     def _free(self) -> bool:
@@ -125,7 +140,7 @@ class _Run:
         key = self._head
         self._head += 1
         self._begun[key] = False
-        yield next(make)
+        yield Piece(next(make), self._works.make.beside)
         self._begun[key] = True
 
     def _augmenter(self, number: int) -> Thread:
@@ -140,34 +155,44 @@ class _Run:
         while True:
             if self._asides:
                 self._asides -= 1
-                yield self._works.aside
+                yield Piece(self._works.aside)
             else:
                 yield None
 
 
-def _share(threads: list[Thread], cores: int, load: float, done: Callable[[float], bool]) -> None:
+def pressure(threads: int, crowd: float) -> float:
+    """How much longer a piece takes where so many threads work, in times of what it does where two do."""
+    return 1 + crowd * (threads - 2) if threads > 1 else 0.0
+
+
+def _share(threads: list[Thread], cores: int, load: float, crowd: float, done: Callable[[float], bool]) -> None:
     """Run the threads on so many cores until it is done. A wait ends with any change, which each thread looks at."""
     now, waiting = 0.0, list(threads)
-    working: list[tuple[float, Thread]] = []  # seconds of work left
+    working: list[tuple[float, float, Thread]] = []  # seconds of work left, and how much slower it is beside others
     while not done(now):
         moved = True
         while moved:
             # Whoever waits looks once more as long as anybody has begun something: that may have been waited for.
             moved, looked, waiting = False, waiting, []
             for thread in looked:
-                work = next(thread, None)
-                if work is None:
+                piece = next(thread, None)
+                if piece is None:
                     waiting.append(thread)
                 else:
                     moved = True
-                    working.append((work, thread))
+                    working.append((piece.seconds, piece.beside / max(piece.seconds, 1e-12), thread))
         if not working:
             return
-        rate = min(1.0, cores / (len(working) + load))
-        passed = min(left for left, _ in working)
+        rate, pressed = min(1.0, cores / (len(working) + load)), pressure(len(working), crowd)
+        passed = min(left * (1 + slower * pressed) for left, slower, _ in working)
         now += passed / rate
-        waiting += [thread for left, thread in working if left <= passed + 1e-12]
-        working = [(left - passed, thread) for left, thread in working if left > passed + 1e-12]
+        before, working = working, []
+        for left, slower, thread in before:
+            left -= passed / (1 + slower * pressed)
+            if left <= 1e-12:
+                waiting.append(thread)
+            else:
+                working.append((left, slower, thread))
 
 
 def _lengths(cost: Cost, offset: float) -> Iterator[float]:

@@ -1,15 +1,47 @@
-"""What if: how long a step would take in another place, by a simulation, with what that gets wrong of the run."""
+"""What if: how long a step would take in another place, by a simulation, with what that gets wrong of the run.
+
+A run's record has the mean times of its slots, and not how these depend on rows and threads. That is assumed, within
+bounds, from measurements of networks of 2,400 to 1,700,000 weights (`Assumed`); each answer says what the bounds make
+of it.
+"""
 
 from dataclasses import dataclass, replace
 from math import sqrt
+from typing import NamedTuple
 
-from millrace.library.simulation import Cost, Works, step_seconds
+from millrace.library.simulation import Cost, Works, pressure, step_seconds
 from millrace.reports.words import percent
 from millrace.runs import WAITING, RoleTime, StageLine
 
-# Of a slot, whatever its rows: the call, and sums that are written once, which cost what so many rows do. Measured:
-# 11 rows for a network of 784-999-299-10, 25 for smaller ones.
-CALL, FIXED_ROWS = 20e-6, 18.0
+
+class Assumed(NamedTuple):
+    """What no record of a run says, in seconds.
+
+    call, weight: of a slot's gradient whatever its rows: the calls, and for each weight a sum that is written once.
+    make: of a slot's making whatever its rows. lock: how much longer a short slot takes where another thread of the
+    process works: they take the interpreter's lock from each other at each call of a kernel. lock_times: the same,
+    where the run had several threads, in times of what they waited for the lock; the rest goes into waking up, and what
+    has left the caches meanwhile. crowd: by which part of that each thread beyond the second adds to it."""
+
+    call: float
+    weight: float
+    make: float
+    lock: float
+    lock_times: float
+    crowd: float
+
+    def gradient(self, parameters: int) -> float:
+        """Of a slot, whatever its rows."""
+        return self.call + self.weight * parameters
+
+
+LIKELY = Assumed(40e-6, 0.85e-9, 100e-6, 500e-6, 1.9, 0.5)
+BOUNDS = Assumed(20e-6, 0.5e-9, 75e-6, 250e-6, 1.5, 0.2), Assumed(60e-6, 1.3e-9, 140e-6, 900e-6, 2.2, 0.8)
+MOST_FIXED = 0.75  # of a slot's time
+SEEN = 0.25  # of a slot's time beside others, at least, for the run to say what that costs
+LONG = 3e-3  # seconds of a slot in which the lock is taken half as often
+REPEATED = 0.05  # by which part two runs of one setting differ
+SHARED_UPDATE = 200e-6  # seconds of an update for each that helps
 LEAST = 0.01  # a change that is none
 BUSY_TRAINER = ("record", "checkpoint")
 
@@ -17,7 +49,8 @@ BUSY_TRAINER = ("record", "checkpoint")
 @dataclass(frozen=True)
 class WhatIf:
     """What a change would do. seconds: of a step, as it was times what the simulation says; change: of these, -0.2 is a
-    fifth less. error: by which part the simulation misses the run as it was."""
+    fifth less. error: by which part the simulation misses the run as it was, what is assumed may be off, and runs
+    differ anyway."""
 
     what: str
     seconds: float
@@ -61,54 +94,67 @@ def simulated(line: StageLine) -> Simulated | None:
     works = works_of(line)
     if works is None:
         return None
-    measured, was = _step(line), step_seconds(works)
-    error = abs(was / measured - 1)
-    answers = []
-    for name, other in variants(works, line.batch).items():
-        change = step_seconds(other) / was - 1
-        answers.append(WhatIf(name, measured * (1 + change), change, error))
+    measured, was, likely = _step(line), step_seconds(works), _times(line, LIKELY)
+    others = [_times(line, bound) for bound in BOUNDS]
+    error, answers = abs(was / measured - 1), []
+    for name, times in likely.items():
+        off = max(abs(other[name] / times - 1) for other in others)
+        answers.append(WhatIf(name, measured * times, times - 1, error + off + REPEATED))
     return Simulated(measured, was, tuple(answers))
 
 
-def variants(works: Works, batch: int) -> dict[str, Works]:
-    """What is asked, and the step that it would be."""
+def _times(line: StageLine, assumed: Assumed) -> dict[str, float]:
+    """Each what-if's step, in times of the step as it was."""
+    works = works_of(line, assumed)
+    if works is None:
+        return {}
+    was = step_seconds(works)
+    return {name: step_seconds(other) / was for name, other in variants(works, line.parameters, assumed).items()}
+
+
+def variants(works: Works, parameters: int, assumed: Assumed = LIKELY) -> dict[str, Works]:
+    """What is asked, and the step that it would be. parameters: of the network."""
     found = {
-        "one more worker": replace(works, workers=works.workers + 1),
+        "one more worker": _more_workers(works),
         "one more augmenter": replace(works, augmenters=works.augmenters + 1),
-        "slots of twice the size": _larger_slots(works, batch),
+        "slots of twice the size": _larger_slots(works, parameters, assumed),
         "batches for free": replace(works, make=Cost(0.0)),
     }
     return {name: other for name, other in found.items() if other != works}
 
 
-def works_of(line: StageLine) -> Works | None:
+def works_of(line: StageLine, assumed: Assumed = LIKELY) -> Works | None:
     """The step that was measured; None of a stale run, or where too little was measured."""
     worker = line.roles.get("worker")
     if line.stale or worker is None or not line.steps or "compute" not in worker.stages or not _step(line):
         return None
-    local, (part, load) = line.runtime == "local", _sharing(line)
+    local, (part, load), (beside, seen) = line.runtime == "local", _sharing(line), _lock(line, assumed)
+    left = 1 - seen * beside
     augmenter, server, trainer = (line.roles.get(role) for role in ("augmenter", "server", "trainer"))
     makers = [role for role in (worker, augmenter) if role is not None]
-    updater = server or worker
+    updater, sides = server or worker, server.threads if server else 1  # several servers move side by side
     # Threads take the digest while they make a slot, actors where they compute it.
     making, computing = (
         (("draw", "warp", "ledger"), ("compute",)) if local else (("draw", "warp"), ("ledger", "compute"))
     )
+    make, compute = _cost(makers, making, "warp", part), _cost([worker], computing, "compute", part)
+    send = _seconds(worker, "send") * part / worker.stages["compute"][1]
     return Works(
         workers=worker.threads,
         augmenters=augmenter.threads if augmenter else 0,
         cores=line.cores,
         slots=line.slots,
         room=line.room * (1 if local else worker.threads),
-        make=_cost(makers, making, "warp", part),
-        compute=_cost([worker], computing, "compute", part),
-        send=_seconds(worker, "send") * part / worker.stages["compute"][1],
-        update=_seconds(updater, "update") * part / line.steps,
-        publish=(_seconds(updater, "publish") + (_seconds(server, "send") if server else 0.0)) * part / line.steps,
+        make=Cost(make.mean * left, make.deviation * left, make.mean * beside),
+        compute=Cost(compute.mean * left, compute.deviation * left, (compute.mean + send) * beside),
+        send=send * left,
+        update=_seconds(updater, "update") * part / sides / line.steps,
+        publish=(_seconds(updater, "publish") + _seconds(server, "send")) * part / sides / line.steps,
         aside=_seconds(trainer, *BUSY_TRAINER) * part / line.steps if local else 0.0,
         helping=local or augmenter is None,
         makers=not local,
         load=load,
+        crowd=assumed.crowd,
     )
 
 
@@ -138,26 +184,60 @@ def _step(line: StageLine) -> float:
 def _sharing(line: StageLine) -> tuple[float, float]:
     """Which part of the seconds of a thread that worked it had a core, and how many threads of others wanted one at the
     same time: where more want to work than there are cores, they share them."""
-    busy = sum(role.seconds - _seconds(role, *WAITING) for role in line.roles.values())
-    at_once = busy / line.seconds
-    fair = min(1.0, line.cores / max(at_once, 1e-12))
-    part = min(line.cpu / max(busy, 1e-12), fair) if line.cpu else fair
-    return part, max(line.cores / part - at_once, 0.0) if part < 1 else 0.0
+    at_once, others = _busy(line) / line.seconds, line.others / line.seconds
+    part = min(1.0, max(line.cores - others, 0.1) / max(at_once, 1e-12))
+    return part, others / part
 
 
-def _larger_slots(works: Works, batch: int) -> Works:
+def _busy(line: StageLine) -> float:
+    """Seconds in which the run's threads worked, or wanted to."""
+    return sum(role.seconds - _seconds(role, *WAITING) for role in line.roles.values())
+
+
+def _lock(line: StageLine, assumed: Assumed) -> tuple[float, float]:
+    """How much longer the work for a slot takes beside another thread, as a part of the seconds that were measured, and
+    for which part of them that was so. Actors are processes: nothing."""
+    if line.runtime != "local":
+        return 0.0, 0.0
+    worker, augmenter = line.roles["worker"], line.roles.get("augmenter")
+    alone = _idle(worker) ** (worker.threads - 1) * (_idle(augmenter) ** augmenter.threads if augmenter else 1.0)
+    busy = _busy(line) * _sharing(line)[0]
+    slot = busy / worker.stages["compute"][1]
+    if 1 - alone < SEEN or not line.cpu:
+        return assumed.lock / (1 + slot / LONG) / slot, 1 - alone
+    least = BOUNDS[0].lock / (1 + slot / LONG) / slot
+    pressed = pressure(worker.threads + (augmenter.threads if augmenter else 0), assumed.crowd)
+    seen = assumed.lock_times * (busy - line.cpu) / busy / (1 - alone)
+    return min(max(seen, least), MOST_FIXED / (1 - alone)) / pressed, (1 - alone) * pressed
+
+
+def _idle(role: RoleTime) -> float:
+    return role.share(*WAITING)
+
+
+def _more_workers(works: Works) -> Works:
+    """With one more; who was alone updated alone."""
+    helped = SHARED_UPDATE * min(works.workers + 1, works.cores) if works.helping and works.workers == 1 else 0.0
+    return replace(works, workers=works.workers + 1, update=works.update + helped)
+
+
+def _larger_slots(works: Works, parameters: int, assumed: Assumed) -> Works:
     if works.slots == 1:
         return works
     slots = -(-works.slots // 2)
-    before, after = batch / works.slots, batch / slots
-    compute, make = works.compute, works.make
-    call = min(CALL / max(compute.mean, 1e-12), 1.0)
-    longer = call + (1 - call) * (FIXED_ROWS + after) / (FIXED_ROWS + before)
+    more = works.slots / slots  # rows; the last slot of a batch may be shorter
     return replace(
         works,
         slots=slots,
         room=works.room // 2,
         workers=min(works.workers, slots),
-        compute=Cost(compute.mean * longer, compute.deviation * longer),
-        make=Cost(make.mean * after / before, make.deviation * after / before),
+        compute=_longer(works.compute, assumed.gradient(parameters), more),
+        make=_longer(works.make, assumed.make, more),
     )
+
+
+def _longer(cost: Cost, fixed: float, more: float) -> Cost:
+    """Of so many times the rows."""
+    once = min(fixed / max(cost.mean, 1e-12), MOST_FIXED)
+    times = once + (1 - once) * more
+    return Cost(cost.mean * times, cost.deviation * times, cost.beside)

@@ -11,8 +11,8 @@ from millrace.runs import StageLine
 
 WHAT_IF = ["what if", "a step", "time", "error"]
 ERROR = (
-    '<p class="faint">By a simulation of the step, from what was measured of its parts. Its error is by how much it '
-    "misses the run as it was.</p>"
+    '<p class="faint">By a simulation of the step, from what was measured of its parts. The error is by how much it '
+    "misses the run as it was, and what it assumes may be off.</p>"
 )
 
 

@@ -77,7 +77,8 @@ class StageLine(NamedTuple):
     """A line of stages.jsonl: what each role did in the `steps` steps up to `step`, that included, which took so many
     seconds. slots: of a full step, each of `rows` samples. room: how many slots may be made ahead. cores: of all
     machines that compute. cpu: seconds of them that the run's process used; 0 where several processes compute. stale:
-    whether it is of a stale run."""
+    whether it is of a stale run. others: seconds of the cores that other programs used; 0 where that is not known.
+    parameters: of the network."""
 
     step: int
     steps: int
@@ -91,6 +92,8 @@ class StageLine(NamedTuple):
     stale: bool
     cpu: float
     roles: Mapping[str, RoleTime]
+    others: float = 0.0
+    parameters: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """The line, JSON."""
@@ -101,7 +104,8 @@ class StageLine(NamedTuple):
             }
             for role, time in self.roles.items()
         }
-        return {**self._asdict(), "seconds": _short(self.seconds), "cpu": _short(self.cpu), "roles": roles}
+        times = {name: _short(getattr(self, name)) for name in ("seconds", "cpu", "others")}
+        return {**self._asdict(), **times, "roles": roles}
 
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> "StageLine | None":
@@ -120,15 +124,21 @@ class StageLine(NamedTuple):
                 if role in ROLES
             }
             numbers = {name: int(line[name]) for name in ("step", "steps", "cores", "slots", "rows", "batch", "room")}
-            seconds, cpu, runtime, stale = (
-                float(line["seconds"]),
-                float(line["cpu"]),
-                str(line["runtime"]),
-                line["stale"],
-            )
+            runtime, stale = str(line["runtime"]), bool(line["stale"])
+            seconds, cpu = float(line["seconds"]), float(line["cpu"])
+            others, parameters = float(line.get("others", 0.0)), int(line.get("parameters", 0))  # older lines lack them
         except (KeyError, TypeError, ValueError, AttributeError):
             return None
-        return cls(**numbers, seconds=seconds, cpu=cpu, runtime=runtime, stale=bool(stale), roles=roles)
+        return cls(
+            **numbers,
+            seconds=seconds,
+            cpu=cpu,
+            runtime=runtime,
+            stale=stale,
+            roles=roles,
+            others=others,
+            parameters=parameters,
+        )
 
 
 def by_role(spent: Mapping[str, Spent]) -> dict[str, RoleTime]:
@@ -181,8 +191,8 @@ def together(lines: Sequence[StageLine]) -> StageLine | None:
                 a, b, c = stages.get(name, (0.0, 0, 0.0))
                 stages[name] = a + s, b + count, c + squares
         roles[role] = RoleTime(last.roles[role].threads, stages)
-    cpu = sum(line.cpu for line in same)
-    return last._replace(steps=sum(line.steps for line in same), seconds=seconds, cpu=cpu, roles=roles)
+    cpu, others = sum(line.cpu for line in same), sum(line.others for line in same)
+    return last._replace(steps=sum(line.steps for line in same), seconds=seconds, cpu=cpu, others=others, roles=roles)
 
 
 def _ends(line: StageLine) -> bool:

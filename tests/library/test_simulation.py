@@ -17,6 +17,18 @@ CASES = {
     "two workers on one core": (replace(PLAIN, workers=2, cores=1), 12.0),
     "two workers help to update": (replace(PLAIN, workers=2, update=4.0), 8.0),
     "a server updates alone": (replace(PLAIN, workers=2, update=4.0, helping=False), 10.0),
+    "two workers take the lock from each other": (replace(PLAIN, workers=2, compute=Cost(2.0, beside=1.0)), 8.0),
+    # Four slots take it 8 s beside the worker, who does 6.4 s of its 8 meanwhile.
+    "an augmenter takes it from the worker": (
+        replace(PLAIN, augmenters=1, room=8, make=Cost(1.0, beside=1.0), compute=Cost(2.0, beside=0.5)),
+        9.6,
+    ),
+    # Beside three others a slot takes 1 + 0.5 × 2 times the 1 s more: 4 s, of which each has one.
+    "a third thread adds to it": (
+        replace(PLAIN, workers=4, make=Cost(0.0), compute=Cost(2.0, beside=1.0), crowd=0.5),
+        4.0,
+    ),
+    "one takes it from nobody": (replace(PLAIN, compute=Cost(2.0, beside=1.0)), 12.0),
     "slots that do not divide evenly": (replace(PLAIN, workers=3), 6.0),
     "more workers than slots": (replace(PLAIN, workers=6), 3.0),
     "one augmenter": (replace(PLAIN, augmenters=1, room=8), 8.0),

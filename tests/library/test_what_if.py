@@ -3,7 +3,6 @@
 import os
 import statistics
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from millrace import datasets
-from millrace.library.what_if import CALL, FIXED_ROWS, Simulated, simulated, works_of
+from millrace.library.what_if import LIKELY, REPEATED, Simulated, simulated, works_of
 from millrace.model import NetworkOptions
 from millrace.pipeline import PRESETS
 from millrace.runs import RoleTime, StageLine, read_lines, together
@@ -37,22 +36,43 @@ def test_the_step_is_what_was_measured() -> None:
     assert found.measured == pytest.approx(40.0)  # what all waited for the trainer is no step's time
     assert found.error == pytest.approx(0.0, abs=1e-6)
     answers = {answer.what: answer for answer in found.answers}
-    assert answers["one more worker"].seconds == pytest.approx(20.0)
+    assert answers["one more worker"].seconds == pytest.approx(20.0, rel=1e-3)
     assert answers["batches for free"].change == pytest.approx(-12 / 40)
-    larger = CALL / 6 + (1 - CALL / 6) * (FIXED_ROWS + 128) / (FIXED_ROWS + 64)
-    assert answers["slots of twice the size"].seconds == pytest.approx(2 * (6 * larger + 6 + 0.5) + 2)
-    assert found.rows[0] == ["one more worker", "20000.00 ms", "50 % less", "± 0.0 %"]
+    larger = 2 * (6 + 3) - LIKELY.call - LIKELY.make
+    assert answers["slots of twice the size"].seconds == pytest.approx(2 * (larger + 0.5) + 2)
+    assert found.rows[0][0] == "one more worker"
+    assert found.rows[0][2:] == ["50 % less", f"± {100 * REPEATED:.1f} %"]
 
 
-def test_a_busy_machine_is_seen_by_the_time_that_the_process_had() -> None:
-    works = works_of(LINE._replace(cores=1, cpu=200.0))
+def test_a_busy_machine_is_seen_by_what_others_use() -> None:
+    works = works_of(LINE._replace(cores=1, others=225.0))
     assert works is not None
-    assert works.compute.mean == pytest.approx(3.0)
-    assert works.load == pytest.approx(2 - 400 / 450)
+    part = 0.5 * 450 / 400  # of its 400 s of work in 450, with half of the core
+    assert works.compute.mean == pytest.approx(6 * part)
+    assert works.load == pytest.approx(0.5 / part)
     crowded = RoleTime(4, {"compute": (40.0, 40, 40.0)})  # four threads of its own on two cores
     works = works_of(LINE._replace(seconds=10.0, cpu=20.0, roles={"worker": crowded}))
     assert works is not None
-    assert (works.compute.mean, works.load) == (0.5, 0.0)
+    assert works.compute.mean == pytest.approx(0.5, rel=1e-3)
+    assert works.load == 0.0
+
+
+def test_threads_without_a_core_although_there_are_enough_wait_for_the_lock() -> None:
+    pair = RoleTime(2, {"compute": (40.0, 40, 40.0)})  # two threads, 20 s, always at work: 40 slots
+    line = LINE._replace(seconds=20.0, cpu=36.0, roles={"worker": pair})
+    works, found = works_of(line), simulated(line)
+    assert works is not None
+    assert found is not None
+    lost = LIKELY.lock_times * 4 / 40  # of each slot's second
+    assert (works.compute.mean, works.compute.beside) == pytest.approx((1 - lost, lost))
+    assert found.simulated == pytest.approx(found.measured)
+    # A slot of twice the size pays for it once.
+    larger = next(answer for answer in found.answers if answer.what == "slots of twice the size")
+    assert larger.seconds == pytest.approx(2 * works.compute.mean - LIKELY.call + lost)
+    assert larger.error > REPEATED  # what is assumed may be otherwise
+    processes = works_of(line._replace(runtime="ray", cpu=0.0))
+    assert processes is not None
+    assert (processes.compute.mean, processes.compute.beside) == (1.0, 0.0)
 
 
 def test_what_cannot_be_answered_is_not() -> None:
@@ -73,29 +93,17 @@ SETTINGS = {
 }
 
 
-TOO_LONG = pytest.mark.xfail(reason="the simulation says 20 to 33 % too much there, on an idle machine", strict=False)
-
-
-def worked() -> tuple[float, float]:
-    """The seconds that all cores of this machine have worked, and those of this process."""
-    user, nice, system, _, _, *interrupts = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:9])
-    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK"), time.process_time()
-
-
 def measured(path: Path, job: Job, place: Place) -> tuple[Simulated, float]:
     """What a short run measured of itself, and how many cores others kept busy meanwhile."""
     folder = RunFolder.create(path, "seed: 0\n")
     folder.own()
-    before, begun = worked(), time.perf_counter()
     train(Setup(job, datasets.load(datasets.find("digits"))), place, folder, lambda event: None, threading.Event())
-    seconds, (machine, here) = time.perf_counter() - begun, worked()
-    others = ((machine - before[0]) - (here - before[1])) / seconds
     folder.release()
     line = together([line for line in map(StageLine.of, read_lines(folder.stages)) if line is not None])
     assert line is not None
     found = simulated(line)
     assert found is not None
-    return found, others
+    return found, line.others / line.seconds
 
 
 def off_by(folder: Path, name: str, measure: Callable[[Path, Job, Place], tuple[Simulated, float]]) -> float:
@@ -116,7 +124,7 @@ def off_by(folder: Path, name: str, measure: Callable[[Path, Job, Place], tuple[
 
 @pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: nothing runs beside anything")
-@pytest.mark.parametrize("name", [*list(SETTINGS)[:2], pytest.param(list(SETTINGS)[2], marks=TOO_LONG)])
+@pytest.mark.parametrize("name", SETTINGS)
 def test_three_settings_really_run(tmp_path: Path, name: str) -> None:
     """Within 15 %, on a machine that has its cores for itself; tried once more where something came between."""
     misses = []
