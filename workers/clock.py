@@ -36,8 +36,9 @@ class Clock:
         self._stage, self._since = stage, perf_counter()
 
     def enter(self, stage: int, at: float | None = None) -> int:
-        """From now on, or since the moment `at`, the thread is in this stage; the one that it was in."""
-        now = perf_counter() if at is None else at
+        """From now on, or since the moment `at`, the thread is in this stage; the one that it was in. What it entered
+        since that moment stands."""
+        now = perf_counter() if at is None else max(at, self._since)
         before, begin = self._stage, self._since
         seconds = now - begin
         self._seconds[before] += seconds

@@ -171,7 +171,7 @@ class Place:
     mirror: str | None = option(None, "download from this http, https or file URL instead", metavar="URL")
     offline: bool = option(False, "use the cache alone, never the network")
     trace: str | None = option(
-        None, "file for a trace of the run's threads, to open in Perfetto or chrome://tracing", metavar="FILE"
+        None, "file for a trace of the run's threads or actors, to open in Perfetto or chrome://tracing", metavar="FILE"
     )
     test: bool = option(True, "measure on the test set at the end; not while something is still being chosen")
 
@@ -183,8 +183,6 @@ class Place:
             raise OptionError(
                 "servers", "above 1 are for Ray alone", expected=1, got=self.servers, do="add `runtime=ray`"
             )
-        if self.trace is not None and self.runtime == "ray":
-            raise OptionError("trace", "is of threads", got=self.trace, do="leave it out, or `runtime=local`")
         least, most = worker_range(self.workers)
         if not 0 <= least <= most <= MOST_WORKERS:
             raise OptionError(

@@ -40,6 +40,7 @@ def train(
                 return trainer.run()
             finally:
                 runtime.close()
-                write_trace(place.trace, {**runtime.clocks, "trainer": trainer.clock}, report)
+                clocks = {**runtime.clocks, "trainer": trainer.clock}
+                write_trace(place.trace, {name: clock.stretches or () for name, clock in clocks.items()}, report)
         finally:
             runtime.close()

@@ -1,30 +1,30 @@
 """The trace of a run: the last stretches of each of its threads, as one file for a viewer of traces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from millrace.errors import CheckpointError
 from millrace.formats.trace_events import TraceEvent, encode
 from millrace.runs import STAGES
 from millrace.storage import faults, write_whole
-from millrace.workers.clock import Clock
+from millrace.workers.clock import Stretch
 from millrace.workers.events import Notice, Reporter
 
 MOST = 400_000  # stretches of all threads; of each thread the last
 WORDS = tuple(STAGES.values())
 
 
-def write_trace(path: str | None, clocks: Mapping[str, Clock], report: Reporter) -> None:
-    """Write the file, whole or not at all; None: there is none to write. clocks: by role and number, `worker-3`. What
-    keeps it from being written ends no run: it is a notice."""
+def write_trace(path: str | None, stretches: Mapping[str, Sequence[Stretch]], report: Reporter) -> None:
+    """Write the file, whole or not at all; None: there is none to write. stretches: of each thread, by role and number
+    (`worker-3`). What keeps it from being written ends no run: it is a notice."""
     if path is None:
         return
-    each = MOST // max(len(clocks), 1)
+    each = MOST // max(len(stretches), 1)
     threads = {}
-    for name, clock in sorted(clocks.items()):
+    for name, kept in sorted(stretches.items()):
         role, _, number = name.partition("-")
-        kept = list(clock.stretches or ())[-each:]
-        threads[role, int(number or 0)] = [TraceEvent(WORDS[stage], begin, end) for stage, begin, end in kept]
+        last = list(kept)[-each:]
+        threads[role, int(number or 0)] = [TraceEvent(WORDS[stage], begin, end) for stage, begin, end in last]
     target = Path(path).expanduser()
     try:
         with faults(f"the trace {target}", "cannot be written", CheckpointError):

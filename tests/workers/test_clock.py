@@ -31,6 +31,8 @@ def test_a_stage_may_have_begun_before() -> None:
     assert clock.stretches is not None
     assert list(clock.stretches) == [Stretch(IDLE, began, began + 1.0), Stretch(DATA, began + 1.0, began + 3.0)]
     assert clock.spent.seconds[DATA] == pytest.approx(2.0)
+    clock.enter(IDLE, began + 2.0)  # before what it entered since then
+    assert clock.stretches[-1] == Stretch(WARP, began + 3.0, began + 3.0)
 
 
 def test_a_trace_keeps_the_last_stretches() -> None:

@@ -13,6 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from millrace.errors import DeadlineError, MillraceError
 from millrace.model import fingerprint
+from millrace.workers.clock import Stretch
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
 from millrace.workers.ray_runtime.causes import cause_of
@@ -21,6 +22,7 @@ from millrace.workers.ray_runtime.fetcher import FETCH, FetcherActor
 from millrace.workers.ray_runtime.handover import Handover, MappedNodes, TableOffer, patience, received, this_node
 from millrace.workers.ray_runtime.refusals import Refusals
 from millrace.workers.ray_runtime.servers import Servers, not_on
+from millrace.workers.ray_runtime.traced import gathered
 from millrace.workers.ray_runtime.worker import WorkerActor
 
 START = 120.0  # seconds for an actor to be there
@@ -48,12 +50,13 @@ class Actors:
         mixed: bool,
         augmenters: int | None,
         servers: int = 1,
+        traced: bool = False,
     ) -> None:
-        self._job, self._bound = job, bound
+        self._job, self._bound, self._traced = job, bound, traced
         self._names = itertools.count()
         self._workers: dict[str, _Worker] = {}
         self._refusals = Refusals()
-        self.servers = Servers(servers)
+        self.servers = Servers(servers, traced)
         self.server: Any = None
         self.server_node = ""
         self._here = this_node()
@@ -70,7 +73,7 @@ class Actors:
         self._mapped: MappedNodes | None = None
         self.mixed = mixed
         self.environment = fingerprint()
-        self.augmenters = Augmenters(job, self._data, augmenters)
+        self.augmenters = Augmenters(job, self._data, augmenters, traced)
 
     def begin(self, workers: int, note: Callable[[str], None]) -> None:
         """Start everybody, and wait for the data: processes start and import side by side, and each waits for the data
@@ -175,7 +178,7 @@ class Actors:
             label_selector=not_on(self._refusals.nodes),
         )
         helpers = self.augmenters.handles
-        actor: Any = maker.remote(number, self._job, self._data, self.server, helpers, self._bound)
+        actor: Any = maker.remote(number, self._job, self._data, self.server, helpers, self._bound, self._traced)
         self._workers[name] = _Worker(actor, actor.run.remote(), time.monotonic())
         return name
 
@@ -243,14 +246,23 @@ class Actors:
                 results.append((name, worker.node, error))
         return results
 
-    def close(self, seconds: float) -> None:
-        """Let the workers end, then end every actor."""
+    def stretches(self, seconds: float) -> dict[str, list[Stretch]]:
+        """What the actors of a traced run have kept, by role and number; see `gathered`."""
+        workers = {name: worker.actor for name, worker in self._workers.items() if worker.node}
+        return gathered({**workers, **self.augmenters.actors, "server": self.server, **self.servers.others}, seconds)
+
+    def stop(self, seconds: float) -> None:
+        """Let the workers end."""
         until = time.monotonic() + seconds
         with suppress(RayError, TimeoutError, AttributeError):
             ray.get(self.server.stop.remote(), timeout=min(2.0, seconds))
             runs = [worker.run for worker in self._workers.values() if worker.node]
             if runs:
                 ray.wait(runs, num_returns=len(runs), timeout=max(0.0, until - time.monotonic()))
+
+    def close(self, seconds: float) -> None:
+        """Let the workers end, then end every actor."""
+        self.stop(seconds)
         self.augmenters.end()
         self.servers.end()
         for actor in [*(worker.actor for worker in self._workers.values()), self.server, self._fetcher]:

@@ -14,17 +14,18 @@ from millrace.workers.clock import Clock
 from millrace.workers.job import Job
 from millrace.workers.ray_runtime.fetcher import FETCH
 from millrace.workers.ray_runtime.handover import Handover, received
+from millrace.workers.ray_runtime.traced import Traced
 from millrace.workers.setup import Setup
 from millrace.workers.slot import batch_of
 from millrace.workers.tree import share
 
 
-class AugmenterActor:
+class AugmenterActor(Traced):
     """Any slot of any step, as the stream computes it; remembers nothing between calls."""
 
-    def __init__(self, job: Job, data: Handover) -> None:
+    def __init__(self, job: Job, data: Handover, traced: bool = False) -> None:
         self._incarnation = uuid.uuid4().hex
-        self._clock = Clock()
+        self._clock = Clock(traced=traced)
         self._unready: MillraceError | None = None
         try:
             self._stream = Setup(job, received(data, FETCH)).stream

@@ -50,8 +50,8 @@ def places() -> list[str]:
 class Augmenters:
     """So many augmenters as are wanted; None: one on each node with room for it, which goes with its node."""
 
-    def __init__(self, job: Job, data: Handover, wanted: int | None) -> None:
-        self._job, self._data, self._wanted = job, data, wanted
+    def __init__(self, job: Job, data: Handover, wanted: int | None, traced: bool = False) -> None:
+        self._job, self._data, self._wanted, self._traced = job, data, wanted, traced
         self._refused = Refusals()
         self._names = itertools.count()
         self._all: list[_Augmenter] = []
@@ -63,6 +63,11 @@ class Augmenters:
     def handles(self) -> list[tuple[Any, str]]:
         """Each actor and its node."""
         return [(augmenter.actor, augmenter.node) for augmenter in self._all]
+
+    @property
+    def actors(self) -> dict[str, Any]:
+        """By name."""
+        return {augmenter.name: augmenter.actor for augmenter in self._all}
 
     @property
     def spent(self) -> dict[str, Spent]:
@@ -116,7 +121,7 @@ class Augmenters:
         maker = ray.remote(AugmenterActor).options(
             num_cpus=1, max_restarts=FOREVER, max_task_retries=0, scheduling_strategy=strategy
         )
-        actor: Any = maker.remote(self._job, self._data)
+        actor: Any = maker.remote(self._job, self._data, self._traced)
         self._all.append(
             _Augmenter(f"augmenter-{next(self._names)}", actor, node, "", actor.hello.remote(), Spent.none())
         )

@@ -28,8 +28,16 @@ from millrace.workers.segments import Books, together
 class LeadActor(ServerActor):
     """others: the SegmentActors of the servers after this one."""
 
-    def __init__(self, job: Job, data: Handover, environment: dict[str, str], mixed: bool, others: list[Any]) -> None:
-        super().__init__(job, data, environment, mixed)
+    def __init__(
+        self,
+        job: Job,
+        data: Handover,
+        environment: dict[str, str],
+        mixed: bool,
+        others: list[Any],
+        traced: bool = False,
+    ) -> None:
+        super().__init__(job, data, environment, mixed, traced)
         self._actors = [SegmentActor(), *others]
         self._holders: list[SegmentHolder] = []
         self._books: Books | None = None

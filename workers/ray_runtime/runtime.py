@@ -131,7 +131,7 @@ class RayRuntime:
         return all_cores()
 
     def spent(self) -> dict[str, Spent]:
-        return {**self._spent, **self._actors.augmenters.spent}
+        return {**self._spent, **self._actors.augmenters.spent, **self._actors.servers.spent()}
 
     def close(self) -> None:
         self._actors.close(LEAVE)

@@ -8,9 +8,12 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from millrace.model import UnitSquares, differences, fingerprint
+from millrace.runs import PUBLISH, SEND, UPDATE, Spent
+from millrace.workers.clock import Clock
 from millrace.workers.ray_runtime.causes import cause_of, why
 from millrace.workers.ray_runtime.handover import this_node
 from millrace.workers.ray_runtime.messages import LOST
+from millrace.workers.ray_runtime.traced import Traced
 from millrace.workers.segment import Held, Move, Rules, Segment, own
 from millrace.workers.tree import Block
 
@@ -31,11 +34,12 @@ class ServerLost(Exception):
         self.number, self.node, self.cause = number, node, cause
 
 
-class SegmentActor:
+class SegmentActor(Traced):
     """Holds nothing until `restore`. Every call names the token of the state that it means, else Fenced. The lead of
     the servers has one of these in its own process."""
 
-    def __init__(self) -> None:
+    def __init__(self, traced: bool = False) -> None:
+        self._clock = Clock(traced=traced)
         self._token = ""
         self._segment: Segment | None = None
         self._over = asyncio.Event()
@@ -43,6 +47,10 @@ class SegmentActor:
     async def hello(self, environment: dict[str, str]) -> tuple[str, list[str]]:
         """The node, and how its environment differs from this one."""
         return this_node(), differences(fingerprint(), environment)
+
+    def spent(self) -> Spent:
+        """What it has done so far."""
+        return self._clock.spent
 
     async def restore(self, token: str, rules: Rules, held: Held) -> list[Any]:
         """Begin with this state, whatever was before; the view, see `move`."""
@@ -65,28 +73,36 @@ class SegmentActor:
             arrays = await asyncio.wait_for(parts[0], PULL)
         except (RayError, TimeoutError):
             return False
-        self._of(token).add(turn, slots, blocks, [arrays[number] for number in which])
+        with self._clock.within(SEND):
+            self._of(token).add(turn, slots, blocks, [arrays[number] for number in which])
         return True
 
     async def squares(self, token: str, divisor: float) -> list[float]:
         """See `Segment`, as the next three."""
-        return self._of(token).squares(divisor)
+        with self._clock.within(UPDATE):
+            return self._of(token).squares(divisor)
 
     async def move(self, token: str, move: Move, last: bool) -> list[Any]:
         """Where this is the last of a step, a list of a reference to the view after it."""
-        self._of(token).move(move)
-        return [ray.put(self._of(token).close())] if last else []
+        with self._clock.within(UPDATE):
+            self._of(token).move(move)
+        return self._published(token) if last else []
 
     async def add_unit_squares(self, token: str, squares: UnitSquares) -> UnitSquares:
-        return self._of(token).add_unit_squares(squares)
+        with self._clock.within(UPDATE):
+            return self._of(token).add_unit_squares(squares)
 
     async def close(self, token: str, squares: UnitSquares) -> list[Any]:
         """As `move`."""
-        return [ray.put(self._of(token).close(squares))]
+        return self._published(token, squares)
 
     async def held(self, token: str) -> Held:
         """What it remembers; it must not move until the answer is there."""
         return self._of(token).held()
+
+    def _published(self, token: str, squares: UnitSquares | None = None) -> list[Any]:
+        with self._clock.within(PUBLISH):
+            return [ray.put(self._of(token).close(squares))]
 
     def _of(self, token: str) -> Segment:
         if self._segment is None or token != self._token:

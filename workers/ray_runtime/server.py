@@ -23,6 +23,7 @@ from millrace.workers.ray_runtime.roll import Roll
 from millrace.workers.ray_runtime.server_clock import ServerClock
 from millrace.workers.ray_runtime.shared import Arena, Handle
 from millrace.workers.ray_runtime.socket_line import listen
+from millrace.workers.ray_runtime.traced import Traced
 from millrace.workers.ray_runtime.views import Views
 from millrace.workers.setup import Setup
 from millrace.workers.stale_dispatcher import StaleDispatcher
@@ -30,13 +31,13 @@ from millrace.workers.stale_dispatcher import StaleDispatcher
 PATIENCE = 2.0  # seconds that a worker's call may hang without work before it asks again
 
 
-class ServerActor:
+class ServerActor(Traced):
     """Every call runs in one event loop, so nothing here needs a lock. A new process is a new incarnation."""
 
-    def __init__(self, job: Job, data: Handover, environment: dict[str, str], mixed: bool) -> None:
-        self._mixed = mixed
-        self._incarnation = uuid.uuid4().hex
-        self._node = this_node()
+    def __init__(
+        self, job: Job, data: Handover, environment: dict[str, str], mixed: bool, traced: bool = False
+    ) -> None:
+        self._mixed, self._incarnation, self._node = mixed, uuid.uuid4().hex, this_node()
         self._blas = one_blas_thread()
         self._blas.__enter__()
         self._stale = job.stale
@@ -52,9 +53,8 @@ class ServerActor:
         self._loss: ServerLoss | None = None
         self._changed = asyncio.Event()
         self._halted = asyncio.Event()  # set while no step may be computed
-        self._last = time.perf_counter()
-        self._copied = 0
-        self._clock = ServerClock()
+        self._last, self._copied = time.perf_counter(), 0
+        self._clock: ServerClock = ServerClock(traced)
         self._gauges = ServerGauges()
         self._views: Views | None = None
         self._unready: MillraceError | None = None

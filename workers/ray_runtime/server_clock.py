@@ -9,8 +9,8 @@ class ServerClock(Clock):
 
     __slots__ = ("_workers",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, traced: bool = False) -> None:
+        super().__init__(traced=traced)
         self._workers: dict[str, Spent] = {}
 
     def hear(self, name: str, spent: Spent | None) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError
 
+from millrace.runs import Spent
 from millrace.workers.ray_runtime.augmenters import FOREVER
 from millrace.workers.ray_runtime.cluster import nodes
 from millrace.workers.ray_runtime.lead import LeadActor
@@ -14,6 +15,7 @@ from millrace.workers.ray_runtime.segment_actor import SegmentActor
 from millrace.workers.ray_runtime.server import ServerActor
 
 NODE_ID = "ray.io/node-id"
+TELL = 0.5  # seconds for the servers to say what they have done
 
 
 class Servers:
@@ -23,19 +25,35 @@ class Servers:
     and one loss should not take both. Several are on different nodes where there are so many.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    def __init__(self, count: int, traced: bool = False) -> None:
+        self.count, self._traced = count, traced
         self._others: list[Any] = []
+        self._spent: dict[str, Spent] = {}
+
+    @property
+    def others(self) -> dict[str, Any]:
+        """Those beside the one that workers speak to, by name."""
+        return {f"server-{number}": actor for number, actor in enumerate(self._others, 1)}
+
+    def spent(self) -> dict[str, Spent]:
+        """What each of these has done so far; where it does not say so at once, what it said last."""
+        asked = {name: actor.spent.remote() for name, actor in self.others.items()}
+        if asked:
+            ray.wait(list(asked.values()), num_returns=len(asked), timeout=TELL)
+        for name, answer in asked.items():
+            with suppress(RayError, TimeoutError):
+                self._spent[name] = ray.get(answer, timeout=0)
+        return dict(self._spent)
 
     def begin(self, arguments: tuple[Any, ...], here: str, avoided: Sequence[str]) -> Any:
         """Start the one that workers speak to, with these arguments, and the others where they do not run yet. here:
         the driver's node. avoided: nodes on which none may run."""
         homes = _homes(self.count, here, avoided) if self.count > 1 else [""]
         if not self._others:
-            self._others = [_placed(SegmentActor, home, here, avoided).remote() for home in homes[1:]]
+            self._others = [_placed(SegmentActor, home, here, avoided).remote(self._traced) for home in homes[1:]]
         if self.count > 1:
-            return _placed(LeadActor, homes[0], here, avoided).remote(*arguments, self._others)
-        return _placed(ServerActor, "", here, avoided).remote(*arguments)
+            return _placed(LeadActor, homes[0], here, avoided).remote(*arguments, self._others, self._traced)
+        return _placed(ServerActor, "", here, avoided).remote(*arguments, self._traced)
 
     def end(self) -> None:
         """End the others."""

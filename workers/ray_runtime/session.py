@@ -13,6 +13,7 @@ from millrace.model import Checkpoint
 from millrace.runs import RunFolder
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.checkpoints import server_state, take_up
+from millrace.workers.clock import Clock
 from millrace.workers.events import Notice, Observer, Reporter, RunDone
 from millrace.workers.job import Job, Place
 from millrace.workers.parameter_server import ServerState
@@ -26,6 +27,7 @@ from millrace.workers.ray_runtime.staffing import Incident, Staff
 from millrace.workers.ray_runtime.watch import Watch
 from millrace.workers.segment import spans
 from millrace.workers.setup import Setup
+from millrace.workers.trace import write_trace
 from millrace.workers.trainer import Trainer
 
 CHECKPOINT_EVERY = 10.0  # seconds at most: what is lost with a server is computed again
@@ -59,10 +61,22 @@ class RaySession:
         every = min(self._place.checkpoint_every, CHECKPOINT_EVERY)
         place = replace(self._place, checkpoint_every=every)
         try:
-            with last_words(_if_ended(folder)):
-                return Trainer(setup, place, runtime, folder, report, stop, checkpoint, cores()).run()
+            trainer = Trainer(setup, place, runtime, folder, report, stop, checkpoint, cores())
+            try:
+                with last_words(_if_ended(folder)):
+                    return trainer.run()
+            finally:
+                self._trace(trainer.clock, report)
         finally:
             runtime.close()
+
+    def _trace(self, clock: Clock, report: Reporter) -> None:
+        """Write what the actors kept, where that is asked for. clock: the trainer's."""
+        if self._place.trace is None:
+            return
+        self._actors.stop(LEAVE)
+        kept = self._actors.stretches(LEAVE)
+        write_trace(self._place.trace, {**kept, "trainer": clock.stretches or ()}, report)
 
 
 def _if_ended(folder: RunFolder) -> str:
@@ -136,6 +150,7 @@ def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: N
             mixed=place.mixed_cpus,
             augmenters=staff.augmenters,
             servers=place.servers,
+            traced=place.trace is not None,
         )
         try:
             actors.begin(staff.least, note)

@@ -32,6 +32,7 @@ from millrace.workers.ray_runtime.parts import Parts
 from millrace.workers.ray_runtime.shared import Arena
 from millrace.workers.ray_runtime.socket_line import SocketLine
 from millrace.workers.ray_runtime.supply import Supply
+from millrace.workers.ray_runtime.traced import Traced
 from millrace.workers.setup import Setup
 from millrace.workers.tree import Block, Partial, below_root
 
@@ -41,14 +42,22 @@ TELL = 0.25  # seconds between two reports of what this worker has done
 PAUSE = 0.2  # seconds between two tries to reach a server that restarts
 
 
-class WorkerActor:
+class WorkerActor(Traced):
     """One gradient worker. Its arrays lie in shared memory, so contributions on one node are not copied."""
 
     def __init__(
-        self, number: int, job: Job, data: Handover, server: Any, augmenters: list[tuple[Any, str]], bound: int
+        self,
+        number: int,
+        job: Job,
+        data: Handover,
+        server: Any,
+        augmenters: list[tuple[Any, str]],
+        bound: int,
+        traced: bool = False,
     ) -> None:
         self._number, self._name, self._server = number, f"worker-{number}", server
         self._node = this_node()
+        self._clock, self._told = Clock(traced=traced), 0.0
         self._unready: MillraceError | None = None
         try:
             self._setup = Setup(job, received(data, FETCH))
@@ -57,7 +66,6 @@ class WorkerActor:
             return
         setup = self._setup
         augmenter = nearest(augmenters, self._node, number)
-        self._clock, self._told = Clock(), 0.0
         self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps, self._clock)
         self._worker = gradient_worker(setup, self._clock)
         self._fresh_arena()

@@ -10,12 +10,15 @@ from millrace import datasets
 from millrace.errors import UsageError
 from millrace.model import Checkpoint
 from millrace.model.options import NetworkOptions, OptimizerOptions, RegularizationOptions, ScheduleOptions
+from millrace.runs import StageLine
 from millrace.runs.folder import RunFolder
 from millrace.runs.json_lines import read_lines
+from millrace.runs.stages import STAGES
 from millrace.workers.events import Event, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
 from millrace.workers.setup import Setup
+from tests.formats.trace_reader import read
 from tests.workers.ray_runtime.test_ray_training import Kill, Killer, ignore, job, new_folder, on_ray
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
@@ -87,9 +90,15 @@ def test_the_weights_on_several_servers_and_then_on_more(tmp_path: Path) -> None
             stop.set()
 
     on_ray(tmp_path / "ray", work, until_the_middle, stop, workers=2, augmenters=1, servers=2)
-    got = on_ray(tmp_path / "ray", work, workers=3, augmenters=0, servers=3)
+    trace = tmp_path / "trace.json"
+    got = on_ray(tmp_path / "ray", work, workers=3, augmenters=0, servers=3, trace=str(trace))
     assert stop.is_set()
     assert everything(got.latest()) == everything(expected.latest())
+    threads = read(trace.read_bytes())
+    moved = {name for (_, name), found in threads.items() if any(one.name == STAGES["update"] for one in found)}
+    assert moved == {"server 0", "server 1", "server 2"}
+    lines = [line for line in map(StageLine.of, read_lines(got.stages)) if line is not None]
+    assert max(line.roles["server"].threads for line in lines if "server" in line.roles) == 3
 
 
 @pytest.mark.usefixtures("shared_ray")

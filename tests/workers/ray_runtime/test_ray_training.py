@@ -11,10 +11,12 @@ from millrace import datasets
 from millrace.model.options import NetworkOptions
 from millrace.runs import StageLine, read_lines
 from millrace.runs.folder import RunFolder
+from millrace.runs.stages import STAGES
 from millrace.workers.events import Event, Observer, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
 from millrace.workers.setup import Setup
+from tests.formats.trace_reader import read
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 Kill = Callable[[str], bool]
@@ -70,6 +72,23 @@ def on_ray(
     return folder
 
 
+def check_trace(path: Path, **counts: int) -> None:
+    """Each actor has its row, and all have one time: who computes does so before the server moves, who moves before the
+    trainer ends."""
+    threads = read(path.read_bytes())
+    wanted = {"server": 1, "trainer": 1, **counts}
+    # Who comes when the others are done has done nothing.
+    assert set(threads) <= {(role, f"{role} {k}") for role, count in wanted.items() for k in range(count)}
+    assert {"worker", "server", "trainer"} <= {role for role, _ in threads}
+    computed, moved = (
+        [one for found in threads.values() for one in found if one.name == STAGES[name]]
+        for name in ("compute", "update")
+    )
+    first, last = min(one.end for one in computed), max(one.end for one in computed)
+    assert first <= min(one.begin for one in moved)
+    assert last <= max(one.end for one in moved) <= max(one.end for one in threads["trainer", "trainer 0"])
+
+
 @pytest.mark.usefixtures("shared_ray")
 @pytest.mark.parametrize(
     ("workers", "augmenters"), [pytest.param(2, 1, marks=pytest.mark.ray_smoke), (1, 1), (3, 2), (4, 0)]
@@ -77,8 +96,10 @@ def on_ray(
 def test_the_same_bytes_as_local_mode(tmp_path: Path, workers: int, augmenters: int) -> None:
     work = job()
     expected = local_bytes(tmp_path / "local", work)
-    folder = on_ray(tmp_path / "ray", work, workers=workers, augmenters=augmenters)
+    trace = tmp_path / "trace.json"
+    folder = on_ray(tmp_path / "ray", work, workers=workers, augmenters=augmenters, trace=str(trace))
     assert final_bytes(folder) == expected
+    check_trace(trace, worker=workers, augmenter=augmenters)
     # Where the time went came with what the actors say anyway.
     stages = {
         (role, name)
