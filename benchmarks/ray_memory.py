@@ -67,7 +67,7 @@ def run(batch: int, mirror: str | None) -> tuple[Memory, Memory, float]:
         if isinstance(event, RunDone):
             copied.append(event.copied_per_step / 1e6)
 
-    place = Place(runtime="ray", workers=2, mirror=mirror, checkpoint_every=1.0)
+    place = Place(runtime="ray", workers=2, augmenters=1, mirror=mirror, checkpoint_every=1.0)
     with tempfile.TemporaryDirectory() as folder, session(job, place) as actors:
         where = RunFolder.create(Path(folder) / "run", "")
         where.own()
