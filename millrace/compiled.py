@@ -24,7 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from numba.core import caching, types
 
+from millrace.numba_start import start_numba
 from millrace.user_cache import user_cache
+
+start_numba()
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Number = TypeVar("Number", bound=np.generic)

@@ -39,7 +39,7 @@ PACKAGES = (
 # Each floor and the floors it may import from. `ray` stands for the library; it has a floor of its own in workers.
 FOUNDATION = {
     "lazy", "errors", "arguments", "extras", "user_cache", "values", "fields", "yaml_text", "version", "compiled",
-    "elementary", "counters", "labels", "cores", "columns",
+    "numba_start", "elementary", "counters", "labels", "cores", "columns",
 }  # fmt: skip
 ROOMS = {"storage", "formats", "datasets", "pipeline", "loading", "service", "model", "runs", "workers", "reports"}
 BELOW: dict[str, set[str]] = {
@@ -54,9 +54,10 @@ BELOW: dict[str, set[str]] = {
     "values": {"errors"},
     "fields": {"errors", "values"},
     "yaml_text": {"errors"},
-    "compiled": {"errors", "user_cache"},
-    "elementary": {"compiled", "errors", "user_cache"},
-    "counters": {"compiled", "errors", "user_cache"},
+    "numba_start": set(),
+    "compiled": {"errors", "numba_start", "user_cache"},
+    "elementary": {"compiled", "errors", "numba_start", "user_cache"},
+    "counters": {"compiled", "errors", "numba_start", "user_cache"},
     "labels": {"errors"},
     "storage": FOUNDATION,
     "formats": FOUNDATION,

@@ -40,7 +40,7 @@ CALLEE = "from millrace.compiled import device\n@device\ndef twice(x):\n    retu
 def project(folder: Path, factor: float = 2.0) -> Path:
     package = folder / "millrace"
     (package / "pipeline").mkdir(parents=True)
-    for name in ("compiled.py", "user_cache.py"):
+    for name in ("compiled.py", "numba_start.py", "user_cache.py"):
         shutil.copy(ROOT / name, package / name)
     (package / "run.py").write_text(KERNEL)
     for room in (package, package / "pipeline"):
@@ -297,3 +297,12 @@ def test_the_locks_of_the_interpreter_are_released() -> None:
         assert options["nogil"]
         assert options["error_model"] == "numpy"
         assert not options.get("fastmath")
+
+
+def test_kernels_do_not_import_scipy_and_numba_knows_that_it_is_there() -> None:
+    program = (
+        "import sys, millrace.counters, numba.np.arraymath as a; print('scipy.linalg' in sys.modules, a._HAVE_BLAS)"
+    )
+    program += "; import numba, numpy as n; print(numba.njit(lambda x: n.cov(x))(n.eye(2)).tolist())"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=100)
+    assert done.stdout == "False True\n[[0.5, -0.5], [-0.5, 0.5]]\n", done.stderr

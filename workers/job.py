@@ -139,7 +139,8 @@ class Place:
     )
     augmenters: int | None = option(
         None,
-        "threads or actors that only make batches; 0: workers make theirs; by default 0 locally, one per node on Ray",
+        "threads or actors that only make batches; 0: workers make theirs; by default 0, one per node on a Ray "
+        "cluster, one on an own Ray with more cores than workers",
         least=0,
         most=MOST_WORKERS,
     )

@@ -11,10 +11,12 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from millrace.datasets import Dataset
 from millrace.errors import DeadlineError, MillraceError
 from millrace.model import fingerprint
 from millrace.workers.clock import Stretch
 from millrace.workers.job import Job
+from millrace.workers.ray_runtime.at_hand import handed
 from millrace.workers.ray_runtime.augmenters import FOREVER, Augmenters, Loss
 from millrace.workers.ray_runtime.causes import cause_of
 from millrace.workers.ray_runtime.cluster import alive_nodes, check_memory
@@ -38,7 +40,8 @@ class _Worker:
 
 
 class Actors:
-    """One server, a fetcher, augmenters (None: one per node) and workers. `bound`: bytes in flight for each worker."""
+    """One server, augmenters (None: one per node), workers, a fetcher where the dataset is not given. `bound`: bytes in
+    flight for each worker."""
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Actors:
         augmenters: int | None,
         servers: int = 1,
         traced: bool = False,
+        dataset: Dataset | None = None,
     ) -> None:
         self._job, self._bound, self._traced = job, bound, traced
         self._names = itertools.count()
@@ -60,6 +64,16 @@ class Actors:
         self.server: Any = None
         self.server_node = ""
         self._here = this_node()
+        self._fetcher: Any = None
+        self._data = self._fetched(mirror, offline) if dataset is None else handed(dataset)
+        self._offer: TableOffer | None = None
+        self._mapped: MappedNodes | None = None
+        self.mixed = mixed
+        self.environment = fingerprint()
+        self.augmenters = Augmenters(job, self._data, augmenters, traced)
+
+    def _fetched(self, mirror: str | None, offline: bool) -> Handover:
+        """The data as a fetcher will hand it over."""
         # On the driver's node: there is the user's cache, and while the driver lives, so does this copy of the data. Of
         # actors without CPUs Ray (2.60) takes a soft wish for none, and puts them anywhere.
         here = NodeAffinitySchedulingStrategy(self._here, soft=False)
@@ -68,12 +82,7 @@ class Actors:
             num_cpus=0, max_restarts=FOREVER, max_task_retries=FOREVER, scheduling_strategy=here
         ).remote()
         fetch = self._fetcher.fetch.options(num_returns=2)
-        self._data = Handover(*fetch.remote(job.dataset, job.reading, mirror, offline))
-        self._offer: TableOffer | None = None
-        self._mapped: MappedNodes | None = None
-        self.mixed = mixed
-        self.environment = fingerprint()
-        self.augmenters = Augmenters(job, self._data, augmenters, traced)
+        return Handover(*fetch.remote(self._job.dataset, self._job.reading, mirror, offline))
 
     def begin(self, workers: int, note: Callable[[str], None]) -> None:
         """Start everybody, and wait for the data: processes start and import side by side, and each waits for the data

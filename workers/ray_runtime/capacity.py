@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 # Private: no public call says how many nodes are on their way (`ray status` reads the same entry), and demands are made
 # in `ray.autoscaler.sdk` alone. `test_private_ray` notices where they go.
 from ray._private.ray_constants import DEBUG_AUTOSCALING_STATUS
-from ray.autoscaler.sdk import request_resources
 from ray.exceptions import RayError
 from ray.experimental.internal_kv import _internal_kv_get
 
@@ -26,6 +25,9 @@ def demanded(cpus: int) -> Iterator[None]:
 
     Without it nodes would come for actors that wait alone, and a run starts actors beyond its least number only where a
     CPU is free."""
+    # Half of what this package's modules take to import: only for clusters that may have one.
+    from ray.autoscaler.sdk import request_resources
+
     request_resources(num_cpus=cpus)
     try:
         yield

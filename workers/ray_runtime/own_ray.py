@@ -14,6 +14,7 @@ from ray._private import worker as ray_worker
 
 import millrace
 from millrace.errors import MillraceError, TrainingError
+from millrace.workers.ray_runtime.lean import lean
 from millrace.workers.ray_runtime.quiet import quiet
 
 ROOT = Path(millrace.__file__).resolve().parents[1]  # the folder that this package is imported from
@@ -63,7 +64,7 @@ def agents() -> list[int]:
 def _init(cpus: int, memory: int) -> None:
     """Its processes inherit this one's environment: one named by a runtime_env would make every actor wait for an
     agent, and for a process that Ray has not started ahead."""
-    with quiet(), _variables(environment()):
+    with quiet(), lean(), _variables(environment()):
         ray.init(
             address="local",
             num_cpus=cpus,

@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import ray
+
 from millrace.cores import cores
 from millrace.errors import TrainingError, UsageError
 from millrace.model import Checkpoint
@@ -18,6 +20,7 @@ from millrace.workers.events import Notice, Observer, Reporter, RunDone
 from millrace.workers.job import Job, Place
 from millrace.workers.parameter_server import ServerState
 from millrace.workers.ray_runtime.actors import Actors
+from millrace.workers.ray_runtime.at_hand import AtHand
 from millrace.workers.ray_runtime.augmenters import places
 from millrace.workers.ray_runtime.capacity import check_capacity, demanded
 from millrace.workers.ray_runtime.cluster import MIB, Need, alive_nodes, connected, inside_job, metrics_addresses
@@ -118,23 +121,39 @@ def _incidents(folder: RunFolder, observer: Observer) -> Incident:
     return incident
 
 
-@contextmanager
-def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: None) -> Iterator[RaySession]:
-    """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after.
-    note: hears what is waited for."""
-    if job.stale and place.servers > 1:
+def _check_stale(job: Job, place: Place, note: Callable[[str], None]) -> None:
+    """Refuse, or say of, what a stale run has no use for."""
+    if place.servers > 1:
         raise UsageError(
             "the weights of a stale run lie on one server",
             expected="`servers=1`, or `staleness=0`",
             got=f"servers {place.servers}, staleness {job.staleness}",
             do="leave out one of them",
         )
-    least = place.least_workers or cores()
-    if job.stale and place.augmenters:
+    if place.augmenters:
         note("augmenters are of no use to a stale run on Ray, whose workers make their batches: there will be none")
-    staff = Staff(least, max(least, place.most_workers), 0 if job.stale else place.augmenters)
+
+
+def _staff(job: Job, place: Place, alone: bool) -> Staff:
+    """How many actors there are. alone: on an own Ray, whose CPUs are as many as a run asks for. There an augmenter has
+    to find a core beside the workers: where it takes a worker's, the others wait for that one at every step."""
+    least, augmenters = place.least_workers or cores(), place.augmenters
+    if alone and augmenters is None:
+        augmenters = int(cores() > least)
+    return Staff(least, max(least, place.most_workers), 0 if job.stale else augmenters)
+
+
+@contextmanager
+def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: None) -> Iterator[RaySession]:
+    """Connect, check that the cluster is large enough, and fetch the data; ends every actor, and an own Ray, after.
+    note: hears what is waited for."""
+    if job.stale:
+        _check_stale(job, place, note)
+    alone = place.address is None and not ray.is_initialized()
+    staff = _staff(job, place, alone)
     extra = 1 if staff.augmenters is None else staff.augmenters
     need = Need(staff.most + extra + place.servers, OWN_STORE)
+    at_hand = AtHand(job, mirror=place.mirror, offline=place.offline) if alone else None
     with ExitStack() as stack:
         own = stack.enter_context(connected(place.address, need))
         stack.enter_context(one_blas_thread())
@@ -151,6 +170,7 @@ def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: N
             augmenters=staff.augmenters,
             servers=place.servers,
             traced=place.trace is not None,
+            dataset=at_hand.dataset() if at_hand is not None else None,
         )
         try:
             actors.begin(staff.least, note)

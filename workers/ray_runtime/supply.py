@@ -10,7 +10,7 @@ import ray
 from millrace.pipeline import Stream
 from millrace.workers.clock import Clock
 from millrace.workers.ray_runtime.augmenter import keys
-from millrace.workers.slot import batch_of
+from millrace.workers.slot import Slot
 
 CHUNK = 2 << 20  # bytes of batches that one call asks for
 RUN = 16  # steps at most that one call asks for: what a changed lease throws away
@@ -40,7 +40,7 @@ class Supply:
     def __init__(self, stream: Stream, augmenter: Any, bound: int, last: int, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
         self._stream, self._augmenter, self._bound, self._last = stream, augmenter, bound, last
-        self._ready: dict[Key, pa.RecordBatch] = {}
+        self._ready: dict[Key, Slot | pa.RecordBatch] = {}
         self._asked: deque[_Asked] = deque()
         self._next_augmenter = augmenter
         self._step, self._lease = -1, (0, 1)
@@ -77,8 +77,8 @@ class Supply:
         if self._augmenter is not None and time.monotonic() >= self._rest_until:
             self._ask()
 
-    def take(self, step: int, slot: int) -> tuple[pa.RecordBatch, float]:
-        """The batch, and the seconds that the worker waited for it or made it."""
+    def take(self, step: int, slot: int) -> tuple[Slot | pa.RecordBatch, float]:
+        """The slot, and the seconds that the worker waited for it or made it."""
         if (step, slot) in self._ready:
             return self._ready.pop((step, slot)), 0.0
         began = time.perf_counter()
@@ -88,7 +88,7 @@ class Supply:
                 break
         batch = self._ready.pop((step, slot), None)
         if batch is None:
-            batch = batch_of(self._stream, step, slot, self._clock)
+            batch = Slot.made(self._stream, step, slot, self._clock)
         return batch, time.perf_counter() - began
 
     def help(self) -> bool:
@@ -102,7 +102,7 @@ class Supply:
             if len(self._ready) >= room:
                 return False
             if key not in self._ready:
-                self._ready[key] = batch_of(self._stream, *key, self._clock)
+                self._ready[key] = Slot.made(self._stream, *key, self._clock)
                 return True
         return False
 

@@ -55,7 +55,8 @@ def addresses(process: subprocess.Popen[str]) -> list[str]:
 
 
 def test_a_run_is_seen_on_the_metrics_port_and_ends_within_seconds(tmp_path: Path) -> None:
-    words = ["train", "--json", "--epochs", "100000", "--runtime", "ray", "--workers", "2", "--no-test"]
+    place = ["--runtime", "ray", "--workers", "2", "--augmenters", "1"]  # its batches are what is copied
+    words = ["train", "--json", "--epochs", "100000", *place, "--no-test"]
     command = [sys.executable, "-m", "millrace", *words, "--out", str(tmp_path / "run")]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_metrics_report_interval_ms": "1000"}
     errors = (tmp_path / "errors").open("w")

@@ -15,11 +15,15 @@ from tests.workers.ray_runtime.processes import descendants
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(400)]
 
 PROGRAM = """
+from pathlib import Path
 from millrace.errors import TrainingError
 from millrace.workers.ray_runtime.cluster import Need, connected
+from millrace.workers.ray_runtime.own_ray import _children
 try:
     with connected(None, Need(1, 1)) as own:
-        print("own", own)
+        lines = [Path(f"/proc/{child}/cmdline").read_text() for child in _children()]
+        words = {Path(word).name for line in lines for word in line.split("\\0")}
+        print("own", own, *sorted(words & {"dashboard.py", "monitor.py", "log_monitor.py", "gcs_server", "raylet"}))
 except TrainingError as error:
     print(error)
 """
@@ -60,12 +64,12 @@ def _parent_and_command(process: int) -> tuple[int, bytes]:
         return 0, b""
 
 
-def test_nothing_of_its_own_is_on_the_terminal() -> None:
-    assert started(0) == "own True\n"
+def test_nothing_of_its_own_is_on_the_terminal_and_what_nobody_needs_is_not_started() -> None:
+    assert started(0) == "own True gcs_server raylet\n"
 
 
 def test_it_is_tried_again_where_its_agents_are_killed() -> None:
-    assert started(1) == "own True\n"
+    assert started(1) == "own True gcs_server raylet\n"
 
 
 def test_where_they_are_killed_again_the_error_names_the_cause() -> None:

@@ -9,14 +9,17 @@ import pytest
 import millrace
 
 HOME = Path(millrace.__file__).parent / "workers" / "ray_runtime"
-PRIVATE = ("ray._private", "ray.core", "ray.autoscaler", "ray.experimental")
+PRIVATE = ("ray._private", "ray._raylet", "ray.core", "ray.autoscaler", "ray.experimental")
 
 # Module → names in it that are used, dotted where an attribute of theirs is.
 USED = {
     "ray._private.authentication.authentication_token_setup": ["maybe_enable_token_auth_if_token_available"],
     "ray._private.grpc_utils": ["init_grpc_channel"],
     "ray._private.ray_constants": ["DEBUG_AUTOSCALING_STATUS"],
-    "ray._private.services": ["canonicalize_bootstrap_address_or_die"],
+    "ray._private.node": ["Node.start_api_server", "Node.start_monitor", "Node.start_log_monitor"],
+    "ray._private.parameter": ["RayParams"],
+    "ray._private.services": ["canonicalize_bootstrap_address_or_die", "get_node"],
+    "ray._raylet": ["GcsClient"],
     "ray._private.worker": ["_global_node", "print_to_stdstream"],
     "ray.autoscaler.sdk": ["request_resources"],
     "ray.core.generated.gcs_service_pb2": ["InternalKVGetRequest", "InternalKVGetReply"],
