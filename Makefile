@@ -25,6 +25,8 @@ TEST := $(VENV)/.test
 
 FAST := not slow and not data and not ray
 TESTED := not slow and not data and (ray_smoke or not ray)
+# They measure times, so nothing else may run meanwhile. They come first, so that the last line is the others' closing line.
+ALONE := alone
 
 # Compiled modules are kept: all processes that the tests start would compile them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -58,7 +60,10 @@ format: $(TEST) ## put the sources in order
 
 .PHONY: test-all
 test-all: $(TEST) readers peers ## what `make test` leaves out: slow, Ray, real data (MILLRACE_TEST_MIRROR)
-	$(PYTEST) $(PARALLEL) --dist loadfile -m "not ($(TESTED))" --durations 20 $(ARGS)
+	$(PYTEST) -m "$(ALONE)" $(ARGS); alone=$$?; \
+	$(PYTEST) $(PARALLEL) --dist loadfile -m "not ($(TESTED)) and not ($(ALONE))" --durations 20 $(ARGS); beside=$$?; \
+	case $$alone,$$beside in 0,5|5,0) ;; [05],*) exit $$beside ;; \
+	*) echo "what runs alone failed, see further up: pytest's code was $$alone" >&2; exit $$alone ;; esac
 
 .PHONY: bench-ray
 bench-ray: $(RUN) ## two workers on Ray against local mode and a peer: about 8 minutes

@@ -123,6 +123,7 @@ def off_by(folder: Path, name: str, measure: Callable[[Path, Job, Place], tuple[
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core: nothing runs beside anything")
 @pytest.mark.parametrize("name", SETTINGS)
 def test_three_settings_really_run(tmp_path: Path, name: str) -> None:
