@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -67,12 +68,14 @@ def stateful(images: Any, labels: Any, place: Path) -> Reader:
     if place.exists():
         loader.load_state_dict(torch.load(place, weights_only=False))
 
-    def save() -> None:
-        aside = place.with_suffix(".aside")
-        torch.save(loader.state_dict(), aside)
-        aside.replace(place)
+    return (ids.numpy() for _, ids in loader), partial(save_by_torch, loader, place)
 
-    return (ids.numpy() for _, ids in loader), save
+
+def save_by_torch(loader: Any, place: Path) -> None:
+    """A loader's state, aside and renamed."""
+    aside = place.with_suffix(".aside")
+    import_module("torch").save(loader.state_dict(), aside)
+    aside.replace(place)
 
 
 def skipping(images: Any, labels: Any, place: Path) -> Reader:
@@ -152,12 +155,7 @@ def lightning(images: Any, labels: Any, place: Path) -> Reader:
     if place.exists():
         loader.load_state_dict(torch.load(place, weights_only=False))
 
-    def save() -> None:
-        aside = place.with_suffix(".aside")
-        torch.save(loader.state_dict(), aside)
-        aside.replace(place)
-
-    return (ids.numpy() for _, ids in loader), save
+    return (ids.numpy() for _, ids in loader), partial(save_by_torch, loader, place)
 
 
 RAY = "Ray Train, Ray Data"

@@ -18,8 +18,9 @@ from benchmarks.cards import HEAD, PORT, Cards, cluster
 from benchmarks.processes import cpu_seconds
 from benchmarks.rounds import timed
 from benchmarks.scaling_model import Constants
-from benchmarks.scaling_runs import LARGE, cores_used, steps
+from benchmarks.scaling_runs import LARGE, steps
 from millrace import datasets
+from millrace.cores import worked
 from millrace.model import FLOAT32, NetworkOptions, OptimizerOptions, Rounding
 from millrace.workers.blas import one_blas_thread
 from millrace.workers.gradient_worker import gradient_worker
@@ -158,10 +159,10 @@ def _bytes(size: int) -> Any:
 def _watched(work: Callable[[], object], times: int) -> tuple[float, float]:
     for _ in range(3):
         work()
-    begun, used = time.perf_counter(), cores_used()
+    begun, used = time.perf_counter(), worked() or 0.0
     for _ in range(times):
         work()
-    return (time.perf_counter() - begun) / times, (cores_used() - used) / times
+    return (time.perf_counter() - begun) / times, ((worked() or 0.0) - used) / times
 
 
 def _between(cards: Cards) -> dict[str, Any]:

@@ -1,26 +1,22 @@
 """Real runs that the model of benchmarks/scaling_model.py is checked against."""
 
 import json
-import os
 import statistics
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.cards import FAST, Cards
 from benchmarks.ray import lines
 from benchmarks.scaling_model import Setting
+from millrace.cores import worked
 from millrace.model import FLOAT32
 
 LARGE, SMALL = (2500, 2400), (999, 299)
 PARAMETERS = {LARGE: 6_188_910, SMALL: 366_935}  # of the digits' network with these hidden layers
 WARM, MOST = 3, 19  # steps before those that count; those that count in an epoch of the digits, in batches of 64
-TICKS = os.sysconf("SC_CLK_TCK")
-IDLE, PATIENCE = (
-    0.8,
-    30.0,
-)  # cores that may be at work before a run begins; an idle node of Ray takes 0.05; seconds to wait
+IDLE = 0.8  # cores that may be at work before a run begins; an idle node of Ray takes 0.05
+PATIENCE = 30.0  # seconds to wait for that
 BYTES = {"1gbit": 1.25e8, "300mbit": 3.75e7, FAST: 1.25e10}  # a second
 COMMAND = ["-m", "millrace", "train", "--json", "--no-test", "--runtime", "ray", "--augmenters", "0", "--epochs", "1"]
 COMMAND += ["--optimizer.name", "sgd", "--optimizer.rate", "0.01", "--policy", "none"]
@@ -92,17 +88,10 @@ def _wait_until_idle() -> None:
     """Return where nothing else is at work on the machine; say so where something still is after a while."""
     until = time.monotonic() + PATIENCE
     while True:
-        used = cores_used()
+        used = worked() or 0.0
         time.sleep(1)
-        if (used := cores_used() - used) < IDLE:
+        if (used := (worked() or 0.0) - used) < IDLE:
             return
         if time.monotonic() > until:
             print(f"{used:.1f} cores are at work before a run begins", flush=True)
             return
-
-
-def cores_used() -> float:
-    """Seconds that the machine's cores were at work since it started."""
-    names = Path("/proc/stat").read_text().splitlines()[0].split()
-    user, nice, system, _, _, irq, soft = map(int, names[1:8])
-    return (user + nice + system + irq + soft) / TICKS
