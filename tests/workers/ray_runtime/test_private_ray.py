@@ -2,11 +2,13 @@
 
 import ast
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
 import millrace
+from millrace.workers.ray_runtime.lean import lean
 
 HOME = Path(millrace.__file__).parent / "workers" / "ray_runtime"
 PRIVATE = ("ray._private", "ray._raylet", "ray.core", "ray.autoscaler", "ray.experimental")
@@ -73,3 +75,58 @@ def test_every_use_says_why() -> None:
             if line.startswith(tuple(f"from {name}" for name in PRIVATE)):
                 above = next(before for before in reversed(lines[:number]) if not before.startswith("from ray"))
                 assert above.startswith("# "), f"{path.name}: {line}"
+
+
+STARTED = {
+    "fewer processes": ("ray._private.parameter", "RayParams"),
+    "no web server": ("ray._private.node", "Node.start_api_server"),
+    "a second less": ("ray._private.services", "get_node"),
+}
+
+
+def at_start() -> dict[str, object]:
+    """What Ray's start finds under each of these names; nothing where there is none."""
+    found = dict[str, object]()
+    for what, (module, dotted) in STARTED.items():
+        thing: object = sys.modules.get(module)
+        for name in dotted.split("."):
+            thing = getattr(thing, name, None)
+        found[what] = thing
+    return found
+
+
+@pytest.mark.parametrize(
+    ("missing", "plain"),
+    [
+        ("", set()),
+        ("ray._private.parameter.RayParams", {"fewer processes"}),
+        ("ray._private.parameter", {"fewer processes"}),
+        ("ray._private.node.Node", {"no web server"}),
+        ("ray._private.node.Node.start_api_server", {"no web server"}),
+        ("ray._private.services.get_node", {"a second less"}),
+        ("ray._raylet.GcsClient", {"a second less"}),
+    ],
+)
+def test_where_a_name_is_missing_ray_starts_without_that_alone(
+    monkeypatch: pytest.MonkeyPatch, missing: str, plain: set[str]
+) -> None:
+    for module, _ in STARTED.values():
+        importlib.import_module(module)
+    if missing:
+        monkeypatch.delattr(missing)
+    if missing in sys.modules:
+        monkeypatch.setitem(sys.modules, missing, None)
+    before = at_start()
+    with lean():
+        assert {what for what, thing in at_start().items() if thing is before[what]} == plain
+    assert at_start() == before
+
+
+def test_parameters_of_another_release_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def parameters(*, cpus: int, no_monitor: bool = False) -> tuple[int, bool]:
+        return cpus, no_monitor
+
+    monkeypatch.setattr("ray._private.parameter.RayParams", parameters)
+    with lean():
+        made = importlib.import_module("ray._private.parameter").RayParams(cpus=2)
+    assert made == (2, True)
