@@ -14,9 +14,10 @@ from ray.exceptions import RayError
 from millrace.cores import cores
 from millrace.errors import DeadlineError, MillraceError, UsageError
 from millrace.workers.ray_runtime.last_words import last_words
-from millrace.workers.ray_runtime.own_ray import ROOT, agents, start
+from millrace.workers.ray_runtime.own_ray import agents, start
 from millrace.workers.ray_runtime.quiet import quiet
 from millrace.workers.ray_runtime.reach import reach
+from millrace.workers.ray_runtime.variables import ROOT, variables
 
 CONNECT = 30.0  # seconds to reach a cluster
 MIB = 1 << 20
@@ -42,13 +43,14 @@ def connected(address: str | None, need: Need) -> Iterator[bool]:
         return
     # Ray puts a handler of its own for SIGTERM in place, which ends the process without a checkpoint.
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        start(need.cpus, need.memory) if address is None else _join(address)
-        _restore(handlers)
-        with last_words("", agents() if address is None else []):
-            yield address is None
-    finally:
-        ray.shutdown()
+    with variables(own=address is None):
+        try:
+            start(need.cpus, need.memory) if address is None else _join(address)
+            _restore(handlers)
+            with last_words("", agents() if address is None else []):
+                yield address is None
+        finally:
+            ray.shutdown()
 
 
 def _restore(handlers: Mapping[signal.Signals, Any]) -> None:

@@ -2,8 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,21 @@ import ray
 # Private: nothing public names the processes of an own Ray. `test_private_ray` notices where it goes.
 from ray._private import worker as ray_worker
 
-import millrace
 from millrace.errors import MillraceError, TrainingError
 from millrace.workers.ray_runtime.lean import lean
 from millrace.workers.ray_runtime.quiet import quiet
 
-ROOT = Path(millrace.__file__).resolve().parents[1]  # the folder that this package is imported from
 SMALLEST_STORE = 128 << 20  # bytes
 # Of the command lines of Ray's agents, before and after they name themselves.
 AGENTS = (b"dashboard/agent.py", b"runtime_env/agent/main.py", b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 
 
-def environment() -> dict[str, str]:
-    """What the processes of an own Ray need beyond this one's own environment: this project on their path."""
-    return {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
-
-
 def start(cpus: int, memory: int) -> None:
-    """Start one with so many logical CPUs and bytes of shared memory. One of its processes may be lost while it starts
-    (a `kill -9`, no memory left): it is tried again once. TrainingError names what was lost."""
+    """Start one with so many logical CPUs and bytes of shared memory, within `variables(own=True)`.
+
+    One of its processes may be lost while it starts (a `kill -9`, no memory left): it is tried again once.
+    TrainingError names what was lost.
+    """
     for again in (True, False):
         before = _children()
         try:
@@ -62,9 +57,7 @@ def agents() -> list[int]:
 
 
 def _init(cpus: int, memory: int) -> None:
-    """Its processes inherit this one's environment: one named by a runtime_env would make every actor wait for an
-    agent, and for a process that Ray has not started ahead."""
-    with quiet(), lean(), _variables(environment()):
+    with quiet(), lean():
         ray.init(
             address="local",
             num_cpus=cpus,
@@ -73,21 +66,6 @@ def _init(cpus: int, memory: int) -> None:
             configure_logging=False,
             log_to_driver=False,
         )
-
-
-@contextmanager
-def _variables(wanted: Mapping[str, str]) -> Iterator[None]:
-    """Set variables of this process's environment while the block lasts."""
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def _children(process: int | str = "self") -> set[int]:

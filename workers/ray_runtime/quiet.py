@@ -16,8 +16,7 @@ LEVEL = b"Set ray log level from environment variable"
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Connect to Ray within the block: it says nothing then, nor later."""
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    """Connect to Ray within the block, and within `variables`: it says nothing then, nor later."""
     logging.getLogger("ray").setLevel(logging.ERROR)
     ray_worker.print_to_stdstream = _log
     # Its part in C++ announces that level on standard error before it follows it: the block's lines are kept, and said

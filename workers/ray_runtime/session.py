@@ -27,6 +27,7 @@ from millrace.workers.ray_runtime.cluster import MIB, Need, alive_nodes, connect
 from millrace.workers.ray_runtime.last_words import last_words
 from millrace.workers.ray_runtime.runtime import RayRuntime
 from millrace.workers.ray_runtime.staffing import Incident, Staff
+from millrace.workers.ray_runtime.variables import variables
 from millrace.workers.ray_runtime.watch import Watch
 from millrace.workers.segment import spans
 from millrace.workers.setup import Setup
@@ -153,8 +154,9 @@ def session(job: Job, place: Place, note: Callable[[str], None] = lambda text: N
     staff = _staff(job, place, alone)
     extra = 1 if staff.augmenters is None else staff.augmenters
     need = Need(staff.most + extra + place.servers, OWN_STORE)
-    at_hand = AtHand(job, mirror=place.mirror, offline=place.offline) if alone else None
     with ExitStack() as stack:
+        stack.enter_context(variables(own=alone))  # before the thread that opens the data
+        at_hand = AtHand(job, mirror=place.mirror, offline=place.offline) if alone else None
         own = stack.enter_context(connected(place.address, need))
         stack.enter_context(one_blas_thread())
         if not own:

@@ -21,10 +21,12 @@ def shared_ray() -> Iterator[None]:
     """
     ray = pytest.importorskip("ray")
     from millrace.workers.ray_runtime.own_ray import start
+    from millrace.workers.ray_runtime.variables import variables
 
-    start(8, 512 << 20)  # twice where need be: Ray gives its processes half a minute, however busy the machine is
-    yield
-    ray.shutdown()
+    with variables(own=True):
+        start(8, 512 << 20)  # twice where need be: Ray gives its processes half a minute, however busy the machine is
+        yield
+        ray.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from millrace.workers.ray_runtime.own_ray import AGENTS
+from millrace.workers.ray_runtime.variables import STAYS
 from tests.workers.programs import ROOT
 from tests.workers.ray_runtime.processes import descendants
 
@@ -76,3 +77,31 @@ def test_where_they_are_killed_again_the_error_names_the_cause() -> None:
     said = started(2)
     assert said.startswith("Ray does not start on this machine\n")
     assert "raylet ended" in said
+
+
+VARIABLES = """
+import ctypes
+from millrace.workers.ray_runtime.cluster import Need, connected
+from millrace.workers.ray_runtime.variables import variables
+
+def names():
+    found = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    every = iter(found)
+    return {entry.partition(b"=")[0] for entry in iter(lambda: next(every), None)}
+
+with variables(own=True):
+    before = names()
+    with connected(None, Need(1, 1)):
+        during = names()
+    after = names()
+print(sorted(during ^ before), sorted(after ^ before), sorted(before - names()))
+"""
+
+
+def test_no_variable_is_added_while_rays_threads_run() -> None:
+    """A thread that reads one meanwhile reads freed memory: signal 11."""
+    set_here = {*STAYS, "PYTHONPATH", "RAY_AUTH_MODE"}
+    bare = {name: value for name, value in os.environ.items() if name not in set_here}
+    command = [sys.executable, "-c", VARIABLES]
+    said = subprocess.run(command, cwd=ROOT, env=bare, timeout=300, capture_output=True, text=True, check=True)
+    assert said.stdout == "[] [] [b'PYTHONPATH']\n"

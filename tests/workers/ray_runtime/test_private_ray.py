@@ -15,7 +15,10 @@ PRIVATE = ("ray._private", "ray._raylet", "ray.core", "ray.autoscaler", "ray.exp
 
 # Module → names in it that are used, dotted where an attribute of theirs is.
 USED = {
-    "ray._private.authentication.authentication_token_setup": ["maybe_enable_token_auth_if_token_available"],
+    "ray._private.authentication.authentication_token_setup": [
+        "enable_token_auth_by_default",
+        "maybe_enable_token_auth_if_token_available",
+    ],
     "ray._private.grpc_utils": ["init_grpc_channel"],
     "ray._private.ray_constants": ["DEBUG_AUTOSCALING_STATUS"],
     "ray._private.node": ["Node.start_api_server", "Node.start_monitor", "Node.start_log_monitor"],
