@@ -15,4 +15,5 @@ $(BENCH)/.installed: requirements/bench-peers.txt pyproject.toml | $(BASE)
 	$(BASE_PYTHON) make/install.py $(BENCH) -r requirements/bench-peers.txt || grep -v '^#' requirements/bench-peers.txt | \
 		while read -r peer; do $(BASE_PYTHON) make/install.py $(BENCH) "$$peer" || echo "without $$peer" >&2; done
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BENCH)/bin/python -m compileall -q -j 0 $(BENCH)/lib >/dev/null || true  # uv does not: no contender's start compiles anything
 	touch $@
