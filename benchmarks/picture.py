@@ -14,6 +14,7 @@ from benchmarks.table import short
 
 OURS_WINS, PEER_WINS, PROMISED = "#0f766e", "#b45309", "#111827"
 LINE, MANY = 0.22, 30  # inches, lines
+NUMBER = 3.0  # times as far along the axis a number's end is as its beginning; a mark between them moves it
 Drawn = tuple[str, Row, list[str]]  # a part's name, a row, its peers
 
 
@@ -99,7 +100,10 @@ def _bar(axes: Any, row: Row, peer: str, at: int) -> None:
     colour = OURS_WINS if middle >= 1 else PEER_WINS
     axes.barh(at, middle - 1, left=1, height=0.7, color=colour)
     axes.hlines(at, min(ratios), max(ratios), color="#111827", linewidth=0.8)
-    end = max(*ratios, 1.0)
-    axes.annotate(short(middle), (end, at), (4, 0), textcoords="offset points", size=8, va="center")
-    if peer in row.at_least:
-        axes.plot(row.at_least[peer], at, "D", color=PROMISED, markersize=3.5, markeredgecolor="white")
+    end, mark = max(*ratios, 1.0), row.at_least.get(peer)
+    if mark is not None:
+        # Beside a bar it is as large as in one, where its white edge is seen.
+        axes.plot(mark, at, "D", color=PROMISED, markersize=6, markeredgecolor="white", markeredgewidth=0.9, zorder=3)
+    moved = mark is not None and end < mark < NUMBER * end
+    place, beyond = (mark, 8) if moved else (end, 5)
+    axes.annotate(short(middle), (place, at), (beyond, 0), textcoords="offset points", size=8, va="center")
