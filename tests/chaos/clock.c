@@ -1,7 +1,10 @@
 /* The time of day, moved by the seconds that stand in the first eight bytes of the file CHAOS_CLOCK. Loaded before a
-   program (LD_PRELOAD), it makes that program's clock jump and no other's; clocks that only count on are left alone. */
+   program (LD_PRELOAD), it makes that program's clock jump and no other's; clocks that only count on are left alone.
+   A wait until a time of day ends when the moved clock shows it; one that is under way as the clock jumps takes as long
+   as it would have. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -43,4 +46,13 @@ time_t time(time_t *where) {
     clock_gettime(CLOCK_REALTIME, &found);
     if (where) *where = found.tv_sec;
     return found.tv_sec;
+}
+
+/* Which clock a condition was made for cannot be asked; no machine has been up for thirty years. */
+int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *restrict mutex,
+                           const struct timespec *restrict until) {
+    struct timespec end = *until;
+    int of_day = end.tv_sec > 1000000000;
+    if (of_day) end.tv_sec -= moved();
+    return pthread_cond_clockwait(condition, mutex, of_day ? CLOCK_REALTIME : CLOCK_MONOTONIC, &end);
 }
