@@ -7,6 +7,7 @@ Exit codes: 0 nothing was found, 1 a run did not keep its promise, 3 the play it
 """
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from millrace.settings.keys import known_keys
+from tests.chaos import network
 from tests.chaos.findings import Finding, Harness
 from tests.chaos.play import play
 from tests.chaos.recipes import LOCAL, NODES, RAY
@@ -40,7 +42,10 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--verbose", action="store_true", help="say what happened when, of one schedule")
     options = parser.parse_args(words)
     if options.job:
-        return _one(Schedule.read(options.job, options.place, options.faults, options.nodes), verbose=options.verbose)
+        what = Schedule.read(options.job, options.place, options.faults, options.nodes)
+        if what.slow and network.NETWORK not in os.environ:
+            return _apart(what, verbose=options.verbose)
+        return _one(what, verbose=options.verbose)
     return _many(options.minutes, options.seed, options.first, options.where)
 
 
@@ -85,9 +90,11 @@ def _many(minutes: float, seed: int, first: int, wheres: Sequence[str]) -> int:
     return FOUND if codes[FOUND] else FAILED if failing else 0
 
 
-def _apart(what: Schedule) -> int:
+def _apart(what: Schedule, *, verbose: bool = False) -> int:
     """Play it in another process; the exit code. One that takes too long is asked to put its things away."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.chaos", *what.words])
+    words = [sys.executable, "-m", "tests.chaos", *what.words, *(["--verbose"] if verbose else [])]
+    words, environment = network.command(words) if what.slow else (words, None)
+    process = subprocess.Popen(words, env=environment)
     try:
         return process.wait(DEADLINE)
     except subprocess.TimeoutExpired:
@@ -103,4 +110,5 @@ def _apart(what: Schedule) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what it started is put away
     sys.exit(main())

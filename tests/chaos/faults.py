@@ -1,8 +1,4 @@
-"""What is done to a run, by verb. Each returns once it is over; the driver is told which ends it explains.
-
-Slow links are not among them: what delays packets (netem) is missing from many kernels, and would delay those of the
-whole machine. A server or a raylet that stands still for a while is the worst of slow links.
-"""
+"""What is done to a run, by verb. Each returns once it is over; the driver is told which ends it explains."""
 
 import os
 import signal
@@ -11,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from subprocess import TimeoutExpired
 
+from tests.chaos import network
 from tests.chaos.driver import Driver
 from tests.chaos.findings import Finding
 from tests.chaos.roles import found
@@ -120,6 +117,13 @@ def clock(stage: Stage, driver: Driver, fault: Fault) -> bool:
     return True
 
 
+def slow(stage: Stage, driver: Driver, fault: Fault) -> bool:
+    """All links are slow for a while."""
+    with network.slow(network.RATES[fault.who]):
+        time.sleep(fault.seconds)
+    return True
+
+
 def second(stage: Stage, driver: Driver, fault: Fault) -> bool:
     """Another driver wants the run: it is refused, and nothing of the run changes."""
     if not stage.steps():
@@ -169,6 +173,7 @@ VERBS: Mapping[str, Strike] = {
     "close": close,
     "full": full,
     "clock": clock,
+    "slow": slow,
     "second": second,
     "damage": damage,
     "cut": cut,

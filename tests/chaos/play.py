@@ -80,6 +80,10 @@ def _told(stage: Stage) -> Iterator[None]:
         raise type(error)("\n".join([str(error), *stage.log, _last(stage)])) from error
     except TimeoutExpired as error:
         raise Finding("\n".join([str(error), *stage.log, _last(stage)])) from error
+    except KeyboardInterrupt:  # of what takes too long, too
+        stage.say("interrupted")
+        print(*stage.log, _last(stage), sep="\n", flush=True)
+        raise
 
 
 def _last(stage: Stage) -> str:

@@ -11,6 +11,7 @@ ACTORS = ("worker", "augmenter", "server", "fetcher")
 RAYS = ("raylet", "gcs", "agent")
 NODE = "node"
 DRIVER = "driver"
+LINKS = ("modem", "dsl")
 PROGRAM = ".venv/bin/python -m tests.chaos"
 
 
@@ -53,6 +54,11 @@ class Schedule:
     def stale(self) -> bool:
         """Whether timing has a part in its bits."""
         return "--staleness" in self.job
+
+    @property
+    def slow(self) -> bool:
+        """Whether its links are slow at times."""
+        return any(fault.verb == "slow" for fault in self.faults)
 
     @property
     def where(self) -> str:
@@ -120,4 +126,7 @@ def _fault(random: Random, step: int, where: str) -> Fault:
     if where == NODES:  # of one's own Ray: where a cluster loses its head, it is gone
         found += [Fault(step, "kill", NODE), Fault(step, "pause", NODE, long)]
         weights += [10, 6]
+    if where != LOCAL:
+        found.append(Fault(step, "slow", random.choice(LINKS), long))
+        weights.append(3 if where == RAY else 8)
     return random.choices(found, weights)[0]

@@ -17,6 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from millrace.user_cache import user_cache
+from tests.chaos import network
 from tests.chaos.driver import ROOT, Driver
 from tests.chaos.findings import Finding, Harness
 from tests.chaos.schedule import Schedule
@@ -77,6 +78,8 @@ class Stage:
             self._mount()
         if "clock" in verbs:
             self._set_up_clock()
+        if "slow" in verbs and (why := network.limits()):
+            self.limits["slow"] = why
         _noise(self.folder / "noise.npz")
 
     @property
