@@ -110,7 +110,7 @@ def main() -> int:
     if given.draw:
         draw(given.out)
         return 0
-    # Most parts start processes in every turn: whose modules have to be compiled anew would be told apart by that alone.
+    # Most parts start processes in every turn: whose modules have to be compiled anew would differ by that alone.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     minutes = sum(PARTS[name] for name in chosen)
     print(f"{', '.join(chosen)}: about {'a minute' if given.quick else f'{minutes} minutes'}", flush=True)
