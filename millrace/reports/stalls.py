@@ -82,12 +82,14 @@ def _data(line: StageLine) -> str:
 
 def _waits_for_others(line: StageLine) -> str:
     workers = line.roles["worker"].threads
+    if line.runtime == "local" and workers > line.cores:
+        return f"there are {workers} of them on {line.cores} cores: `workers={line.cores}`"
+    if line.stale:  # each has whole batches
+        return "a larger `staleness`, if it has a bound, or a larger `batch`, which has fewer updates to wait for"
     if line.slots < workers:
         return f"a batch has {line.slots} slots for {workers} workers: a smaller `slot_size`, or `workers={line.slots}`"
     if line.slots % workers:
         return f"{line.slots} slots do not divide evenly among {workers} workers: another `slot_size` or `workers`"
-    if line.runtime == "local" and workers > line.cores:
-        return f"there are {workers} of them on {line.cores} cores: `workers={line.cores}`"
     return "a larger `batch` has fewer steps to wait at"
 
 

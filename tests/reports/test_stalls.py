@@ -29,6 +29,10 @@ CASES = {
     "cores": (line(cores=4, worker=role(1, compute=0.7, draw=0.1, warp=0.2)), "makes batches 30 % of the time: `aug"),
     "uneven": (line(slots=3, worker=role(2, compute=1.5, others=0.5)), "3 slots do not divide evenly among 2 workers"),
     "few": (line(slots=1, worker=role(2, compute=1.0, others=1.0)), "`workers=1`"),
+    "stale": (
+        line(slots=3, worker=role(2, compute=1.5, others=0.5))._replace(stale=True),
+        "wait for each other 25 % of the time: a larger `staleness`",
+    ),
     "many": (line(slots=4, worker=role(4, compute=2.0, others=2.0)), "there are 4 of them on 2 cores: `workers=2`"),
     "trainer": (
         line(worker=role(2, compute=1.0, trainer=1.0), trainer=role(1, validate=0.6, checkpoint=0.1, idle=0.3)),
