@@ -8,9 +8,9 @@ from pathlib import Path
 
 from millrace import datasets
 from millrace.datasets import Dataset, Reading
-from millrace.errors import Diverged
+from millrace.errors import CheckpointError, Diverged
 from millrace.runs import RunFolder
-from millrace.storage import write_whole
+from millrace.storage import faults, write_whole
 from millrace.workers.events import Event
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
@@ -53,7 +53,8 @@ def carry_out(trial: Trial, dataset: Dataset, stop: threading.Event) -> bool:
             Setup(trial.job, dataset), trial.place, folder, _ignore, stop, folder.latest(dataset_digest=dataset.digest)
         )
     except Diverged as error:
-        write_whole(trial.folder / BROKEN, f"{error}\n".encode())
+        with faults(f"the note {trial.folder / BROKEN}", "cannot be written", CheckpointError):
+            write_whole(trial.folder / BROKEN, f"{error}\n".encode())
         return True
     finally:
         folder.release()

@@ -245,9 +245,11 @@ class RunFolder:
         return dict(json.loads((self.path / RESULT).read_bytes()))
 
     def finish(self, result: Mapping[str, object]) -> None:
-        """Write the result: the run needs no more steps."""
+        """Write the result: the run needs no more steps. CheckpointError where the disk has no room for it."""
         self._verified()
-        write_whole(self.path / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+        do = "free space on the disk, then go on with `millrace.resume`"
+        with faults(f"the result {self.path / RESULT}", "cannot be written", CheckpointError, do=do, full=do):
+            write_whole(self.path / RESULT, (json.dumps(result, indent=1) + "\n").encode())
         self.publish(RESULT)
 
     def publish(self, name: str) -> None:

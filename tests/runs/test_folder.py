@@ -1,6 +1,7 @@
 """The run's folder: one owner, newest whole checkpoint, nothing of others overwritten."""
 
 import dataclasses
+import errno
 import json
 import os
 import subprocess
@@ -246,6 +247,19 @@ def test_what_a_killed_process_left_half_written_is_swept_by_the_next_owner(fold
     folder.own()
     folder.release()
     assert [path.exists() for path in (left, best, other)] == [False, False, True]
+
+
+def test_a_result_without_room_is_an_error_that_says_so(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(CheckpointError, match=r"(?s)disk of the result .*result\.json is full.*resume"):
+            folder.finish({"test_accuracy": 0.5})
+    assert not folder.finished
+    folder.finish({"test_accuracy": 0.5})
+    assert folder.finished
 
 
 def test_the_result_is_the_mark_of_a_finished_run(folder: RunFolder) -> None:
