@@ -38,7 +38,9 @@ def draw(parts: Mapping[str, Part], path: Path) -> None:
     )  # fmt: skip
     for axes, column in zip(panels[0], columns, strict=True):
         _column(axes, column, lines)
-    figure.supxlabel("times as good as the peer, median and range over the rounds; ◆ what was promised", size=8)
+    figure.supxlabel(
+        "times as good as the peer, median and range over the rounds of all runs; ◆ what was promised", size=8
+    )
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     pyplot.close(figure)
 

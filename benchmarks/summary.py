@@ -57,6 +57,8 @@ def text(parts: Mapping[str, Part]) -> str:
     machines = sorted({part.machine for part in parts.values()})
     dates = sorted({part.date for part in parts.values()})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    most = max((part.runs for part in parts.values()), default=1)
+    when += f", up to {most} runs" if most > 1 else ""
     return f"Measured on {' and '.join(machines)}; {when}:\n\n{HEAD}{''.join(lines)}" if lines else ""
 
 

@@ -29,14 +29,15 @@ def times(row: Row, peer: str) -> str:
     if set(ratios) == {1.0}:
         return "as good"
     if middle == float("inf"):
-        return f"none against {short(statistics.median(row.values[peer]))}"
+        return f"none against {short(statistics.median(row.measured(peer)))}"
     spread = f"{short(middle)} times as good ({short(min(ratios))} to {short(max(ratios))})"
     return spread if middle >= 1 else f"{spread}: {peer} is ahead"
 
 
 def _part(name: str, part: Part) -> str:
     found = ", ".join(f"{package} {version}" for package, version in part.versions.items())
-    told = [f"{part.date}, {part.machine}; {part.seconds / 60:.1f} minutes.", part.images, f"{found}."]
+    runs = f", {part.runs} runs" if part.runs > 1 else ""
+    told = [f"{part.date}{runs}, {part.machine}; {part.seconds / 60:.1f} minutes.", part.images, f"{found}."]
     lines = [line for row in part.rows for line in _row(name, row)]
     return "\n".join([f"## {name}", "", " ".join(text for text in told if text), "", HEAD, *lines])
 
@@ -44,9 +45,11 @@ def _part(name: str, part: Part) -> str:
 def _row(part: str, row: Row) -> Iterator[str]:
     what = f"{row.name}, {row.unit}{' (less is better)' if row.less_is_better else ''}"
     what += f"; {row.note}" if row.note else ""
-    for contender, values in row.values.items():
+    rounds = max(map(len, row.values.values()))
+    for contender in row.values:
+        values = row.measured(contender)
         middle, spread = short(statistics.median(values)), f"{short(min(values))} to {short(max(values))}"
-        if len(values) < max(map(len, row.values.values())):
+        if len(values) < rounds:
             spread += f", {len(values)} {'rounds' if len(values) > 1 else 'round'}"
         ratio, bar = "", short(row.at_least[contender]) if contender in row.at_least else ""
         if contender in row.peers and OURS in row.values:

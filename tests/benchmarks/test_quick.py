@@ -20,12 +20,20 @@ def test_every_part_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     found = results.read(tmp_path / "results.json")
     assert list(found) == list(PARTS)
-    for part in found.values():
+    for (part,) in found.values():
         assert part.rows
         assert all(value >= 0 for row in part.rows for values in row.values.values() for value in values)
-    values = {row.name: list(row.values["millrace"]) for row in found["resume"].rows}
+    values = {row.name: list(row.values["millrace"]) for row in found["resume"][0].rows}
     assert values["repeated"] == values["lost"] == [0.0]
     assert {path.name for path in tmp_path.iterdir()} == {"results.json", "results.md", "results.svg"}
+    for add, runs in (["--add"], 2), ([], 1):  # beside what is there, or in its place
+        done = subprocess.run(
+            [*command, "--only", "growth", *add], cwd=ROOT, capture_output=True, text=True, timeout=90
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        again = results.read(tmp_path / "results.json")
+        assert {name: len(parts) for name, parts in again.items()} == {**dict.fromkeys(PARTS, 1), "growth": runs}
+        assert (", 2 runs, " in (tmp_path / "results.md").read_text()) == (runs == 2)
 
 
 def test_an_unknown_part_is_refused() -> None:

@@ -124,15 +124,15 @@ def test_no_ratio_no_picture(tmp_path: Path) -> None:
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
-    results.write(tmp_path / "results.json", {"stream": PART})
-    assert results.read(tmp_path / "results.json") == {"stream": PART}
+    results.write(tmp_path / "results.json", {"stream": [PART, PART]})
+    assert results.read(tmp_path / "results.json") == {"stream": [PART, PART]}
     assert [file.name for file in tmp_path.iterdir()] == ["results.json"]
     assert results.read(tmp_path / "none.json") == {}
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"format": 7, "parts": {}}')
-    with pytest.raises(ValueError, match="expected format 1, got 7"):
+    with pytest.raises(ValueError, match="expected format 2, got 7"):
         results.read(tmp_path / "results.json")
 
 
