@@ -10,7 +10,7 @@ Every other format for one epoch, and the most memory of a process that exports 
 import dataclasses
 import json
 import os
-import resource
+import re
 import shutil
 import sys
 import tempfile
@@ -83,6 +83,12 @@ def peer(kind: str, dataset: Dataset, folder: Path, epochs: int) -> processes.As
     return processes.Asked(["-P", script, *words], TURN, folder, variables)
 
 
+def peak() -> float:
+    """The most memory that this process has had, in MiB; getrusage's also counts what the one that started it had."""
+    (found,) = re.findall(r"^VmHWM:\s*(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(found) / 1024
+
+
 def rows(effort: Effort) -> Iterator[Row]:
     """Parquet and Arrow against others, then what is ours alone."""
     dataset, epochs = mnist(effort.mirror), EPOCHS
@@ -106,8 +112,8 @@ def rows(effort: Effort) -> Iterator[Row]:
             yield Row(f"an epoch to {kind}", "images/s", {OURS: speeds})
     for count in () if effort.quick else MEMORY_EPOCHS:
         command = ["-m", "benchmarks.export", str(count), *([effort.mirror] if effort.mirror else [])]
-        peak = processes.answer(command, LIMIT)["peak"]
-        yield Row(f"memory of {count} epochs to parquet", "MiB", {OURS: [peak]}, less_is_better=True)
+        most = [processes.answer(command, LIMIT)["peak"] for _ in range(ROUNDS)]
+        yield Row(f"memory of {count} epochs to parquet", "MiB", {OURS: most}, less_is_better=True)
 
 
 def main() -> None:
@@ -115,7 +121,7 @@ def main() -> None:
     dataset = mnist(sys.argv[2] if len(sys.argv) > 2 else None)
     with tempfile.TemporaryDirectory() as folder:
         export(dataset, "parquet", int(sys.argv[1]), Path(folder) / "out")
-    print(json.dumps({"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps({"peak": peak()}))
 
 
 if __name__ == "__main__":
