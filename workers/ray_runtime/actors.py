@@ -257,7 +257,11 @@ class Actors:
 
     def stretches(self, seconds: float) -> dict[str, list[Stretch]]:
         """What the actors of a traced run have kept, by role and number; see `gathered`."""
-        workers = {name: worker.actor for name, worker in self._workers.items() if worker.node}
+        # Also those whose node was not asked for yet: a short run is over sooner. Who still starts has nothing to tell.
+        unknown = {worker.actor.node.remote(): name for name, worker in self._workers.items() if not worker.node}
+        told = ray.wait(list(unknown), num_returns=len(unknown), timeout=min(2.0, seconds))[0] if unknown else []
+        known = {unknown[answer] for answer in told}
+        workers = {name: worker.actor for name, worker in self._workers.items() if worker.node or name in known}
         return gathered({**workers, **self.augmenters.actors, "server": self.server, **self.servers.others}, seconds)
 
     def stop(self, seconds: float) -> None:

@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 def test_a_stale_run_and_its_replay(
     tmp_path: Path, kill: Callable[[str], bool], staleness: int | str, kinds: list[str]
 ) -> None:
-    work = replace(job(epochs=150) if kinds else job(epochs=8, batch=100), staleness=staleness)
+    # Long enough that all workers have come, also where they share their cores.
+    work = replace(job(epochs=150) if kinds else job(epochs=100, batch=100), staleness=staleness)
     killer, lost = Killer(kill, list(kinds), every=60), set(kinds)
     folder = on_ray(tmp_path / "ray", work, killer, workers=3)
     assert set(killer.killed) == lost

@@ -90,6 +90,25 @@ def check_trace(path: Path, **counts: int) -> None:
 
 
 @pytest.mark.usefixtures("shared_ray")
+def test_a_worker_whose_node_was_not_asked_for_yet_is_in_the_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from millrace.workers.ray_runtime.actors import Actors
+
+    stop = Actors.stop
+
+    def forgetting(actors: Actors, seconds: float) -> None:
+        stop(actors, seconds)
+        for worker in actors._workers.values():
+            worker.node = ""
+
+    monkeypatch.setattr(Actors, "stop", forgetting)
+    trace = tmp_path / "trace.json"
+    on_ray(tmp_path / "ray", job(), workers=1, augmenters=1, trace=str(trace))
+    check_trace(trace, worker=1, augmenter=1)
+
+
+@pytest.mark.usefixtures("shared_ray")
 @pytest.mark.parametrize(
     ("workers", "augmenters"), [pytest.param(2, 1, marks=pytest.mark.ray_smoke), (1, 1), (3, 2), (4, 0)]
 )
