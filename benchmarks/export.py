@@ -10,7 +10,6 @@ Every other format for one epoch, and the most memory of a process that exports 
 import dataclasses
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -83,12 +82,6 @@ def peer(kind: str, dataset: Dataset, folder: Path, epochs: int) -> processes.As
     return processes.Asked(["-P", script, *words], TURN, folder, variables)
 
 
-def peak() -> float:
-    """The most memory that this process has had, in MiB; getrusage's also counts what the one that started it had."""
-    (found,) = re.findall(r"^VmHWM:\s*(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return int(found) / 1024
-
-
 def rows(effort: Effort) -> Iterator[Row]:
     """Parquet and Arrow against others, then what is ours alone."""
     dataset, epochs = mnist(effort.mirror), EPOCHS
@@ -121,7 +114,7 @@ def main() -> None:
     dataset = mnist(sys.argv[2] if len(sys.argv) > 2 else None)
     with tempfile.TemporaryDirectory() as folder:
         export(dataset, "parquet", int(sys.argv[1]), Path(folder) / "out")
-    print(json.dumps({"peak": peak()}))
+    print(json.dumps({"peak": processes.held("VmHWM") / 2**20}))
 
 
 if __name__ == "__main__":

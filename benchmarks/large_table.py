@@ -9,7 +9,6 @@ Bar: 1 GB. Linux alone.
 """
 
 import argparse
-import re
 import tempfile
 import threading
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 import millrace
+from benchmarks import processes
 from millrace import datasets
 from millrace.datasets import Dataset, DatasetSpec
 from millrace.datasets.table_files import write_tables
@@ -36,8 +36,7 @@ class Own:
 
     def _look(self) -> None:
         while not self._stop.wait(0.02):
-            found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
-            self.most = max(self.most, int(found[1]) / 1000 if found else 0.0)
+            self.most = max(self.most, processes.held("RssAnon") / 1e6)
 
     def stop(self) -> float:
         self._stop.set()

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from benchmarks import processes
 from benchmarks.rounds import arguments, mnist
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
@@ -30,19 +31,13 @@ JOB = Job(
 )
 
 
-def resident() -> float:
-    """MiB that this process holds in memory (Linux)."""
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmRSS"))
-    return int(line.split()[1]) / 1024
-
-
 def main() -> None:
     options = arguments(__doc__ or "").parse_args()
     held: list[float] = []
 
     def observer(event: Event) -> None:
         if isinstance(event, EpochDone):
-            held.append(resident())
+            held.append(processes.held("VmRSS") / 2**20)
             if event.epoch + 1 in (1, 2, 5, 10, 20, 50, 100):
                 print(f"after epoch {event.epoch + 1:>3}: {held[-1]:.1f} MiB", flush=True)
 

@@ -42,12 +42,13 @@ def cpu_seconds(process: int) -> float:
 
 def memory(process: int) -> float:
     """MB that a process and those below it hold; a page that several share is counted once (PSS)."""
-    held = 0
-    for one in (process, *below(process)):
-        for line in read(f"/proc/{one}/smaps_rollup").splitlines():
-            if line.startswith("Pss:"):
-                held += int(line.split()[1])
-    return held * 1024 / 1e6
+    return sum(_kibibytes(f"/proc/{one}/smaps_rollup", "Pss") for one in (process, *below(process))) * 1024 / 1e6
+
+
+def held(kind: str, process: str = "self") -> int:
+    """Bytes of memory of one kind, as /proc/PID/status names it (VmRSS, VmHWM, RssAnon …); 0 where the process is gone.
+    Of the most that a process had, VmHWM is its own, while getrusage's also counts what the one that started it had."""
+    return _kibibytes(f"/proc/{process}/status", kind) * 1024
 
 
 def end(process: "subprocess.Popen[Any]") -> None:
@@ -155,6 +156,11 @@ def read(path: str) -> str:
         return Path(path).read_text()
     except OSError:
         return ""
+
+
+def _kibibytes(path: str, kind: str) -> int:
+    lines = (line.split() for line in read(path).splitlines() if line.startswith(f"{kind}:"))
+    return sum(int(words[1]) for words in lines)
 
 
 def _stat(process: int) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ray
 
-from benchmarks.processes import below, read
+from benchmarks.processes import below, held, read
 from benchmarks.rounds import arguments
 from millrace.model import NetworkOptions, OptimizerOptions, ScheduleOptions
 from millrace.pipeline.policy import preset
@@ -36,14 +36,13 @@ def memory() -> Memory:
         command = read(f"/proc/{process}/cmdline")
         for kind in (kind for kind in KINDS if command.startswith(f"ray::{kind}")):
             found[f"{kind} {process}"] = _of(str(process))
-    held = [dict(which) for which in (ray.cluster_resources(), ray.available_resources())]  # type: ignore[no-untyped-call]
-    total, free = (resources.get("object_store_memory", 0.0) for resources in held)
+    resources = [dict(which) for which in (ray.cluster_resources(), ray.available_resources())]  # type: ignore[no-untyped-call]
+    total, free = (one.get("object_store_memory", 0.0) for one in resources)
     return found | {"object store, in use": (0.0, (total - free) / 1e6)}
 
 
 def _of(process: str) -> tuple[float, float]:
-    lines = dict(line.split(":", 1) for line in read(f"/proc/{process}/status").splitlines() if ":" in line)
-    return tuple(int(lines[name].split()[0]) * 1024 / 1e6 for name in ("RssAnon", "RssShmem"))  # type: ignore[return-value]
+    return held("RssAnon", process) / 1e6, held("RssShmem", process) / 1e6
 
 
 def run(batch: int, mirror: str | None) -> tuple[Memory, Memory, float]:

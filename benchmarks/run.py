@@ -129,6 +129,7 @@ def main() -> int:
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"--only: unknown {', '.join(unknown)}; expected some of: {', '.join(PARTS)}")
     given.out.mkdir(parents=True, exist_ok=True)
+    results.read(given.out / "results.json")  # one of another format is refused before minutes are spent
     if given.draw:
         draw(given.out)
         return 0
