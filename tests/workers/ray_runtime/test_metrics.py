@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[3]
 START, WAIT, LEAVE = 150.0, 60.0, 15.0  # seconds
+COPIED = "ray_millrace_copied_bytes_per_step"
 FLIGHT = "ray_millrace_bytes_in_flight"
 NAMES = {
     FLIGHT,
@@ -24,7 +25,7 @@ NAMES = {
     "ray_millrace_data_waiting_share",
     "ray_millrace_gradient_norm",
     "ray_millrace_lease_retries",
-    "ray_millrace_copied_bytes_per_step",
+    COPIED,
     "ray_millrace_steps_total",
 }
 
@@ -67,8 +68,8 @@ def test_a_run_is_seen_on_the_metrics_port_and_ends_within_seconds(tmp_path: Pat
         [address] = addresses(process)
         seen: dict[str, list[float]] = {}
         until = time.monotonic() + WAIT
-        # The second worker may join some steps after the first.
-        while (seen.keys() != NAMES or len(seen[FLIGHT]) < 2) and time.monotonic() < until:
+        # The second worker may join some steps after the first, and the augmenter come later: until then workers warp.
+        while (seen.keys() != NAMES or len(seen[FLIGHT]) < 2 or not seen[COPIED][0]) and time.monotonic() < until:
             time.sleep(0.5)
             seen = scraped(address)
         assert seen.keys() == NAMES
@@ -77,7 +78,7 @@ def test_a_run_is_seen_on_the_metrics_port_and_ends_within_seconds(tmp_path: Pat
         assert seen["ray_millrace_samples_per_second"][0] > 1
         assert 0 < seen["ray_millrace_gradient_norm"][0] < 1000
         assert 0 <= seen["ray_millrace_data_waiting_share"][0] <= 1
-        assert seen["ray_millrace_copied_bytes_per_step"][0] > 1000  # batches at least
+        assert seen[COPIED][0] > 1000  # batches at least
         stopped = time.monotonic()
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=60)[0]
