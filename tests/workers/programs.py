@@ -16,6 +16,7 @@ class Program(subprocess.Popen[str]):
 
     def __init__(self, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
         self.output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._said = ""
         super().__init__(
             [sys.executable, "-m", "millrace", *arguments],
             cwd=ROOT,
@@ -29,7 +30,12 @@ class Program(subprocess.Popen[str]):
     @property
     def said(self) -> str:
         """What it has written until now."""
-        return os.pread(self.output.fileno(), 1 << 24, 0).decode()
+        return self._said if self.output.closed else os.pread(self.output.fileno(), 1 << 24, 0).decode()
+
+    def close(self) -> None:
+        """Of its file: what it said is kept."""
+        self._said = self.said
+        self.output.close()
 
 
 def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Program:
@@ -38,18 +44,19 @@ def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Prog
 
 
 def end(process: Program, seconds: float, number: signal.Signals | None = None) -> tuple[int, str]:
-    """Exit code and output, once it ended by itself or, after so many seconds, by the signal."""
-    with process, process.output as output:
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            if number is None:
-                process.kill()
-                raise
-            process.send_signal(number)
+    """Exit code and output, once it ended by itself or, after so many seconds, by the signal. Without a signal it is
+    killed after them, and TimeoutExpired is raised; a second `end` has its output."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        if number is None:
+            process.kill()
             process.wait(60)
-        output.seek(0)
-        return process.returncode, output.read()
+            raise
+        process.send_signal(number)
+        process.wait(60)
+    process.close()
+    return process.returncode, process.said
 
 
 def run(*arguments: str, seconds: float = 300, environment: Mapping[str, str] | None = None) -> str:

@@ -1,9 +1,11 @@
 """One training that lasts long enough for kills, losses and growth in the middle of it, and what must come of it."""
 
+import signal
+import time
 from pathlib import Path
 
 from millrace.runs.folder import RunFolder
-from tests.workers.programs import run
+from tests.workers.programs import Program, end, run
 from tests.workers.runs import lines, optimizer, weights
 
 STEPS = 1400  # 700 epochs of two steps, of 15 slots and of 5
@@ -17,6 +19,26 @@ def trained(folder: Path) -> tuple[bytes, bytes, list[tuple[object, ...]]]:
         (line["epoch"], line["samples"], line["ledger"]) for line in lines(RunFolder(folder).epochs)
     ]
     return weights(folder), optimizer(folder), epochs
+
+
+def wait_for_steps(metrics: Path, steps: int, seconds: float = 120) -> None:
+    """Until so many steps have been written down; TimeoutError after so many seconds."""
+    until = time.monotonic() + seconds
+    while not metrics.exists() or metrics.read_bytes().count(b"\n") < steps:
+        if time.monotonic() > until:
+            raise TimeoutError(metrics)
+        time.sleep(0.02)
+
+
+def go_on_locally(driver: Program, folder: Path, steps: int = 50) -> None:
+    """So many steps more where the run is, then stopped by a signal and brought to its end in local mode: seconds
+    instead of the minutes that nodes of one machine take for a thousand steps."""
+    metrics = folder / "metrics.jsonl"
+    wait_for_steps(metrics, metrics.read_bytes().count(b"\n") + steps, 240)
+    code, output = end(driver, 0, signal.SIGTERM)
+    assert code == 143, (code, output)
+    assert f"millrace resume {folder}" in output
+    run("resume", str(folder), "--runtime", "local")
 
 
 def check(folder: Path, unbroken: Path, survived: str = "") -> None:

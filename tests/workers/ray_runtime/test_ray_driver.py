@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.workers.programs import end, run, start
-from tests.workers.ray_runtime.long_run import TRAIN, check
+from tests.workers.ray_runtime.long_run import TRAIN, check, go_on_locally, wait_for_steps
 from tests.workers.ray_runtime.processes import with_environment
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -23,14 +23,6 @@ def shared_memory() -> set[str]:
     """Files in shared memory; there are none where the system has no such folder."""
     folder = Path("/dev/shm")
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-
-
-def wait_for_steps(metrics: Path, steps: int) -> None:
-    until = time.monotonic() + 120
-    while not metrics.exists() or metrics.read_bytes().count(b"\n") < steps:
-        if time.monotonic() > until:
-            raise TimeoutError(metrics)
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -60,7 +52,12 @@ def test_a_killed_driver(tmp_path: Path, unbroken: Path, nothing_left: Check, ag
     code, output = end(driver, 0, signal.SIGKILL)
     assert code == -signal.SIGKILL, output
     nothing_left()
-    run(*(command if again == "train" else ["resume", str(folder)]))
+    if again == "train":
+        driver = start(*command)
+        wait_for_steps(folder / "metrics.jsonl", steps + 100)  # beyond what the first one had made
+        go_on_locally(driver, folder)
+    else:
+        run("resume", str(folder))
     check(folder, unbroken)
     nothing_left()
 

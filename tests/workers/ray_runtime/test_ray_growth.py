@@ -1,4 +1,5 @@
-"""Workers that join when nodes come and leave when they go, in mid-epoch: no sample is lost, no byte changes."""
+"""Workers that join when nodes come and leave when they go, in mid-epoch: no sample is lost, no byte changes, neither
+there nor where the run goes on without Ray."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.workers.programs import end, start
-from tests.workers.ray_runtime.long_run import TRAIN, check
+from tests.workers.ray_runtime.long_run import TRAIN, check, go_on_locally
 from tests.workers.ray_runtime.nodes import several_nodes
 from tests.workers.ray_runtime.waiting import wait_for
 from tests.workers.runs import lines
@@ -35,11 +36,10 @@ def test_workers_join_and_leave_with_their_nodes(tmp_path: Path, unbroken: Path)
             assert {line["node"] for line in joined} == {node.id for node in nodes.others}
             nodes.lose(first)
             lost = wait_for(lambda: incidents("worker lost"), "the loss of one")
-            code, output = end(driver, 240)
+            go_on_locally(driver, folder)
         except BaseException as error:
             driver.kill()
             raise AssertionError(end(driver, 30)[1]) from error
-    assert code == 0, output
     assert [line["node"] for line in lost] == [first.id]
     # In mid-run: it went on after the last worker joined and after one was lost.
     assert 0 < joined[-1]["step"] <= lost[0]["step"] < len(lines(folder / "metrics.jsonl"))

@@ -6,8 +6,7 @@ import pytest
 
 from tests.workers.programs import end, run, start
 from tests.workers.ray_runtime.head import head
-from tests.workers.ray_runtime.long_run import TRAIN, check
-from tests.workers.ray_runtime.test_ray_driver import wait_for_steps
+from tests.workers.ray_runtime.long_run import TRAIN, check, wait_for_steps
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(600)]
 
