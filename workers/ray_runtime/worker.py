@@ -136,17 +136,21 @@ class WorkerActor(Traced):
                 self._membership += 1
                 reply = self._server.join.remote(self._name, self._membership, self._node, fingerprint(), handle)
                 command, weights, self._readable, line = ray.get(reply, timeout=ANSWER)
-                break
+                self._weights = Arena.open(weights, self._node) if weights is not None else None
+                if weights is None or self._weights is not None:
+                    break
+                # The server was lost after its answer, whose weights are a row of the memory that went with it.
+                lost = "its shared memory is gone"
             except LOST as error:
-                if time.monotonic() > until:
-                    raise DeadlineError(
-                        f"worker {self._name} cannot reach the parameter server",
-                        expected=f"an answer within {DEADLINE:g} s",
-                        got=why(error),
-                    ) from error
-                time.sleep(PAUSE)
+                lost = why(error)
+            if time.monotonic() > until:
+                raise DeadlineError(
+                    f"worker {self._name} cannot reach the parameter server",
+                    expected=f"an answer within {DEADLINE:g} s",
+                    got=lost,
+                )
+            time.sleep(PAUSE)
         self._clock.begin()
-        self._weights = Arena.open(weights, self._node) if weights is not None else None
         self._line = SocketLine.open(line) if self._weights is not None and self._readable else None
         return command  # type: ignore[no-any-return]
 

@@ -1,11 +1,11 @@
 """One training that lasts long enough for kills, losses and growth in the middle of it, and what must come of it."""
 
 import signal
-import time
 from pathlib import Path
 
 from millrace.runs.folder import RunFolder
 from tests.workers.programs import Program, end, run
+from tests.workers.ray_runtime.waiting import wait_for
 from tests.workers.runs import lines, optimizer, weights
 
 STEPS = 1400  # 700 epochs of two steps, of 15 slots and of 5
@@ -23,11 +23,7 @@ def trained(folder: Path) -> tuple[bytes, bytes, list[tuple[object, ...]]]:
 
 def wait_for_steps(metrics: Path, steps: int, seconds: float = 120) -> None:
     """Until so many steps have been written down; TimeoutError after so many seconds."""
-    until = time.monotonic() + seconds
-    while not metrics.exists() or metrics.read_bytes().count(b"\n") < steps:
-        if time.monotonic() > until:
-            raise TimeoutError(metrics)
-        time.sleep(0.02)
+    wait_for(lambda: metrics.exists() and metrics.read_bytes().count(b"\n") >= steps, f"{steps} steps", seconds)
 
 
 def go_on_locally(driver: Program, folder: Path, steps: int = 50) -> None:
