@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         everyday as everyday,
         find as find,
         is_path as is_path,
+        named as named,
         policy_of as policy_of,
         registry as registry,
     )

@@ -11,7 +11,7 @@ from millrace.datasets.importers.options import PLAIN, Reading
 from millrace.datasets.known import cifar, emnist, mnist
 from millrace.datasets.known.svhn import SVHN
 from millrace.datasets.spec import DatasetSpec
-from millrace.errors import OptionError, unknown_name
+from millrace.errors import OptionError, UsageError, unknown_name
 
 DIGITS = DatasetSpec(
     name="digits",
@@ -80,6 +80,22 @@ def find(name: str, reading: Reading = PLAIN) -> DatasetSpec:
     if (example := EXAMPLES / f"{name}.yaml").is_file():
         return read_dataset_file(example)
     raise unknown_name("dataset", name, _REGISTRY, do="give one of these names, or the path of your files")
+
+
+def named(given: str | os.PathLike[str]) -> str:
+    """What `find` takes, from what a caller gives: a text as it is; a path, also where its text is a name that is built
+    in, as the path that it is: pathlib drops the "./" which tells them apart. UsageError where it holds a NUL."""
+    text = os.fspath(given)
+    if "\0" in text:
+        raise UsageError("no file has such a name", expected="a name or a path without NUL", got=repr(text))
+    if isinstance(given, str) or os.sep in text or not _is_name(text):
+        return text
+    return os.path.join(os.curdir, text)
+
+
+def _is_name(text: str) -> bool:
+    """Whether `find` would take this for a name, not for a path."""
+    return text in _REGISTRY or points_names.parse(text) is not None or (EXAMPLES / f"{text}.yaml").is_file()
 
 
 def is_path(name: str) -> bool:

@@ -1,5 +1,6 @@
 """Tables that lie in the user's cache, and their removal: never of one that a process makes or reads."""
 
+import os
 import re
 import shutil
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ def clear(table: CachedTable) -> str:
 
 def _names(name: str) -> set[str]:
     """What the tables of this dataset may be called."""
-    names = {name, name_of(Path(name).expanduser())}
+    names = {name, name_of(Path(os.path.expanduser(name)))}
     try:
         return names | ({find(name).name} if name.lower().endswith((".yaml", ".yml")) else set())
     except MillraceError:

@@ -58,7 +58,7 @@ def as_url(address: str, base: Path) -> str | None:
 
 def path_url(path: Path) -> str:
     """A path as a file: URL, absolute, symbolic links as they are."""
-    return Path(os.path.abspath(path.expanduser())).as_uri()
+    return Path(os.path.abspath(os.path.expanduser(path))).as_uri()
 
 
 def local_path(url: str) -> Path | None:

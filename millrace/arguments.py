@@ -12,6 +12,8 @@ def path_text(name: str, value: object, expected: str = "a text or a path") -> s
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str):
         raise wrong_type(name, value, expected)
+    if "\0" in text:
+        raise OptionError(name, "is no path", expected="a text without NUL", got=repr(text))
     return text
 
 

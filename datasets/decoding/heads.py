@@ -20,6 +20,7 @@ from millrace.errors import DataError
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LATE = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")  # chunks of a PNG
+WIDTH, LENGTH = 256, 257  # tags of a TIFF
 AT_ONCE = 256  # pictures that are looked at before the next are, where one of them may say all
 
 
@@ -109,7 +110,7 @@ def _head(picture: Picture, reading: Reading) -> _Head | str:
 
 
 def _of(picture: Image.Image, reading: Reading) -> _Head:
-    width, height = picture.size
+    width, height = _stored(picture)
     try:
         turned = _exif(picture).get(ORIENTATION) in TURNED
     except UNREADABLE:
@@ -118,6 +119,12 @@ def _of(picture: Image.Image, reading: Reading) -> _Head:
     grey = picture.mode in GREY or (picture.mode == "P" and _grey_palette(picture))
     ground = colour(reading.background)
     return _Head(size, picture.mode, grey and (len(set(ground)) == 1 or not picture.has_transparency_data))
+
+
+def _stored(picture: Image.Image) -> tuple[int, int]:
+    """Width and height of the pixels as they are stored. Pillow gives a TIFF's as they are upright."""
+    tags: Any = getattr(picture, "tag_v2", None)
+    return (tags[WIDTH], tags[LENGTH]) if picture.format == "TIFF" and tags is not None else picture.size
 
 
 def _exif(picture: Image.Image) -> Image.Exif:

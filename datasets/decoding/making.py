@@ -26,14 +26,15 @@ from millrace.datasets.table_images import FilledArrays, TableImages
 from millrace.errors import DataError, FormatError, OptionError
 from millrace.labels import narrowed
 
+OWN = "sizes 2"  # counts on where the same files become other pixels by a change of ours
 CODECS = ("jpg", "libjpeg_turbo", "zlib", "libtiff", "webp")
 NAMED, SIZES = 20, 8  # bad pictures, and sizes, named in a message
 Report = Callable[[str, int, int | None], None]
 
 
 def versions() -> list[str]:
-    """Of the libraries that decode: they are part of a table's fingerprint."""
-    return [f"Pillow {PIL.__version__}", *(f"{name} {features.version(name) or 'none'}" for name in CODECS)]
+    """Of what decodes, ours and the libraries: they are part of a table's fingerprint."""
+    return [OWN, f"Pillow {PIL.__version__}", *(f"{name} {features.version(name) or 'none'}" for name in CODECS)]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Folders of pictures, one for each class: CLASS/…, or train|test|val/CLASS/….
 
-What lies in a folder below a class's belongs to the class. Links are followed, each folder once. Hidden files and what
-systems leave behind are passed over, as is what is no picture by its name; all of it is said.
+What lies in a folder below a class's belongs to the class. Links are followed, each folder once; one that leads to
+another class's pictures is an error. Hidden files and what systems leave behind are passed over, as is what is no
+picture by its name; all of it is said.
 """
 
 import os
@@ -137,11 +138,16 @@ class _Walk:
         self.stamps: list[Stamp] = []
         self._passed: Counter[str] = Counter()
         self._said: list[str] = []
+        # Split, device and inode of each folder → its class; none for those in which the classes lie.
+        self._of: dict[tuple[str, int, int], str] = {}
 
     def take(self, split: str, name: str, folder: Path) -> None:
         """Take all pictures in a class's folder and below."""
         taken: list[Stamp] = []
-        self._below(str(folder), folder.relative_to(self._root).as_posix(), taken)
+        for above in {self._root, folder.parent}:
+            status = above.stat()
+            self._of[split, status.st_dev, status.st_ino] = ""
+        self._below(split, str(folder), folder.relative_to(self._root).as_posix(), taken)
         if not taken:
             self._said.append(f"{folder.relative_to(self._root).as_posix()}/ holds no pictures and is no class")
             return
@@ -149,19 +155,21 @@ class _Walk:
         plain = name.isascii() and all(map(str.isascii, self.found[split, name]))
         self.stamps += taken if plain else [(shown_name(one[0]), *one[1:]) for one in taken]
 
-    def _below(self, folder: str, name: str, taken: list[Stamp]) -> None:
-        """Take the pictures of a class's folder and of those in it, however deep."""
-        seen: set[tuple[int, int]] = set()
+    def _below(self, split: str, folder: str, name: str, taken: list[Stamp]) -> None:
+        """Take the pictures of a class's folder and of those in it, however deep. FormatError where a link makes them
+        another class's too."""
         left = [(folder, name)]
         while left:
             at, within = left.pop()
             handle = os.open(at, os.O_RDONLY | os.O_DIRECTORY)  # to find each file from here, not from the root
             try:
                 status = os.fstat(handle)
-                if (status.st_dev, status.st_ino) in seen:
+                place = split, status.st_dev, status.st_ino
+                if (before := self._of.get(place)) is not None:
+                    self._check(name, within, before)
                     self._said.append(f"{within}/ leads to a folder that is read already: passed over")
                     continue
-                seen.add((status.st_dev, status.st_ino))
+                self._of[place] = name
                 nested = self._entries(handle, f"{within}/", taken)
             finally:
                 os.close(handle)
@@ -169,6 +177,17 @@ class _Walk:
             left += [(f"{at}/{own}", f"{within}/{own}") for own in sorted(nested, reverse=True)]
             if nested and at == folder:
                 self._said.append(f"{name}/ has folders within: their pictures belong to {name.rpartition('/')[2]}")
+
+    def _check(self, name: str, within: str, before: str) -> None:
+        """Raise a FormatError where a folder that is read already is not this class's own."""
+        if before != name:
+            other = f"{shown_name(before)}/" if before else "the folder of the classes"
+            raise FormatError(
+                f"{self.root}: the same pictures would have two classes",
+                expected="each folder below one class",
+                got=f"{shown_name(within)}/, which leads to what {other} holds",
+                do="remove the link",
+            )
 
     def _entries(self, handle: int, within: str, taken: list[Stamp]) -> list[str]:
         """Take the pictures of one folder; the names of the folders in it."""

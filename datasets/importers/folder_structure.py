@@ -14,7 +14,7 @@ from millrace.datasets.importers.inventory import TRAIN, split_of
 from millrace.errors import FormatError, UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".apng")
-LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "@eadir"}
+LITTER = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information", "@eadir", "lost+found"}
 Folders = dict[str, Path]  # by name, sorted
 
 

@@ -12,7 +12,7 @@ from millrace.errors import UsageError
 
 DEPTH = 3  # folders within each other that are looked into
 LISTED = 8
-HIDDEN = (".", "__MACOSX")
+HIDDEN = (".", "__MACOSX", "lost+found")
 Listing = tuple[list[str], list[str]]  # the names of the folders in a folder, and of all else
 _LISTED: ContextVar[dict[str, Listing] | None] = ContextVar("listed", default=None)
 

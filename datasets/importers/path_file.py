@@ -11,6 +11,7 @@ and none is wanted).
 """
 
 import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,9 @@ def read_path_file(document: Any, file: Path) -> PathSpec:
         f.name: getattr(named, f.name) for f in dataclasses.fields(named) if f.name not in ("path", "classes", "test")
     }
     spec = find_path(
-        file.parent / Path(named.path).expanduser(), reading, **{key: value for key, value in known.items() if value}
+        file.parent / Path(os.path.expanduser(named.path)),
+        reading,
+        **{key: value for key, value in known.items() if value},
     )
     if not named.classes:
         return spec

@@ -1,6 +1,7 @@
 """Files of one's own as a dataset: the specification of a path."""
 
 import dataclasses
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,7 +62,7 @@ class PathSpec(DatasetSpec):
 def find_path(path: Path, reading: Reading, **known: Any) -> PathSpec:
     """The dataset that lies at this path; nothing is decoded. known: fields of the specification that a dataset file
     gives. Errors: FormatError where it is not understood, UsageError where it is ambiguous."""
-    path = path.expanduser().resolve()
+    path = Path(os.path.realpath(os.path.expanduser(path)))
     found = survey(path, reading)
     inventory = found.inventory
     if len(inventory.classes) < 2:

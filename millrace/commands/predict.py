@@ -1,5 +1,6 @@
 """`millrace predict`: what a network takes pictures for."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ def run(arguments: Sequence[str]) -> int:
     options, _ = flags.parse("predict", PredictOptions, arguments)
     screen = Screen(as_json=options.json)
     found = find_network(options.network)
-    paths = [Path(text).expanduser() for text in options.images]
+    paths = [Path(os.path.expanduser(text)) for text in options.images]
     _report(screen, found, paths, found.predict(paths))
     return 0
 

@@ -1,5 +1,6 @@
 """`millrace preview`: what training sees, as a picture."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def _save(picture: Image.Image, target: Path) -> None:
 
 def _target(out: str) -> Path:
     """The file to write, checked before any work is done."""
-    target = Path(out).expanduser().absolute()
+    target = Path(os.path.expanduser(out)).absolute()
     if target.suffix.lower() != ".png" or target.is_dir():
         raise UsageError("preview writes a PNG", expected="--out with a file that ends in .png", got=out)
     if not target.parent.is_dir():

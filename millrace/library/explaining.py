@@ -58,7 +58,7 @@ class ExportedRow:
 
 def folder_for_pictures(out: str) -> Path:
     """The folder of this name, before any work is done. Errors: UsageError where there is none."""
-    target = Path(out).expanduser()
+    target = Path(os.path.expanduser(out))
     if not target.is_dir():
         raise UsageError(f"there is no folder {out}", do=f"mkdir -p {short(target)}")
     return target

@@ -51,7 +51,7 @@ def locate(text: str, what: str = "run", expected: str = RUN) -> Path:
     """The folder that people mean: a path, else the name of a run in the data folder, else `latest`.
 
     Errors: UsageError that there is no such `what`, naming runs that exist."""
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if path.exists():
         return path.absolute()
     there = sorted(
@@ -87,7 +87,7 @@ def here(text: str) -> Path:
     """A folder of this machine, for what works on no other. Errors: UsageError for an address."""
     if is_address(text):
         raise UsageError("this command works in folders of this machine alone", expected="a path", got=text)
-    return Path(text).expanduser().absolute()
+    return Path(os.path.expanduser(text)).absolute()
 
 
 def open_folder(text: str) -> RunFolder:

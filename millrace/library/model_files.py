@@ -43,7 +43,7 @@ def save_network(
     Errors: UsageError for what does not go together or a path in no folder; CheckpointError where onnxruntime
     disagrees; MillraceError where the file cannot be written."""
     check_format(format, precision)
-    target = Path(path_text("path", path)).expanduser().absolute()
+    target = Path(os.path.expanduser(path_text("path", path))).absolute()
     if target.is_dir() or not target.parent.is_dir():
         do = "name a file, no folder" if target.is_dir() else f"make the folder {short(target.parent)}"
         raise UsageError(f"cannot write {short(target)}", expected="a file in a folder that exists", do=do)

@@ -145,10 +145,10 @@ class TrainedNetwork:
                 raise UsageError("this is no picture", expected="an array, paths, or Pillow images", got=got)
         if "reading" in self.about:
             reading = reading_kept(self.about["reading"])
-            sources = [Path(one).expanduser() if isinstance(one, str | os.PathLike) else one for one in pictures]
+            sources = [Path(os.path.expanduser(one)) if isinstance(one, str | os.PathLike) else one for one in pictures]
             return np.stack([prepared_as_read(source, self.shape, reading) for source in sources])
         read = [
-            read_picture(Path(one).expanduser()) if isinstance(one, str | os.PathLike) else opaque(one)
+            read_picture(Path(os.path.expanduser(one))) if isinstance(one, str | os.PathLike) else opaque(one)
             for one in pictures
         ]
         return np.stack([prepared(picture, self.shape, prepare) for picture in read])
@@ -169,7 +169,7 @@ def network(file: str | os.PathLike[str], **place: Any) -> TrainedNetwork:
 
 def find_network(text: str, given: layers.Layer | None = None) -> TrainedNetwork:
     """The network that people mean, as `network`; `given`: the layer of what they said of the place."""
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     if path.is_file():
         try:
             portable = from_safetensors(path.read_bytes(), short(path))

@@ -35,7 +35,7 @@ def keys_of(settings: Mapping[str, object]) -> dict[str, object]:
                 "millrace.stream streams arrays; to train on them, save them as files and describe these in a YAML file"
             )
             raise wrong_type(name, value, "the name of a dataset, or the path of a dataset file or an export", do)
-    return spread({name: _plain(value) for name, value in settings.items()})
+    return spread({name: _plain(name, value) for name, value in settings.items()})
 
 
 def for_call(start: Settings | str | os.PathLike[str] | None, settings: Mapping[str, object]) -> Settings:
@@ -106,8 +106,10 @@ def layer_of(settings: Mapping[str, object]) -> layers.Layer:
     return layers.from_values(keys_of(settings), CALL)
 
 
-def _plain(value: object) -> object:
+def _plain(name: str, value: object) -> object:
     """Options as the mapping that a file would hold, a path as text."""
+    if name == "dataset" and isinstance(value, str | os.PathLike):
+        return datasets.named(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return os.fspath(value) if isinstance(value, os.PathLike) else value

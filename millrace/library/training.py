@@ -122,7 +122,7 @@ def start(settings: Settings, watched: Watched) -> Run:
         return _carry_out(
             settings, lambda: RunFolder.create(finding.new_folder(job.dataset, datetime.now()), text), watched
         )
-    location = out if is_address(out) else Path(out).expanduser()
+    location = out if is_address(out) else Path(os.path.expanduser(out))
     if not RunFolder.is_run(location):
         return _carry_out(settings, lambda: RunFolder.create(location, text), watched)
     folder = RunFolder.open(location)
@@ -145,7 +145,7 @@ def _check_trace(place: Place) -> None:
     """Refuse a trace that could not be written at the end, before anything is computed."""
     if place.trace is None:
         return
-    path = Path(place.trace).expanduser()
+    path = Path(os.path.expanduser(place.trace))
     if path.is_dir() or not path.parent.is_dir():
         got = "a folder" if path.is_dir() else f"no folder {short(path.parent)}"
         raise OptionError("trace", "cannot be written there", expected="a file in a folder that there is", got=got)

@@ -1,6 +1,7 @@
 """The variants of a comparison: from files, from a study, from `--sweep KEY=V1,V2`."""
 
 import itertools
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def _bases(files: Sequence[str]) -> list[tuple[str, layers.Layer]]:
     """Name and layer of each file; a study stands for its variants. Without files there is one base without a name."""
     found: list[tuple[str, layers.Layer]] = []
     for file in files:
-        study = read_study(Path(file).expanduser())
+        study = read_study(Path(os.path.expanduser(file)))
         if study is None:
             found.append((Path(file).stem, layers.from_file(file)))
         else:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from millrace.arguments import path_text
-from millrace.datasets import Dataset, Reading, find, load
+from millrace.datasets import Dataset, Reading, find, load, named
 from millrace.errors import UsageError
 from millrace.loading.pair import dataset_of
 from millrace.pipeline import Policy, from_mapping, preset
@@ -37,15 +37,15 @@ def opened(
             raise UsageError("only files and arrays of one's own are read in ways to choose", got=", ".join(reading))
         return data
     if isinstance(data, (str, os.PathLike)):
-        found = find(os.fspath(data), asked)
+        found = find(named(data), asked)
         mirror = convert(str | None, mirror, "mirror") or from_text(
             str | None, os.environ.get("MILLRACE_MIRROR", ""), "MILLRACE_MIRROR"
         )
         if offline is None:
             offline = from_text(bool, os.environ.get("MILLRACE_OFFLINE") or "false", "MILLRACE_OFFLINE")
-        return load(
-            found, mirror=mirror, offline=offline, cache=None if cache is None else Path(path_text("cache", cache))
-        )
+        # Absolute: the tables are found again from elsewhere.
+        kept = None if cache is None else Path(os.path.abspath(os.path.expanduser(path_text("cache", cache))))
+        return load(found, mirror=mirror, offline=offline, cache=kept)
     if isinstance(data, (tuple, list)) and len(data) == 2:
         return dataset_of(data[0], data[1], split, asked)
     raise UsageError(

@@ -177,11 +177,12 @@ class Pass(Generic[Batch]):
                 do="iterate over the loader again: the next pass begins there",
             )
         step = self._steps[self._next]
-        if self._reader is None or os.getpid() != self._process:
+        reader = self._reader  # another thread may close the pass meanwhile
+        if reader is None or os.getpid() != self._process:
             # A forked child has no threads, and their lock in any state: it makes its batches itself.
             batch = self._loader._make(step, self._rows)
         else:
-            batch, _ = self._reader.take(step, 0)
+            batch, _ = reader.take(step, 0)
         done = self._loader._finish(batch)
         self._next += 1
         self._loader._handed_out(step)

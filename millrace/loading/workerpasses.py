@@ -9,16 +9,19 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from millrace.errors import UsageError
+from millrace.errors import DataError, DeadlineError, UsageError
+from millrace.storage import faults
 
 DEADLINE = 60.0  # seconds to wait for the other workers of a pass
 KEPT = 16  # passes that are remembered
+ADVICE = "make room, or name another folder for temporary files by the variable TMPDIR"
 
 
 def _remove(folder: Path, owner: int) -> None:
@@ -31,7 +34,8 @@ class WorkerPasses:
     placed since, if any."""
 
     def __init__(self, step: int) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="millrace-"))
+        with faults("the folder for temporary files", "cannot be written", do=ADVICE, full=ADVICE):
+            self._folder = Path(tempfile.mkdtemp(prefix="millrace-"))
         weakref.finalize(self, _remove, self._folder, os.getpid())
         self._write({"step": step, "passes": []})
 
@@ -70,14 +74,33 @@ class WorkerPasses:
             self._write({"step": None, "passes": [*found["passes"][-KEPT:], begun]})
             return int(first)
 
-    def _locked(self) -> FileLock:
-        return FileLock(self._folder / "lock", timeout=DEADLINE)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = FileLock(self._folder / "lock", timeout=DEADLINE)
+        with self._faults("cannot be locked"):
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise DeadlineError(
+                    f"{lock.lock_file} was held by another worker process", expected=f"it within {DEADLINE:.0f} s"
+                ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _read(self) -> dict[str, Any]:
-        return json.loads((self._folder / "passes.json").read_bytes())  # type: ignore[no-any-return]
+        with self._faults("cannot be read"):
+            return json.loads((self._folder / "passes.json").read_bytes())  # type: ignore[no-any-return]
 
     def _write(self, content: dict[str, Any]) -> None:
         # A worker may be ended at any moment, and what it was writing must not be read.
         temporary = self._folder / f"passes-{os.getpid()}"
-        temporary.write_text(json.dumps(content))
-        temporary.replace(self._folder / "passes.json")
+        with self._faults("cannot be written"):
+            temporary.write_text(json.dumps(content))
+            temporary.replace(self._folder / "passes.json")
+
+    def _faults(self, what: str) -> AbstractContextManager[None]:
+        """The folder lies where the loader was made: elsewhere, and once that process has ended, it is not."""
+        place = f"{self._folder}, by which the worker processes of a DataLoader agree,"
+        return faults(place, what, DataError, do="make the loader in this process, anew", full=ADVICE)

@@ -78,7 +78,7 @@ def tls_from(certificate: str | None, key: str | None, now: datetime | None = No
         raise UsageError("TLS needs a certificate and its key", expected="--tls-cert and --tls-key", got="one of them")
     found = _read(certificate, "the certificate"), _read(key, "the key")
     try:
-        paths = Path(certificate).expanduser(), Path(key).expanduser()
+        paths = Path(os.path.expanduser(certificate)), Path(os.path.expanduser(key))
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*paths, password=_no_password)
         ends = valid_until(found[0])
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -97,7 +97,7 @@ def _no_password() -> str:
 
 def _read(path: str, what: str) -> bytes:
     try:
-        return Path(path).expanduser().read_bytes()
+        return Path(os.path.expanduser(path)).read_bytes()
     except (OSError, ValueError, RuntimeError) as error:  # a NUL in the path, a user without a home
         got = getattr(error, "strerror", None) or str(error)
         raise MillraceError(f"{what} cannot be read: {path}", got=got, do="see its path and mode") from error

@@ -87,7 +87,7 @@ def from_file(path: str) -> Layer:
     """The layer that a YAML file makes. Errors: UsageError naming file and line."""
     from millrace.settings import config_file  # PyYAML takes its time to import
 
-    entries = config_file.read(Path(path).expanduser())
+    entries = config_file.read(Path(os.path.expanduser(path)))
     return {key: Setting(entry.value, f"{path}:{entry.line}") for key, entry in entries.items()}
 
 

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from millrace.datasets.catalogue import everyday, find, registry
+from millrace.datasets.catalogue import everyday, find, named, registry
 from millrace.datasets.spec import DatasetSpec
 from millrace.errors import UsageError
+from tests.datasets.importers.drawn import folders
 
 POINTS = ["points", "points-circles", "points-clusters"]
 
@@ -93,3 +94,16 @@ def test_the_examples_are_valid(example: str) -> None:
     path = Path(__file__).parents[2] / "datasets" / "examples" / f"{example}.yaml"
     assert find(str(path)).name == example
     assert find(example) == find(str(path))
+
+
+def test_a_path_with_the_name_of_a_dataset_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pathlib drops the "./" by which a text says so."""
+    monkeypatch.chdir(tmp_path)
+    folders(tmp_path / "digits", {"cat": 2, "dog": 2})
+    assert find(named("digits")) == registry()["digits"]
+    assert find(named(Path("./digits"))).classes == ("cat", "dog")
+    for name in ("digits", "points-3", "shapes"):
+        assert named(Path(name)) == f"./{name}"
+    assert [named(Path(name)) for name in ("mine", "a/digits", "/digits")] == ["mine", "a/digits", "/digits"]
+    with pytest.raises(UsageError, match="no file has such a name"):
+        named("a\0b")

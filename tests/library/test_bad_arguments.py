@@ -9,8 +9,9 @@ import pytest
 
 import millrace as typed
 from millrace import datasets
-from millrace.errors import UsageError
+from millrace.errors import MillraceError, UsageError
 from millrace.library.evaluating import evaluate
+from tests.datasets.importers.drawn import folders
 from tests.library.pictures import pictures, small
 
 millrace: Any = typed  # what is given here is wrong for type checkers too
@@ -76,3 +77,36 @@ def test_help_says_the_ranges_of_a_policy_and_no_address_of_a_function() -> None
     page = pydoc.plain(pydoc.render_doc(millrace.Policy))
     assert "rotate: the largest turn in degrees, either way, in [0, 180] (default: 0)" in " ".join(page.split())
     assert " at 0x" not in pydoc.plain(pydoc.render_doc(millrace.train))
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/pictures", "./loop", "./loop/pictures", "./a\0b"])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path: millrace.stream(path),
+        lambda path: millrace.train(dataset=path),
+        lambda path: millrace.train(config=path),
+        lambda path: millrace.network(path),
+        lambda path: millrace.open_run(path),
+    ],
+    ids=["stream", "train", "config", "network", "run"],
+)
+def test_a_path_that_leads_nowhere_is_named(
+    path: str, call: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(MillraceError) as refused:
+        call(path)
+    assert refused.value.what
+    assert [one.name for one in tmp_path.iterdir()] == ["loop"]
+
+
+def test_a_cache_in_the_home_folder_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    folders(tmp_path / "mine", {"cat": 2, "dog": 2})
+    monkeypatch.chdir(tmp_path)
+    with millrace.stream("./mine", cache="~/kept", batch=2):
+        assert (tmp_path / "home" / "kept" / "datasets").is_dir()
+    assert not (tmp_path / "~").exists()

@@ -1,5 +1,6 @@
 """Loaders: batches of their own memory; threads that end, whatever happens in the loop."""
 
+import contextlib
 import gc
 import os
 import pickle
@@ -244,3 +245,20 @@ def test_a_pass_that_threads_share_gives_each_batch_to_one_of_them() -> None:
     for thread in threads:
         thread.join(30)
     assert sorted(taken) == sorted(samples.tobytes() for (samples,) in stream.at(0).numpy(20, columns=("sample",)))
+
+
+def test_a_pass_that_another_thread_closes_in_mid_step_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, process, asked = iter(small().numpy()), os.getpid(), list[int]()
+    next(running)
+
+    def closing() -> int:
+        asked.append(0)
+        if len(asked) == 2:  # between the look at its reader and the take
+            running.close()
+        return process
+
+    monkeypatch.setattr("millrace.loading.loader.os.getpid", closing)
+    with contextlib.suppress(UsageError):  # or the batch, where it was ready
+        next(running)
+    with pytest.raises(UsageError, match="closed"):
+        next(running)

@@ -1,11 +1,14 @@
 """Worker processes agree on where their pass begins, in whatever order they ask."""
 
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
-from millrace.errors import UsageError
+from millrace.errors import DataError, DeadlineError, UsageError
+from millrace.loading import workerpasses
 from millrace.loading.workerpasses import WorkerPasses
 
 
@@ -54,3 +57,24 @@ def test_the_file_goes_with_its_owner() -> None:
     assert folder.is_dir()
     del passes
     assert not folder.exists()
+
+
+def test_a_folder_that_is_gone_or_cannot_be_made_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cleaner of /tmp takes it, or the loader was sent to another machine."""
+    passes = WorkerPasses(0)
+    shutil.rmtree(passes._folder)
+    for use in (lambda: passes.place(3), lambda: passes.first([70, 0], 0, following), passes.check_state):
+        with pytest.raises(DataError, match="the worker processes of a DataLoader agree") as lost:
+            use()
+        assert str(passes._folder) in lost.value.what
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    with pytest.raises(DataError, match="temporary files") as none:
+        WorkerPasses(0)
+    assert "TMPDIR" in (none.value.do or "")
+
+
+def test_a_lock_that_another_keeps_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workerpasses, "DEADLINE", 0.1)
+    passes = WorkerPasses(0)
+    with FileLock(passes._folder / "lock"), pytest.raises(DeadlineError, match="another worker process"):
+        passes.place(3)

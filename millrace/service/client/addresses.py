@@ -50,7 +50,7 @@ def place_of(given: Any, token: str | None, roots: Any) -> ServerPlace:
 def _pem(roots: Any) -> bytes:
     """The certificates, which gRPC itself would only write to stderr about where they are none."""
     try:
-        pem = roots if isinstance(roots, bytes) else Path(roots).expanduser().read_bytes()
+        pem = roots if isinstance(roots, bytes) else Path(os.path.expanduser(roots)).read_bytes()
         ssl.create_default_context(cadata=certificates(pem))
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # ssl.SSLError is an OSError
         shown = "bytes" if isinstance(roots, bytes) else repr(roots)

@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageCms
 
+from millrace import datasets
 from millrace.datasets import Reading
 from millrace.datasets.decoding import BadPicture, Form, decoded, opened
 from millrace.errors import OptionError
@@ -75,6 +77,28 @@ def test_pictures_are_turned_upright(orientation: int) -> None:
     exif[0x0112] = orientation
     expected = UPRIGHT[orientation](COLOURS)
     assert np.array_equal(made(encoded(Image.fromarray(COLOURS), exif=exif), expected.shape[:2]), expected)
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize(("format", "lossless"), [("TIFF", True), ("PNG", True), ("WEBP", True), ("JPEG", False)])
+def test_the_head_gives_the_size_of_the_upright_picture(
+    tmp_path: Path, format: str, lossless: bool, orientation: int
+) -> None:
+    """The size that a folder's pictures are decoded to: were it that of the sensor, they would be shrunk and padded."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = COLOURS.repeat(2, 0).repeat(2, 1)
+    expected = UPRIGHT[orientation](stored)
+    more = {"lossless": True} if format == "WEBP" else {}
+    for name in ("a", "b"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for number in range(2):
+            data = encoded(Image.fromarray(stored), format, exif=exif, **more)
+            (tmp_path / "mine" / name / f"{number}.{format.lower()}").write_bytes(data)
+    found = datasets.load(datasets.find(str(tmp_path / "mine")), cache=tmp_path / "cache")
+    assert found.shape == (3, *expected.shape[:2])
+    if lossless:
+        assert np.array_equal(np.moveaxis(datasets.images(found.train)[0], 0, -1), expected)
 
 
 def test_transparent_parts_show_the_background() -> None:

@@ -80,7 +80,7 @@ def test_splits_beside_classes_are_refused_with_both(tmp_path: Path) -> None:
 
 
 def test_what_systems_leave_behind_is_passed_over_and_said(tmp_path: Path) -> None:
-    folders(tmp_path, {"cat": 1, "dog": 1, "__MACOSX": 1, ".ipynb_checkpoints": 1})
+    folders(tmp_path, {"cat": 1, "dog": 1, "__MACOSX": 1, ".ipynb_checkpoints": 1, "lost+found": 1})
     (tmp_path / "empty").mkdir()
     for name in (".DS_Store", "._000.png", "Thumbs.db", "desktop.ini", "notes.txt"):
         (tmp_path / "cat" / name).write_bytes(b"x")
@@ -94,14 +94,34 @@ def test_what_systems_leave_behind_is_passed_over_and_said(tmp_path: Path) -> No
 
 
 def test_nested_folders_belong_to_their_class_and_loops_end(tmp_path: Path) -> None:
-    folders(tmp_path, {"cat": 1, "dog": 1, "cat/kittens": 2})
-    os.symlink(tmp_path / "cat", tmp_path / "cat" / "kittens" / "again")
-    os.symlink(tmp_path / "dog", tmp_path / "cat" / "linked")
-    assert names(tmp_path) == ["cat/000.png", "cat/kittens/000.png", "cat/kittens/001.png", "cat/linked/000.png",
+    mine, elsewhere = tmp_path / "mine", folders(tmp_path / "elsewhere", {"cats": 1})
+    folders(mine, {"cat": 1, "dog": 1, "cat/kittens": 2})
+    os.symlink(mine / "cat", mine / "cat" / "kittens" / "again")
+    os.symlink(elsewhere / "cats", mine / "cat" / "linked")
+    assert names(mine) == ["cat/000.png", "cat/kittens/000.png", "cat/kittens/001.png", "cat/linked/000.png",
         "dog/000.png"]  # fmt: skip
-    notes = class_folders.survey(tmp_path, Reading()).inventory.notes
+    notes = class_folders.survey(mine, Reading()).inventory.notes
     assert "cat/kittens/again/ leads to a folder that is read already: passed over" in notes
     assert "cat/ has folders within: their pictures belong to cat" in notes
+
+
+@pytest.mark.parametrize(
+    ("place", "target", "got"),
+    [
+        ("pets", "dog", "pets/, which leads to what dog/ holds"),
+        ("cat/linked", "dog", "dog/, which leads to what cat/ holds"),
+        ("zoo", ".", "zoo/, which leads to what the folder of the classes holds"),
+        ("cat/all", ".", "cat/all/, which leads to what the folder of the classes holds"),
+    ],
+)
+def test_a_link_by_which_pictures_would_have_two_classes_is_refused(
+    tmp_path: Path, place: str, target: str, got: str
+) -> None:
+    folders(tmp_path, {"cat": 1, "dog": 1})
+    (tmp_path / place).symlink_to(tmp_path / target, target_is_directory=True)
+    with pytest.raises(FormatError, match="the same pictures would have two classes") as caught:
+        class_folders.survey(tmp_path, Reading())
+    assert caught.value.got == got
 
 
 def test_a_folder_of_loose_pictures_is_not_understood(tmp_path: Path) -> None:
