@@ -226,7 +226,7 @@ def _absolute(dataset: str) -> str:
     if os.path.isdir(dataset):
         return str(Path(dataset).resolve())
     if dataset.endswith((".yaml", ".yml")) or os.sep in dataset or datasets.is_path(dataset):
-        return str(Path(dataset).expanduser().resolve())
+        return os.path.realpath(os.path.expanduser(dataset))
     return dataset
 
 

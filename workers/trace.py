@@ -1,5 +1,6 @@
 """The trace of a run: the last stretches of each of its threads, as one file for a viewer of traces."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def write_trace(path: str | None, stretches: Mapping[str, Sequence[Stretch]], re
         role, _, number = name.partition("-")
         last = list(kept)[-each:]
         threads[role, int(number or 0)] = [TraceEvent(WORDS[stage], begin, end) for stage, begin, end in last]
-    target = Path(path).expanduser()
+    target = Path(os.path.expanduser(path))
     try:
         with faults(f"the trace {target}", "cannot be written", CheckpointError):
             write_whole(target, encode(threads))

@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +52,9 @@ class ShardActor:
         self._writer = ShardWriter(work.plan, received(work.data, TABLE), work.folder, work.known)
         return node
 
+    def alive(self) -> None:
+        """Answer."""
+
     def shard(self, index: int) -> Done:
         """Make sure that a shard is whole."""
         return self._writer.shard(index)
@@ -75,6 +79,7 @@ class _Crew:
         self._mapped = MappedNodes(offer)
         self._coming: dict[Any, Any] = {}
         self._idle: list[Any] = []
+        self._asked: dict[Any, Any] = {}  # idle before another was lost: whether they still live is not known
         self._running: dict[Any, tuple[Any, int]] = {}
         self._left: deque[int] = deque()
         self._lost: Counter[int] = Counter()
@@ -94,19 +99,22 @@ class _Crew:
                 self._running[actor.shard.remote(index)] = actor, index
             if not self._running and (ended or not self._left):
                 break
-            done, _ = ray.wait([*self._running, *self._coming], timeout=LOOK)
+            done, _ = ray.wait([*self._running, *self._coming, *self._asked], timeout=LOOK)
             waited = 0.0 if done else waited + LOOK
             self._check_patience(waited)
             for reference in done:
                 if reference in self._coming:
                     self._arrived(reference)
+                elif reference in self._asked:
+                    self._answered(reference)
                 elif (found := self._finished(reference)) is not None:
                     yield found
         if self._failed is not None:
             raise self._failed
 
     def close(self) -> None:
-        for actor in [*self._coming.values(), *self._idle, *(actor for actor, _ in self._running.values())]:
+        waiting = [*self._coming.values(), *self._asked.values(), *self._idle]
+        for actor in [*waiting, *(actor for actor, _ in self._running.values())]:
             ray.kill(actor)
 
     def _hire(self) -> None:
@@ -131,6 +139,12 @@ class _Crew:
                 self._note(f"{MAPPED}: {name} on node {where[:8]} ({cause})")
             self._idle.append(actor)
 
+    def _answered(self, reference: Any) -> None:
+        actor = self._asked.pop(reference)
+        with suppress(RayError):  # lost too, before it had a shard: it costs none a try
+            ray.get(reference, timeout=SHARD)
+            self._idle.append(actor)
+
     def _finished(self, reference: Any) -> Done | None:
         actor, index = self._running.pop(reference)
         try:
@@ -145,6 +159,8 @@ class _Crew:
                 self._fail(MillraceError(shard, got=why(error), do=LOGS))
             self._left.appendleft(index)
             self._hire()
+            self._asked |= {idle.alive.remote(): idle for idle in self._idle}
+            self._idle.clear()
         except RayError as error:
             self._fail(error)
         else:

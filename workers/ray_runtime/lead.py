@@ -146,6 +146,8 @@ class LeadActor(ServerActor):
 
     async def _move(self, dispatcher: Dispatcher, books: Books, incarnation: str) -> None:
         async with self._moving:
+            if incarnation != self._incarnation:  # lost while another had the lock: what was given is cancelled
+                return
             given, self._given = self._given, []
             came = all(await asyncio.gather(*given))
             if incarnation != self._incarnation:

@@ -118,6 +118,7 @@ class RayRuntime:
         while (state := self._call("snapshot", self._next)) is None:
             # A restarted server replays steps that the trainer has seen before.
             self._staffing.watch(self._next)
+            self._staffing.recall()
             began = time.monotonic()
             status = self._status(PERIOD)
             self._standstill.waited(time.monotonic() - began)
@@ -164,7 +165,9 @@ class RayRuntime:
         self._incident("parameter server lost" if lost else "message lost", who, node, cause, step)
         if not lost:
             self._limit, self._cuts = kept
-        elif self._stale:
+            return
+        self._staffing.wait_anew()
+        if self._stale:
             self._next = self._limit
             self._staffing.begin()
             raise Rewound

@@ -37,13 +37,22 @@ class Arena:
             return None
         try:
             descriptor = os.memfd_create("millrace", os.MFD_CLOEXEC)
+        except OSError:
+            return None
+        try:
             size = max(rows * columns * 4, 1)
             os.ftruncate(descriptor, size)
             memory = mmap.mmap(descriptor, size)
         except OSError:
+            os.close(descriptor)
             return None
         array = np.frombuffer(memory, np.float32, rows * columns).reshape(rows, columns)
         return cls(array, Handle(node, os.getpid(), descriptor, rows, columns), memory)
+
+    def retire(self) -> None:
+        """By its owner: nobody opens it any more, and it goes with the last who has it mapped. Its descriptor alone
+        would keep it until the process ends."""
+        os.close(self.handle.descriptor)
 
     @classmethod
     def open(cls, handle: Handle, node: str) -> "Arena | None":

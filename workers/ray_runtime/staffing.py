@@ -18,7 +18,7 @@ PERIOD = 1.0  # seconds between two looks at who could join
 PLACED = 60.0  # seconds for a worker that joins to be there
 UNSTAFFED = 300.0  # seconds that a run may be without any worker; a machine new to this program compiles kernels first
 GIVE_WAY = 30.0  # seconds for the server to start, where others may hold the CPU that it needs
-LOSSES = 20  # workers lost in a row without a step between
+LOSSES = 20  # looks at which workers were lost, in a row without a step between; a node takes all of its at once
 
 # What went wrong and was survived: (kind, who, node or "", cause, step).
 Incident = Callable[[str, str, str, str, int], None]
@@ -47,12 +47,22 @@ class Staffing:
 
     def begin(self) -> None:
         """Start what the least number of workers lacks."""
-        self._staffed = time.monotonic()
+        self.wait_anew()
         for _ in range(self._staff.least - self._actors.worker_count):
             self._actors.add_worker()
 
+    def wait_anew(self) -> None:
+        """Give workers their whole time to join: while there is no server none can."""
+        self._staffed = time.monotonic()
+
+    def recall(self) -> None:
+        """Start workers where all have ended since their work was done, and a lost server has steps to do again."""
+        if not self._actors.worker_count:
+            self.begin()
+
     def watch(self, step: int) -> None:
         """Replace workers that are gone; raise what went wrong in one that is not merely lost."""
+        losses = self._losses + 1
         for name, node, error in self._actors.gone():
             self._leave(name)
             if error is None:
@@ -64,7 +74,7 @@ class Staffing:
                 self._refused(name, node, cause, step)
                 continue
             self._incident("worker lost", name, node, why(cause), step)
-            self._losses += 1
+            self._losses = losses
             if self._losses > LOSSES:
                 raise TrainingError(
                     "workers are lost again and again without a step between",

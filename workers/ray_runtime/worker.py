@@ -68,6 +68,7 @@ class WorkerActor(Traced):
         augmenter = nearest(augmenters, self._node, number)
         self._supply = Supply(setup.stream, augmenter, bound, setup.total_steps, self._clock)
         self._worker = gradient_worker(setup, self._clock)
+        self._arena: Arena | None = None
         self._fresh_arena()
         self._parts = Parts(setup.rounding)
         self._weights: Arena | None = None
@@ -108,7 +109,9 @@ class WorkerActor(Traced):
         """New shared memory: what a server may still read of the old one stays as it is."""
         setup = self._setup
         self._worker = gradient_worker(setup, self._clock)
-        self._arena = Arena.create(self._node, self._rows(), setup.network.parameters)
+        old, self._arena = self._arena, Arena.create(self._node, self._rows(), setup.network.parameters)
+        if old is not None:
+            old.retire()
         self._place: dict[int, int] = {}  # address of a gradient array → row of the arena
         if self._arena is not None:
             for row, array in enumerate(self._arena.array):

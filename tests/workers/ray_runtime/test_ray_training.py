@@ -15,8 +15,11 @@ from millrace.runs.stages import STAGES
 from millrace.workers.events import Event, Observer, StepDone
 from millrace.workers.job import Job, Place
 from millrace.workers.local_training import train
+from millrace.workers.parameter_server import ServerState
 from millrace.workers.setup import Setup
 from tests.formats.trace_reader import read
+from tests.workers.ray_runtime.processes import descendants
+from tests.workers.ray_runtime.waiting import wait_for
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 Kill = Callable[[str], bool]
@@ -160,3 +163,32 @@ def test_a_killed_actor_changes_no_byte(tmp_path: Path, kill: Kill, kind: str) -
         assert any("lost" in incident["kind"] for incident in incidents)
     steps = [json.loads(line)["step"] for line in folder.metrics.read_text().splitlines()]
     assert steps == list(range(work.epochs * 3))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("shared_ray")
+@pytest.mark.parametrize("which", ["validation", "end"])
+def test_a_server_killed_when_the_workers_have_ended_changes_no_byte(
+    tmp_path: Path, kill: Kill, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    """No step is left to do, but for those since the checkpoint that the server begins again at."""
+    from millrace.workers.ray_runtime.runtime import RayRuntime
+
+    work, killed, snapshot = job(epochs=20), list[bool](), RayRuntime.snapshot
+    last = 0
+
+    def killing(runtime: RayRuntime) -> ServerState:
+        nonlocal last
+        if runtime._next == work.epochs * 3:
+            last += 1
+            if last == (1 if which == "validation" else 2):
+                wait_for(lambda: not descendants("ray::WorkerActor.run"), "the end of the workers", 30)
+                killed.append(kill("ServerActor"))
+        return snapshot(runtime)
+
+    monkeypatch.setattr(RayRuntime, "snapshot", killing)
+    folder = on_ray(tmp_path / "ray", work, workers=2, augmenters=0)
+    assert killed == [True]
+    incidents = [json.loads(line)["kind"] for line in folder.incidents.read_text().splitlines()]
+    assert "parameter server lost" in incidents
+    assert final_bytes(folder) == local_bytes(tmp_path / "local", work)

@@ -127,6 +127,43 @@ class Returned:
         return []
 
 
+class Finished(Returned):
+    """Such a server, whose only worker has ended since it saw the last step done; it has a snapshot once another one
+    has done again what was lost."""
+
+    def __init__(self, state: ServerState) -> None:
+        super().__init__(state)
+        self.worker_count, self.left = 1, list[str]()
+
+    @property
+    def snapshot(self) -> Call:
+        return Call(self._state if self.worker_count and self.left else None)
+
+    leave = Call(None)
+
+    def gone(self) -> list[object]:
+        if self.left or not self.restored:
+            return []
+        self.left.append("worker-0")
+        self.worker_count -= 1
+        return [("worker-0", "node", None)]
+
+    def add_worker(self) -> None:
+        self.worker_count += 1
+
+
+@pytest.mark.timeout(20)
+def test_workers_come_again_where_a_server_is_lost_after_they_ended() -> None:
+    setup = Setup(JOB, digits())
+    state = ServerState.first(setup)
+    actors: Any = Finished(state)
+    watch: Any = None
+    runtime = RayRuntime(setup, actors, Staff(1, 1, 0), lambda: state, lambda *_: None, None, watch)
+    runtime._incarnation = "first"
+    assert runtime.snapshot() is state
+    assert (actors.left, actors.worker_count) == (["worker-0"], 1)
+
+
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("staleness", [0, 3])
 def test_a_server_that_came_back_unseen_is_restored(staleness: int) -> None:
