@@ -23,17 +23,19 @@ import numpy as np
 
 
 def augment(batch):
-    """Each image of the batch through a random affine matrix, as augmentation with OpenCV is commonly written."""
+    """Each image of the batch through `warpAffine`, matrices as of `getRotationMatrix2D` drawn and computed for all."""
     cv2.setNumThreads(1)
     generator = np.random.default_rng()
     images = batch["image"]
     out = np.empty_like(images)
-    height, width = images.shape[1:]
-    for row, image in enumerate(images):
-        angle, scale = generator.uniform(-12, 12), generator.uniform(0.88, 1.12)
-        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
-        matrix[:, 2] += generator.uniform(-0.08, 0.08, 2) * (width, height)
-        out[row] = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR)
+    count, height, width = images.shape
+    angle = np.deg2rad(generator.uniform(-12, 12, count))
+    scale = generator.uniform(0.88, 1.12, count)
+    dx, dy = generator.uniform(-0.08, 0.08, (2, count)) * [[width], [height]]
+    cos, sin, x, y = np.cos(angle) * scale, np.sin(angle) * scale, (width - 1) / 2, (height - 1) / 2
+    rows = [cos, sin, (1 - cos) * x - sin * y + dx, -sin, cos, sin * x + (1 - cos) * y + dy]
+    for image, matrix, into in zip(images, np.stack(rows, 1).reshape(-1, 2, 3), out, strict=True):
+        cv2.warpAffine(image, matrix, (width, height), into, cv2.INTER_LINEAR)
     return {"image": out, "label": batch["label"]}
 
 

@@ -79,8 +79,9 @@ def save_by_torch(loader: Any, place: Path) -> None:
 
 
 def skipping(images: Any, labels: Any, place: Path) -> Reader:
-    """Accelerate's `skip_first_batches` over the same seeded order, which is what Hugging Face's Trainer does where it
-    goes on from a checkpoint (huggingface.co/docs/accelerate, "Checkpointing", "Resuming")."""
+    """Accelerate's `skip_first_batches` over the same seeded order, which Hugging Face's Trainer calls where it goes
+    on from a checkpoint (huggingface.co/docs/accelerate, "Checkpointing", "Resuming"). The Trainer's own start is left
+    out, in its favour."""
     torch, accelerate = import_module("torch"), import_module("accelerate")
     torch.set_num_threads(1)
     order = torch.Generator().manual_seed(0)
@@ -111,8 +112,8 @@ def grain(images: Any, labels: Any, place: Path) -> Reader:
 
 
 def ray_data(images: Any, labels: Any, place: Path) -> Reader:
-    """Ray Data has no place within an epoch ("Ray Train: saving and loading checkpoints" keeps the epoch): it begins
-    anew, after Ray has."""
+    """Ray Data has no place within an epoch, and what Ray Train keeps ("Saving and Loading Checkpoints") is the epoch:
+    it begins anew, after Ray has. Ray Train's own start is left out, in its favour."""
     import_module("benchmarks.turn").start_ray()
     parts = np.array_split(np.arange(len(images)), 8)
     table = import_module("ray.data").from_arrow([numpy_table(images[part], part) for part in parts])
@@ -158,11 +159,11 @@ def lightning(images: Any, labels: Any, place: Path) -> Reader:
     return (ids.numpy() for _, ids in loader), partial(save_by_torch, loader, place)
 
 
-RAY = "Ray Train, Ray Data"
+RAY = "Ray Data"
 READERS: dict[str, Callable[[Any, Any, Path], Reader]] = {
     OURS: ours,
     "StatefulDataLoader": stateful,
-    "Accelerate (HF Trainer)": skipping,
+    "Accelerate, skip_first_batches": skipping,
     "Grain": grain,
     "LitData": lightning,
     "DataLoader": dataloader,

@@ -44,6 +44,7 @@ PACKAGES = (
         "scikit-learn",
         "ray",
         "torchdata",
+        "accelerate",
         "litdata",
         "datasets",
         "webdataset",

@@ -16,21 +16,27 @@ SHOWN: list[tuple[str, str, str, list[str]]] = [
         "stream",
         "28×28, steady",
         "a stream of augmented minibatches, two cores",
-        ["DataLoader, RandomAffine", "DataLoader, grid_sample", "Grain, OpenCV", "tf.data"],
+        ["DataLoader, RandomAffine", "DataLoader, grid_sample", "Grain, OpenCV", "Grain, OpenCV by batch", "tf.data"],
     ),
     (
         "stream",
         "28×28, a whole epoch, on Ray",
-        "such a stream from servers on Ray, a whole epoch",
+        "a whole epoch of such a stream",
         ["Ray Data, our warp"],
     ),
     ("loop", "28×28", "a PyTorch loop that sums augmented minibatches", ["DataLoader, RandomAffine"]),
-    ("training", "batch 256", "a training step without augmentation, batch 256", ["PyTorch", "scikit-learn"]),
+    (
+        "training",
+        "batch 256",
+        "a training step without augmentation, batch 256",
+        ["PyTorch", "PyTorch, compiled", "scikit-learn"],
+    ),
+    ("training", "batch 1024, slots of 128", "a training step, batch 1024", ["PyTorch", "PyTorch, compiled"]),
     (
         "training",
         "batch 1024, slots of 512",
         "a training step, batch 1024 in slots of 512",
-        ["PyTorch", "bare products"],
+        ["PyTorch", "PyTorch, compiled", "bare products"],
     ),
     ("accuracy", "99.2", "seconds to 99.2 % on MNIST", ["PyTorch, DataLoader, RandomAffine"]),
     (
@@ -50,6 +56,7 @@ def text(parts: Mapping[str, Part]) -> str:
     for name, begins, called, contenders in SHOWN:
         found = [row for row in parts[name].rows if row.name.startswith(begins)] if name in parts else []
         for row in found[:1]:
+            called += f"; {row.note}" if row.note else ""
             for contender in (one for one in contenders if one in row.values):
                 bar = f"{row.at_least[contender]:g}" if contender in row.at_least else ""
                 bar += " (missed)" if row.holds(contender) is False else ""
@@ -59,7 +66,8 @@ def text(parts: Mapping[str, Part]) -> str:
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     most = max((part.runs for part in parts.values()), default=1)
     when += f", up to {most} runs" if most > 1 else ""
-    return f"Measured on {' and '.join(machines)}; {when}:\n\n{HEAD}{''.join(lines)}" if lines else ""
+    images = "".join(f" {told}" for told in sorted({part.images for part in parts.values() if part.images}))
+    return f"Measured on {' and '.join(machines)}; {when}.{images}\n\n{HEAD}{''.join(lines)}" if lines else ""
 
 
 def insert(path: Path, parts: Mapping[str, Part]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import processes
-from benchmarks.loaders import CORES, ON_RAY, OURS, RAY, SERVED
+from benchmarks.loaders import CORES, ON_RAY, OURS, RAY, SERVED, ray_table
 from benchmarks.ways import ADDRESS, WAYS
 
 SERVES = {SERVED: ["--threads", str(CORES)], ON_RAY: ["--runtime", "ray", "--threads", str(CORES)]}
@@ -25,7 +25,7 @@ WARM = 0.3  # of the seconds, before they count
 def measure(name: str, pictures: str, marks: str, seconds: float, summed: bool) -> dict[str, float | str]:
     """first: seconds to the first batch; steady: images per second; cpu: seconds of processors for a million images;
     memory: MB; epoch: images per second over a whole epoch, of Ray Data and ours. Starting Ray or a service does not
-    count, though their seconds of processors and their memory do."""
+    count, nor does what puts the images there, though their seconds of processors and their memory do."""
     _, needs = WAYS[name]
     images, labels = np.load(pictures), np.load(marks)
     try:
@@ -35,6 +35,7 @@ def measure(name: str, pictures: str, marks: str, seconds: float, summed: bool) 
         return {"missing": str(error)}
     if name == RAY:
         start_ray()
+        ray_table(images, labels)
     if name in SERVES:
         with import_module("benchmarks.served").serving(pictures, *SERVES[name]) as os.environ[ADDRESS]:
             return _measured(name, images, labels, seconds, summed)

@@ -68,16 +68,16 @@ def test_a_row_that_falls_short_says_why_where_it_is_known_and_one_of_nothing_ha
 def test_the_readme_has_some_rows_between_two_marks(tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text(f"before\n{summary.BEGIN}old\n{summary.END}after\n")
-    row = Row("28×28, one thread", "µs", {"millrace": [1.0], "OpenCV": [2.0]}, True, at_least={"OpenCV": 3})
-    parts = {"warp": Part([row], "2 cores", "2026-11-29", {}, 1.0)}
+    row = Row("28×28, one thread", "µs", {"millrace": [1.0], "OpenCV": [2.0]}, True, {"OpenCV": 3}, note="warm")
+    parts = {"warp": Part([row], "2 cores", "2026-11-29", {}, 1.0, "Without MNIST: noise of its shape.")}
     for _ in range(2):
         summary.insert(page, parts)
         text = page.read_text()
         assert text.startswith("before\n")
         assert text.endswith(f"{summary.END}after\n")
         assert "old" not in text
-        assert "Measured on 2 cores; 2026-11-29:" in text
-        assert text.count("one thread | OpenCV | 2 times as good (2 to 2) | 3 (missed) |") == 1
+        assert "Measured on 2 cores; 2026-11-29. Without MNIST: noise of its shape.\n" in text
+        assert text.count("one thread; warm | OpenCV | 2 times as good (2 to 2) | 3 (missed) |") == 1
     page.write_text("no marks")
     with pytest.raises(ValueError, match="expected the marks"):
         summary.insert(page, parts)
