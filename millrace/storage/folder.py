@@ -79,22 +79,27 @@ class Folder:
 
     def names(self, under: str = "", *, deep: bool = True) -> list[str]:
         """The names of all files below a folder, sorted; with deep off, of the files and folders in it."""
-        base = self.path(under) if under else self._root
-        with self.faults("cannot be listed"):
-            selector = fs.FileSelector(base, allow_not_found=True, recursive=deep)
-            found = [i.path for i in self._fs.get_file_info(selector) if not deep or i.type == fs.FileType.File]
+        found = [info.path for info in self._infos(under, deep) if not deep or info.type == fs.FileType.File]
         prefix = self._root.lstrip("/") + "/"
         return sorted(path.lstrip("/").removeprefix(prefix) for path in found)
 
     def stats(self, under: str = "") -> Mapping[str, Stat]:
         """All files below a folder, by name, but those in hidden folders and hidden ones, such as are not yet whole."""
-        base = self.path(under) if under else self._root
-        with self.faults("cannot be listed"):
-            infos = self._fs.get_file_info(fs.FileSelector(base, allow_not_found=True, recursive=True))
+        infos = self._infos(under, deep=True)
         prefix = self._root.lstrip("/") + "/"
         found = {info.path.lstrip("/").removeprefix(prefix): info for info in infos if info.type == fs.FileType.File}
         seen = {name: info for name, info in found.items() if not f"/{name}".count("/.")}
         return {name: Stat(info.size, (info.mtime_ns or 0) / 1e9) for name, info in seen.items()}
+
+    def _infos(self, under: str, deep: bool) -> list[fs.FileInfo]:
+        """What lies below a folder; nothing where there is none."""
+        base = self.path(under) if under else self._root
+        selector = fs.FileSelector(base, allow_not_found=True, recursive=deep)
+        with self.faults("cannot be listed"):
+            for _ in range(9):  # a folder that another process makes, or removes, in this moment is looked at again
+                with suppress(FileNotFoundError):
+                    return self._fs.get_file_info(selector)  # type: ignore[no-any-return]
+            return self._fs.get_file_info(selector)  # type: ignore[no-any-return]
 
     def size(self, name: str) -> int | None:
         """The size in bytes; None where there is no such file."""

@@ -4,6 +4,7 @@ import ctypes
 import errno
 import os
 import pickle
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -142,6 +143,42 @@ def test_names_of_a_folder_and_of_what_is_below_it(tmp_path: Path) -> None:
     assert folder.names() == ["a", "b/c/d", "b/e"]
     assert folder.names("b") == ["b/c/d", "b/e"]
     assert folder.names(deep=False) == ["a", "b"]
+
+
+def test_a_folder_that_comes_and_goes_meanwhile_is_listed(tmp_path: Path) -> None:
+    """pyarrow finds no folder, looks whether there is one, and is told that there is."""
+    folder, ended = Folder(str(tmp_path)), threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            (tmp_path / "owners").mkdir()
+            (tmp_path / "owners").rmdir()
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(2000):
+            assert not folder.stats("owners")
+            assert folder.names("owners") == []
+    finally:
+        ended.set()
+        thread.join(30)
+
+
+def test_a_folder_that_came_as_it_was_listed_is_listed_again(tmp_path: Path) -> None:
+    """The same in one step, since the moment is short."""
+    folder: Any = Folder(str(tmp_path))
+    real, asked = folder._fs, list[object]()
+
+    def coming(selector: Any) -> Any:
+        asked.append(selector)
+        if len(asked) == 1:
+            folder.put("owners/1", [b"1"])
+            raise FileNotFoundError(errno.ENOENT, "Cannot list directory")
+        return real.get_file_info(selector)
+
+    folder._fs = SimpleNamespace(get_file_info=coming)
+    assert list(folder.stats("owners")) == ["owners/1"]
 
 
 def test_hints_and_what_is_settled_later(tmp_path: Path) -> None:
